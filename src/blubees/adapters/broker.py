@@ -1,0 +1,372 @@
+"""NATS JetStream in memory behind the broker ports: run queue, plan board, token board, receipt box, lease desk.
+
+Built by main/conduit.py and main/control_plane.py. Every stream is created with memory storage, and only with it.
+Source: docs/decisions/0002-processes-and-broker.md.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.client import JetStreamContext
+
+from blubees.model.connection import Lease, LeaseRefusal
+from blubees.model.errors import TamperedError, UnavailableError
+from blubees.model.flow import PublishedFlow
+from blubees.model.ids import ConnectionName, FlowId, TenantId
+from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.ports import Lane, Put, TakenRun
+
+TAKE_OVER_SECONDS: Final = 12.0  # a conduit that says nothing for so long has lost its runs; promised: within 15 s
+CONFIRM_SECONDS: Final = 4.0  # under Forge's 5 s for an answer
+DUPLICATE_WINDOW_SECONDS: Final = 86_400.0
+RUNS_PER_TENANT_AND_LANE: Final = 5_000
+RUNS_MAX_BYTES: Final = 1_073_741_824
+RECEIPTS_MAX_BYTES: Final = 268_435_456
+PLANS_MAX_BYTES: Final = 1_073_741_824
+VERSIONS_KEPT: Final = 5
+LEASE_WAIT_SECONDS: Final = 3.0
+_PER_SUBJECT_FULL: Final = 10077  # JetStream: maximum messages per subject, or stream limits, exceeded
+_FULL_CODES: Final = frozenset({_PER_SUBJECT_FULL, 10047, 10122})
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is and as whom we come."""
+
+    url: str
+    user: str
+    password: str
+    replicas: int = 1
+
+
+class Broker:
+    """One connection to the broker."""
+
+    def __init__(self, client: Client, address: BrokerAddress) -> None:
+        self.client = client
+        self.stream: JetStreamContext = client.jetstream(timeout=CONFIRM_SECONDS)
+        self._replicas = address.replicas
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands now."""
+        return bool(self.client.is_connected)
+
+    async def create_streams(self) -> None:
+        """Make sure that the streams and consumers are there; changes nothing that is. The control plane does it at start."""
+        runs = StreamConfig(
+            name="RUNS",
+            subjects=["runs.*.*"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            max_msgs_per_subject=RUNS_PER_TENANT_AND_LANE,
+            max_bytes=RUNS_MAX_BYTES,
+            discard=DiscardPolicy.NEW,
+            discard_new_per_subject=True,
+            duplicate_window=DUPLICATE_WINDOW_SECONDS,
+        )
+        claims = StreamConfig(name="CLAIMS", subjects=["claims"], max_msgs=1, duplicate_window=DUPLICATE_WINDOW_SECONDS)
+        receipts = StreamConfig(
+            name="RECEIPTS",
+            subjects=["receipts"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            max_bytes=RECEIPTS_MAX_BYTES,
+            discard=DiscardPolicy.NEW,
+        )
+        plans = StreamConfig(
+            name="PLANS", subjects=["plans.*.*"], max_msgs_per_subject=VERSIONS_KEPT, max_bytes=PLANS_MAX_BYTES
+        )
+        tokens = StreamConfig(name="TOKENS", subjects=["tokens.*"], max_msgs_per_subject=1)
+        for config in (runs, claims, receipts, plans, tokens):
+            config.storage = StorageType.MEMORY
+            config.num_replicas = self._replicas
+            await self.stream.add_stream(config)
+        for lane in Lane:
+            await self.stream.add_consumer("RUNS", _work_consumer(lane.value, f"runs.{lane.value}.*", 50_000))
+        await self.stream.add_consumer("RECEIPTS", _work_consumer("ledger", "receipts", 1_000))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        with contextlib.suppress(nats.errors.Error):
+            await self.client.close()
+
+
+async def connect_broker(address: BrokerAddress) -> Broker:
+    """Connect, and reconnect for ever when the connection is lost.
+
+    Raises:
+        UnavailableError: no broker there.
+    """
+    try:
+        client = await nats.connect(
+            address.url,
+            user=address.user,
+            password=address.password,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,
+            connect_timeout=2,
+            error_cb=_ignore_error,  # nats-py would print the error's text; what matters shows in the calls
+            pending_size=64 * 1024 * 1024,
+        )
+    except (OSError, nats.errors.Error) as error:
+        raise UnavailableError("The broker does not answer.") from error
+    return Broker(client, address)
+
+
+class NatsTakenRun:
+    """A run held by this process (port TakenRun)."""
+
+    __slots__ = ("_message", "deliveries", "tenant")
+
+    def __init__(self, message: Msg) -> None:
+        self._message = message
+        self.tenant = TenantId(message.subject.rpartition(".")[2])
+        # $JS.ACK.<stream>.<consumer>.<deliveries>.… : read here, since nats-py's metadata parses all of it
+        self.deliveries = int(message.reply.split(".")[4])
+
+    @property
+    def sealed(self) -> bytes:
+        """The sealed run."""
+        return self._message.data  # type: ignore[no-any-return]
+
+    async def finish(self) -> None:
+        """Forget it."""
+        await self._say(b"+ACK")
+
+    async def keep(self) -> None:
+        """Still working on it."""
+        await self._say(b"+WPI")
+
+    async def hand_back(self) -> None:
+        """Another shall have it."""
+        await self._say(b"-NAK")
+
+    async def _say(self, word: bytes) -> None:
+        with contextlib.suppress(nats.errors.Error):  # unsaid, it comes again after the take-over time: the safe way
+            await self._message._client.publish(self._message.reply, word)  # noqa: SLF001 - ack() refuses a second word
+
+
+class NatsRunQueue:
+    """Port RunQueue."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._pulls: dict[Lane, JetStreamContext.PullSubscription] = {}
+
+    async def put(self, tenant: TenantId, lane: Lane, sealed: bytes, *, delivery: str) -> Put:
+        """See the port."""
+        headers = {"Nats-Msg-Id": delivery} if delivery else None
+        try:
+            confirmed = await self._broker.stream.publish(f"runs.{lane.value}.{tenant}", sealed, headers=headers)
+        except nats.js.errors.APIError as error:
+            if error.err_code in _FULL_CODES:
+                return Put.FULL
+            raise UnavailableError("The broker did not take the run.", retry_after_seconds=2) from error
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError("The broker did not confirm the run.", retry_after_seconds=2) from error
+        return Put.DUPLICATE if confirmed.duplicate else Put.QUEUED
+
+    async def claim(self, delivery: str) -> bool:
+        """See the port."""
+        try:
+            confirmed = await self._broker.stream.publish("claims", b"", headers={"Nats-Msg-Id": delivery})
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError("The broker did not confirm.", retry_after_seconds=2) from error
+        return not confirmed.duplicate
+
+    async def take(self, lane: Lane, limit: int, wait_seconds: float) -> Sequence[TakenRun]:
+        """See the port."""
+        try:
+            if lane not in self._pulls:
+                self._pulls[lane] = await self._broker.stream.pull_subscribe_bind(lane.value, "RUNS")
+            messages = await self._pulls[lane].fetch(limit, timeout=wait_seconds)
+        except nats.errors.TimeoutError:
+            return ()
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError("The broker gives no runs.") from error
+        return [NatsTakenRun(message) for message in messages]
+
+    async def count_waiting(self) -> int:
+        """See the port."""
+        try:
+            info = await self._broker.stream.stream_info("RUNS")
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError("The broker does not answer.") from error
+        return int(info.state.messages)
+
+
+class NatsPlanBoard:
+    """Port PlanBoard: one subject a flow, which keeps its newest versions; an empty message withdraws it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(PublishedFlow)
+
+    async def post(self, plan: PublishedFlow) -> None:
+        """See the port."""
+        await _publish(self._broker, f"plans.{plan.tenant}.{plan.flow.id}", self._encoder.encode(plan))
+
+    async def withdraw(self, tenant: TenantId, flow: FlowId) -> None:
+        """See the port."""
+        await _publish(self._broker, f"plans.{tenant}.{flow}", b"")
+
+    async def watch(self, changed: Callable[[TenantId, FlowId, PublishedFlow | None], None]) -> None:
+        """See the port."""
+
+        def tell(message: Msg) -> None:
+            _, tenant, flow = message.subject.split(".")
+            plan = self._decoder.decode(message.data) if message.data else None
+            changed(TenantId(tenant), FlowId(flow), plan)
+
+        await _watch(self._broker, "PLANS", "plans.*.*", tell)
+
+
+class NatsTokenBoard:
+    """Port TokenBoard."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def post(self, tenant: TenantId, sealed: bytes) -> None:
+        """See the port."""
+        await _publish(self._broker, f"tokens.{tenant}", sealed)
+
+    async def watch(self, changed: Callable[[TenantId, bytes], None]) -> None:
+        """See the port."""
+
+        def tell(message: Msg) -> None:
+            changed(TenantId(message.subject.partition(".")[2]), message.data)
+
+        await _watch(self._broker, "TOKENS", "tokens.*", tell)
+
+
+class NatsReceiptBox:
+    """Port ReceiptBox."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(RunReceipt | TenantSeen)
+        self._envelope = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
+    async def send(self, receipts: Sequence[RunReceipt | TenantSeen]) -> None:
+        """See the port."""
+        await _publish(self._broker, "receipts", self._encoder.encode(receipts))
+
+    async def collect(
+        self,
+    ) -> AsyncIterator[tuple[Sequence[RunReceipt | TenantSeen], int, Callable[[], Awaitable[None]]]]:
+        """See the port."""
+        pull = await self._broker.stream.pull_subscribe_bind("ledger", "RECEIPTS")
+        while True:
+            try:
+                messages = await pull.fetch(8, timeout=5)
+            except nats.errors.TimeoutError:
+                continue
+            except (nats.errors.Error, OSError):
+                await asyncio.sleep(1)
+                continue
+            for message in messages:
+                good, refused = self._read(message.data)
+                yield good, refused, NatsTakenRun(message).finish
+
+    def _read(self, data: bytes) -> tuple[list[RunReceipt | TenantSeen], int]:
+        try:
+            parts = self._envelope.decode(data)
+        except msgspec.DecodeError:
+            return [], 1
+        good: list[RunReceipt | TenantSeen] = []
+        for part in parts:
+            with contextlib.suppress(msgspec.DecodeError):  # counted by the difference
+                good.append(self._decoder.decode(part))
+        return good, len(parts) - len(good)
+
+
+class NatsLeaseDesk:
+    """Ports LeaseDesk and LeaseCounter: a question over the broker, an answer sealed with the lease key."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        seal: Callable[[bytes, tuple[str, ...]], bytes],
+        unseal: Callable[[bytes, tuple[str, ...]], bytes],
+    ) -> None:
+        self._broker, self._seal, self._unseal = broker, seal, unseal
+        self._decoder = msgspec.msgpack.Decoder(Lease)
+
+    async def borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
+        """See the port."""
+        try:
+            reply = await self._broker.client.request(f"lease.{tenant}", name.encode(), timeout=LEASE_WAIT_SECONDS)
+        except (nats.errors.Error, OSError):
+            return LeaseRefusal.UNAVAILABLE
+        if len(reply.data) < len(LeaseRefusal.UNAVAILABLE.value) + 1:
+            return LeaseRefusal.MISSING if reply.data == LeaseRefusal.MISSING.encode() else LeaseRefusal.UNAVAILABLE
+        try:
+            return self._decoder.decode(self._unseal(reply.data, ("lease", tenant, name)))
+        except TamperedError:
+            return LeaseRefusal.UNAVAILABLE
+
+    async def serve(self, answer: Callable[[TenantId, ConnectionName], Awaitable[Lease | LeaseRefusal]]) -> None:
+        """See the port."""
+
+        async def reply(message: Msg) -> None:
+            tenant = TenantId(message.subject.partition(".")[2])
+            name = ConnectionName(message.data.decode("ascii", "replace"))
+            lease = await answer(tenant, name)
+            if isinstance(lease, LeaseRefusal):
+                await message.respond(lease.value.encode())
+            else:
+                await message.respond(self._seal(msgspec.msgpack.encode(lease), ("lease", tenant, name)))
+
+        await self._broker.client.subscribe("lease.*", queue="vault", cb=reply)
+
+
+def _work_consumer(name: str, subject: str, pending: int) -> ConsumerConfig:
+    return ConsumerConfig(
+        durable_name=name,
+        filter_subject=subject,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=TAKE_OVER_SECONDS,
+        max_ack_pending=pending,
+        max_deliver=-1,
+        mem_storage=True,
+    )
+
+
+async def _publish(broker: Broker, subject: str, data: bytes) -> None:
+    try:
+        await broker.stream.publish(subject, data)
+    except (nats.errors.Error, OSError) as error:
+        raise UnavailableError("The broker did not confirm.", retry_after_seconds=2) from error
+
+
+async def _watch(broker: Broker, stream: str, subject: str, tell: Callable[[Msg], None]) -> None:
+    """Tell all that is there, return, and go on telling. The consumer is ordered: it heals itself after a lost connection."""
+    info = await broker.stream.stream_info(stream)
+    newest = info.state.last_seq
+    told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    if info.state.messages == 0:
+        told.set_result(None)
+
+    async def receive(message: Msg) -> None:
+        tell(message)
+        if not told.done() and int(message.reply.split(".")[5]) >= newest:
+            told.set_result(None)
+
+    await broker.stream.subscribe(subject, stream=stream, ordered_consumer=True, cb=receive)
+    await told
+
+
+async def _ignore_error(_error: Exception) -> None:
+    """Say nothing: an error's text may hold a subject or a message."""

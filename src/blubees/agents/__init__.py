@@ -1,0 +1,1 @@
+"""Agents: loop, budget, guardrails, tools. Its first file comes with the agents issue."""

@@ -1,0 +1,1 @@
+"""Proves the policy: controls and evidence. Enforces nothing."""

@@ -1,0 +1,1 @@
+"""How third parties are called: contract, caller."""

@@ -1,0 +1,1 @@
+"""Where calls enter: Forge events, webhooks, the operator API; and who calls (identity)."""

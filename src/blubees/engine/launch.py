@@ -1,0 +1,73 @@
+"""Launches runs: seals them into the broker's memory. Called by flows/intake.py.
+
+A tenant's first runs of each second ride in the prompt lane, the rest in the bulk lane: however much one tenant sends, it
+stands in its own way only. Source: docs/decisions/0006-fairness-between-tenants.md.
+"""
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from typing import Final
+
+from blubees.engine.message import RUN_MAX_BYTES, RunMessage, seal_run
+from blubees.model.ids import FlowId, TenantId
+from blubees.ports import Clock, Lane, Put, RunQueue
+from blubees.vault.seal import Sealer
+
+PROMPT_BURST: Final = 40.0  # runs
+PROMPT_PER_SECOND: Final = 20.0  # runs a second and conduit
+TENANTS_REMEMBERED: Final = 10_000  # a forgotten tenant starts with a full allowance
+
+
+class LaneChooser:
+    """A token bucket for each tenant: prompt while there are tokens, bulk when there are none."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: OrderedDict[TenantId, tuple[float, float]] = OrderedDict()
+
+    def choose(self, tenant: TenantId) -> Lane:
+        """Choose the lane of the tenant's next run."""
+        now = self._clock.monotonic_seconds()
+        tokens, since = self._buckets.pop(tenant, (PROMPT_BURST, now))
+        tokens = min(PROMPT_BURST, tokens + (now - since) * PROMPT_PER_SECOND)
+        lane = Lane.PROMPT if tokens >= 1 else Lane.BULK
+        self._buckets[tenant] = (tokens - 1 if lane is Lane.PROMPT else tokens, now)
+        if len(self._buckets) > TENANTS_REMEMBERED:
+            self._buckets.popitem(last=False)
+        return lane
+
+
+class Launcher:
+    """Puts runs into the queue."""
+
+    def __init__(self, queue: RunQueue, sealer: Sealer, delivery_key: bytes, clock: Clock) -> None:
+        self._queue = queue
+        self._sealer = sealer
+        self._delivery_key = delivery_key
+        self._lanes = LaneChooser(clock)
+
+    async def launch(self, message: RunMessage, *, delivery: str) -> Put:
+        """Launch a run.
+
+        Args:
+            delivery: the sender's id of the delivery, or empty: the same one starts a flow once a day.
+
+        Raises:
+            UnavailableError: the broker did not confirm.
+        """
+        sealed = seal_run(message, self._sealer)
+        if len(sealed) > RUN_MAX_BYTES:
+            return Put.FULL
+        marker = self._hash_delivery(message.tenant, message.flow, delivery)
+        return await self._queue.put(message.tenant, self._lanes.choose(message.tenant), sealed, delivery=marker)
+
+    async def claim(self, tenant: TenantId, flow: FlowId, delivery: str) -> bool:
+        """Whether this delivery is new to the flow, for runs that start without the queue. No id: always new."""
+        return not delivery or await self._queue.claim(self._hash_delivery(tenant, flow, delivery))
+
+    def _hash_delivery(self, tenant: TenantId, flow: FlowId, delivery: str) -> str:
+        if not delivery:
+            return ""
+        text = f"{tenant}\x00{flow}\x00{delivery}".encode()
+        return hmac.new(self._delivery_key, text, hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,68 @@
+"""A run on its way through the broker: sealed, with tenant, flow and run bound to it. Used by launch, work and the intake.
+
+The key lives in the memory of conduits only. What stands in clear beside the sealed part are the two ids that are needed
+to open it. Source: docs/decisions/0002-processes-and-broker.md.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from blubees.model.errors import TamperedError
+from blubees.model.flow import TriggerKind
+from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.receipt import StepReceipt
+from blubees.vault.seal import Sealer
+
+RUN_MAX_BYTES: Final = 8_388_608  # the broker's largest message; docs/decisions/0004-size-limits.md
+
+
+class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Everything that a conduit needs to perform a run, or to go on with it.
+
+    Attributes:
+        body: the event as JSON bytes, or empty.
+        done: results of steps that are done, by step id; `entered`: which branch a block took.
+        variables: what `set` steps gave.
+        receipts: of the steps that are done.
+    """
+
+    run: RunId
+    tenant: TenantId
+    flow: FlowId
+    version: int
+    trigger: TriggerKind
+    accepted_at_milliseconds: int
+    body: bytes
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+    done: dict[str, Any] = {}
+    entered: dict[str, int] = {}
+    variables: dict[str, Any] = {}
+    receipts: tuple[StepReceipt, ...] = ()
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(RunMessage)
+
+
+def seal_run(message: RunMessage, sealer: Sealer) -> bytes:
+    """Seal a run: one length byte, the flow id, the run id, then the sealed message."""
+    flow = message.flow.encode()
+    head = bytes((len(flow),)) + flow + message.run.encode()
+    return head + sealer.seal(_ENCODER.encode(message), ("run", message.tenant, message.flow, message.run))
+
+
+def open_run(tenant: TenantId, sealed: bytes, sealer: Sealer) -> RunMessage:
+    """Open a run that came through the broker under this tenant's subject.
+
+    Raises:
+        TamperedError: it was not sealed with our key for this tenant, flow and run.
+    """
+    size = sealed[0] if sealed else 0
+    head = sealed[1 : 1 + size + 27]
+    if len(head) != size + 27:
+        raise TamperedError
+    flow, run = head[:size].decode("ascii", "replace"), head[size:].decode("ascii", "replace")
+    plain = sealer.unseal(sealed[1 + size + 27 :], ("run", tenant, flow, run))
+    return _DECODER.decode(plain)

@@ -1,0 +1,88 @@
+"""Makes the receipts of runs and steps: numbers, ids and closed words only. Called by engine/runner.py."""
+
+from typing import Protocol
+
+from blubees.engine.message import RunMessage
+from blubees.engine.plan import CompiledStep
+from blubees.model.failures import Failure
+from blubees.model.receipt import RunOutcome, RunReceipt, StepOutcome, StepReceipt
+from blubees.ports import Clock
+
+
+class Counters(Protocol):
+    """What a line counted during one step."""
+
+    request_bytes: int
+    answer_bytes: int
+    http_status: int
+
+
+class StepBook:
+    """Collects the step receipts of one run and its times."""
+
+    __slots__ = ("_before", "_clock", "_started", "_steps", "started_at_milliseconds")
+
+    def __init__(self, clock: Clock, message: RunMessage) -> None:
+        self._clock = clock
+        self._started = clock.monotonic_seconds()
+        self.started_at_milliseconds = clock.now_milliseconds()
+        self._before = message.receipts
+        self._steps: list[StepReceipt] = []
+
+    def note(
+        self, step: CompiledStep, started: float, line: Counters, outcome: StepOutcome, branch: int, result: object
+    ) -> None:
+        """Note one step. `started` is the clock's monotonic time when it began."""
+        self._steps.append(
+            StepReceipt(
+                step=step.id,
+                kind=step.kind.name,
+                outcome=outcome,
+                offset_microseconds=max(0, int((started - self._started) * 1e6)),
+                duration_microseconds=self._count_since(started),
+                branch=branch,
+                http_status=line.http_status,
+                request_bytes=line.request_bytes,
+                answer_bytes=line.answer_bytes,
+                failure=result if isinstance(result, Failure) else None,
+            )
+        )
+
+    def receipts(self) -> tuple[StepReceipt, ...]:
+        """All so far, those of an earlier part of the run included."""
+        return (*self._before, *self._steps)
+
+    def duration_microseconds(self) -> int:
+        """Since the book was opened."""
+        return self._count_since(self._started)
+
+    def _count_since(self, started: float) -> int:
+        return max(0, int((self._clock.monotonic_seconds() - started) * 1e6))
+
+
+def describe_run(
+    message: RunMessage,
+    book: StepBook,
+    outcome: RunOutcome,
+    failure: Failure | None,
+    *,
+    deliveries: int,
+    failed_step: str,
+) -> RunReceipt:
+    """Make the run's receipt."""
+    return RunReceipt(
+        tenant=message.tenant,
+        flow=message.flow,
+        version=message.version,
+        run=message.run,
+        trigger=message.trigger,
+        outcome=outcome,
+        accepted_at_milliseconds=message.accepted_at_milliseconds,
+        started_at_milliseconds=book.started_at_milliseconds,
+        duration_microseconds=book.duration_microseconds(),
+        payload_bytes=len(message.body),
+        deliveries=deliveries,
+        steps=book.receipts(),
+        failed_step=failed_step if failure else "",
+        failure=failure,
+    )

@@ -1,0 +1,173 @@
+"""Works off the queue: takes sealed runs, performs them, sends receipts, lets the broker forget them. Started by main/conduit.py.
+
+The order is effect, receipt, finish: a run is never forgotten before its receipt is in the broker. Runs that this process
+holds are kept alive by heartbeats; when it dies, another takes them after the take-over time.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from blubees.engine.message import RunMessage, open_run
+from blubees.engine.plan import PlanShelf
+from blubees.engine.receipt import StepBook, describe_run
+from blubees.engine.runner import Ended, Runner
+from blubees.model.errors import BluBeesError, TamperedError
+from blubees.model.failures import Failure, FailureCode
+from blubees.model.receipt import RunOutcome, RunReceipt, TenantSeen
+from blubees.ports import Clock, Events, Lane, ReceiptBox, RunQueue, TakenRun
+from blubees.vault.seal import Sealer
+
+RUNS_AT_ONCE: Final = 512  # in one conduit
+BULK_SHARE: Final = 0.75  # of RUNS_AT_ONCE: the rest stays free for the prompt lane
+TAKE_AT_ONCE: Final = 32  # small, so that accepting and running stay fair to each other
+TAKE_WAIT_SECONDS: Final = 5.0
+HEARTBEAT_SECONDS: Final = 4.0  # a third of the broker's take-over time of 12 s
+RECEIPT_GATHER_SECONDS: Final = 0.005
+RECEIPTS_AT_ONCE: Final = 256
+PLAN_WAIT_DELIVERIES: Final = 5  # a plan that is on its way arrives before this many hand-backs
+RETRY_SECONDS: Final = 1.0
+
+
+class Receipts:
+    """Gathers receipts and sends them in batches; each may carry what to do once the broker has it."""
+
+    def __init__(self, box: ReceiptBox, events: Events) -> None:
+        self._box = box
+        self._events = events
+        self._waiting: asyncio.Queue[tuple[RunReceipt | TenantSeen, TakenRun | None]] = asyncio.Queue()
+
+    def add(self, receipt: RunReceipt | TenantSeen, taken: TakenRun | None = None) -> None:
+        """Send this one soon, then finish `taken`."""
+        self._waiting.put_nowait((receipt, taken))
+
+    async def send_forever(self) -> None:
+        """Send until cancelled; what the broker does not take is sent again."""
+        while True:
+            batch = [await self._waiting.get()]
+            await asyncio.sleep(RECEIPT_GATHER_SECONDS)
+            while len(batch) < RECEIPTS_AT_ONCE and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            await self._send(batch)
+            for _ in batch:
+                self._waiting.task_done()
+
+    async def drain(self) -> None:
+        """Wait until all that was added is sent."""
+        await self._waiting.join()
+
+    async def _send(self, batch: list[tuple[RunReceipt | TenantSeen, TakenRun | None]]) -> None:
+        receipts = [receipt for receipt, _ in batch]
+        while True:
+            try:
+                await self._box.send(receipts)
+                break
+            except BluBeesError:
+                self._events("receipts_waiting", count=len(receipts))
+                await asyncio.sleep(RETRY_SECONDS)
+        for _, taken in batch:
+            if taken is not None:
+                await taken.finish()
+
+
+class Worker:
+    """Takes runs and performs them, many at a time."""
+
+    def __init__(
+        self,
+        queue: RunQueue,
+        shelf: PlanShelf,
+        runner: Runner,
+        receipts: Receipts,
+        sealer: Sealer,
+        clock: Clock,
+        events: Events,
+        refused: Callable[[], None],
+    ) -> None:
+        self._queue, self._shelf, self._runner, self._receipts = queue, shelf, runner, receipts
+        self._sealer, self._clock, self._events, self._refused = sealer, clock, events, refused
+        self._held: dict[asyncio.Task[None], TakenRun] = {}
+        self._room = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def held(self) -> int:
+        """Runs under way."""
+        return len(self._held)
+
+    async def work_forever(self) -> None:
+        """Take and perform until stop() is called."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._take_forever(Lane.PROMPT, RUNS_AT_ONCE))
+            group.create_task(self._take_forever(Lane.BULK, int(RUNS_AT_ONCE * BULK_SHARE)))
+            group.create_task(self._keep_forever())
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no more; finish what is held, and hand back what is not finished in time."""
+        self._stopping = True
+        if self._held:
+            await asyncio.wait(self._held, timeout=grace_seconds)
+        unfinished = dict(self._held)
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished)
+        for taken in unfinished.values():
+            await taken.hand_back()
+
+    async def _take_forever(self, lane: Lane, limit: int) -> None:
+        while not self._stopping:
+            free = limit - len(self._held)
+            if free <= 0:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            try:
+                batch = await self._queue.take(lane, min(free, TAKE_AT_ONCE), TAKE_WAIT_SECONDS)
+            except BluBeesError:
+                self._events("queue_unavailable", lane=lane.value)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            for taken in batch:
+                task = asyncio.create_task(self._perform(taken))
+                self._held[task] = taken
+                task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._held.pop(task, None)
+        self._room.set()
+        if not task.cancelled() and task.exception() is not None:
+            self._events("run_not_performed")  # it stays unfinished: the broker gives it to another
+
+    async def _keep_forever(self) -> None:
+        while not self._stopping:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            for taken in list(self._held.values()):
+                await taken.keep()
+
+    async def _perform(self, taken: TakenRun) -> None:
+        try:
+            message = open_run(taken.tenant, taken.sealed, self._sealer)
+        except TamperedError:
+            self._refused()
+            self._events("run_refused", tenant=taken.tenant)
+            await taken.finish()
+            return
+        plan = self._shelf.get(message.tenant, message.flow, message.version)
+        if plan is None:
+            await self._wait_for_plan(taken, message)
+            return
+        end = await self._runner.perform(plan, message, deliveries=taken.deliveries)
+        if isinstance(end, Ended):
+            self._receipts.add(end.receipt, taken)
+
+    async def _wait_for_plan(self, taken: TakenRun, message: RunMessage) -> None:
+        if taken.deliveries < PLAN_WAIT_DELIVERIES:
+            await asyncio.sleep(RETRY_SECONDS)
+            await taken.hand_back()
+            return
+        book = StepBook(self._clock, message)
+        failure = Failure(code=FailureCode.PLAN_MISSING)
+        self._receipts.add(
+            describe_run(message, book, RunOutcome.FAILED, failure, deliveries=taken.deliveries, failed_step=""), taken
+        )

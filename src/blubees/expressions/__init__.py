@@ -1,0 +1,1 @@
+"""Smart values: parse, compile, functions, limits. Pure: no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""What customers write: document, check, versions, match."""

@@ -1,0 +1,1 @@
+"""Composition: cli, supervisor, conduit, control plane. Alone in knowing every room."""

@@ -1,0 +1,1 @@
+"""Frozen nouns and errors. Standard library and msgspec only."""

@@ -1,0 +1,125 @@
+"""What can go wrong in a run, as a closed list. Steps give them, receipts carry them, people read them.
+
+A failure never holds a value from the wire: a code, a place and numbers only.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class Fault(StrEnum):
+    """Whose fault a failure is: who can mend it."""
+
+    TENANT = "tenant"
+    VENDOR = "vendor"
+    US = "us"
+
+
+class FailureCode(StrEnum):
+    """Every way in which a step or a run can fail. The first five are the meanings of a vendor's answer."""
+
+    BUSY = "busy"
+    CREDENTIAL_REFUSED = "credential_refused"
+    NOT_FOUND = "not_found"
+    REQUEST_REFUSED = "request_refused"
+    VENDOR_BROKEN = "vendor_broken"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    TLS_REFUSED = "tls_refused"
+    EGRESS_REFUSED = "egress_refused"
+    ANSWER_TOO_LARGE = "answer_too_large"
+    ANSWER_UNREADABLE = "answer_unreadable"
+    CONNECTION_MISSING = "connection_missing"
+    TEMPLATE_FAILED = "template_failed"
+    SETTING_INVALID = "setting_invalid"
+    FLOW_FAILED = "flow_failed"
+    RUN_TOO_LARGE = "run_too_large"
+    RUN_TOO_LONG = "run_too_long"
+    PLAN_MISSING = "plan_missing"
+    INTERNAL = "internal"
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One failure: what, where, and the numbers that help. No text from outside.
+
+    Attributes:
+        code: what happened.
+        field: which setting of the step, as a path of names written by the flow's author ("with.url"), or empty.
+        http_status: the vendor's status, 0 when there was none.
+        retry_after_seconds: when the vendor says to come back, 0 when it says nothing.
+        detail: a refinement from our own closed vocabularies (such as "budget_steps" or "loopback"), or empty.
+        frame: for `internal` only: hash of the place in our code, to find it without a traceback.
+    """
+
+    code: FailureCode
+    field: str = ""
+    http_status: int = 0
+    retry_after_seconds: float = 0.0
+    detail: str = ""
+    frame: str = ""
+
+
+WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
+    FailureCode.BUSY: Fault.VENDOR,
+    FailureCode.CREDENTIAL_REFUSED: Fault.TENANT,
+    FailureCode.NOT_FOUND: Fault.TENANT,
+    FailureCode.REQUEST_REFUSED: Fault.TENANT,
+    FailureCode.VENDOR_BROKEN: Fault.VENDOR,
+    FailureCode.TIMEOUT: Fault.VENDOR,
+    FailureCode.UNREACHABLE: Fault.VENDOR,
+    FailureCode.TLS_REFUSED: Fault.VENDOR,
+    FailureCode.EGRESS_REFUSED: Fault.TENANT,
+    FailureCode.ANSWER_TOO_LARGE: Fault.VENDOR,
+    FailureCode.ANSWER_UNREADABLE: Fault.VENDOR,
+    FailureCode.CONNECTION_MISSING: Fault.TENANT,
+    FailureCode.TEMPLATE_FAILED: Fault.TENANT,
+    FailureCode.SETTING_INVALID: Fault.TENANT,
+    FailureCode.FLOW_FAILED: Fault.TENANT,
+    FailureCode.RUN_TOO_LARGE: Fault.TENANT,
+    FailureCode.RUN_TOO_LONG: Fault.TENANT,
+    FailureCode.PLAN_MISSING: Fault.US,
+    FailureCode.INTERNAL: Fault.US,
+}
+
+EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
+    FailureCode.BUSY: ("The third party is rate limiting.", "Send it less, or run again later."),
+    FailureCode.CREDENTIAL_REFUSED: ("The third party refused the credential.", "Renew the connection's secret."),
+    FailureCode.NOT_FOUND: ("The third party does not know what was asked for.", "Check the id or path in this field."),
+    FailureCode.REQUEST_REFUSED: (
+        "The third party refused the request.",
+        "Compare the step's settings with its manual.",
+    ),
+    FailureCode.VENDOR_BROKEN: ("The third party answered with an error of its own.", "Run again later."),
+    FailureCode.TIMEOUT: ("The third party did not answer in time.", "Run again later, or raise timeout_seconds."),
+    FailureCode.UNREACHABLE: (
+        "No connection to the third party came about.",
+        "Check the host's name and that it is up.",
+    ),
+    FailureCode.TLS_REFUSED: (
+        "The host's certificate or TLS version was not acceptable.",
+        "Have the host mend its TLS.",
+    ),
+    FailureCode.EGRESS_REFUSED: ("The address is not one that flows may reach.", "Use a public https address."),
+    FailureCode.ANSWER_TOO_LARGE: ("The answer is larger than allowed.", "Ask for fewer fields or a smaller page."),
+    FailureCode.ANSWER_UNREADABLE: (
+        "The answer is not what its content type says.",
+        "Set `answer` to text, or tell the vendor.",
+    ),
+    FailureCode.CONNECTION_MISSING: (
+        "The connection does not exist, or may not be used for this host.",
+        "Create it, or name its host.",
+    ),
+    FailureCode.TEMPLATE_FAILED: ("A smart value could not be worked out.", "Check the smart value in this field."),
+    FailureCode.SETTING_INVALID: (
+        "A setting came out as the wrong type.",
+        "Check what the smart value in this field gives.",
+    ),
+    FailureCode.FLOW_FAILED: ("The flow's own `fail` step was reached.", "See the step's condition."),
+    FailureCode.RUN_TOO_LARGE: ("The run holds more data than allowed.", "Keep fewer fields of large answers."),
+    FailureCode.RUN_TOO_LONG: ("The run took longer than allowed.", "Split the flow, or use fewer items."),
+    FailureCode.PLAN_MISSING: ("The flow version of this run is no longer known here.", "Send the event again."),
+    FailureCode.INTERNAL: ("A fault of ours.", "Tell us the run's id; the frame hash names the place."),
+}
+"""For each code: what happened, and what to do about it."""

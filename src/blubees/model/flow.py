@@ -1,0 +1,143 @@
+"""A flow as a noun: what a customer writes, after it was read and before it is compiled. Read this file second.
+
+Made by flows/document.py; compiled by engine/plan.py. A structured tree: blocks contain steps, joins are the end of a block.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from blubees.model.ids import FlowId, StepId, TenantId
+
+
+class TriggerKind(StrEnum):
+    """What starts a run."""
+
+    ISSUE_CREATED = "jira.issue_created"
+    ISSUE_UPDATED = "jira.issue_updated"
+    ISSUE_COMMENTED = "jira.issue_commented"
+    WEBHOOK = "webhook"
+    MANUAL = "manual"
+    SCHEDULE = "schedule"
+
+
+class SignatureScheme(StrEnum):
+    """How a third party signs its webhooks."""
+
+    NONE = "none"
+    HMAC_SHA256 = "hmac_sha256"
+    GITHUB = "github"
+    SLACK = "slack"
+    STRIPE = "stripe"
+    STANDARD_WEBHOOKS = "standard_webhooks"
+    GITLAB = "gitlab"
+
+
+class SignatureEncoding(StrEnum):
+    """How the digest is written in the header (hmac_sha256 only)."""
+
+    HEX = "hex"
+    BASE64 = "base64"
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a webhook's sender is recognised.
+
+    Attributes:
+        scheme: which scheme.
+        connection: the connection of kind `signing_secret` that holds the shared secret; required for all but `none`.
+        header: the header that carries the signature (hmac_sha256 only).
+        prefix: what stands before the digest in that header, such as "sha256=" (hmac_sha256 only).
+        encoding: how the digest is written (hmac_sha256 only).
+    """
+
+    scheme: SignatureScheme = SignatureScheme.NONE
+    connection: str = ""
+    header: str = ""
+    prefix: str = ""
+    encoding: SignatureEncoding = SignatureEncoding.HEX
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What starts a run of the flow, and for which events.
+
+    Attributes:
+        on: the kind of event.
+        where: a smart value that must hold for the event; empty means always.
+        signature: how a webhook's sender is recognised (webhook only).
+        delivery_id_header: the header with the sender's id of the delivery, for senders whose scheme has none (webhook only).
+        every_seconds: the interval of a schedule (schedule only), 60 to 2,592,000.
+    """
+
+    on: TriggerKind
+    where: str = ""
+    signature: Signature = Signature()
+    delivery_id_header: str = ""
+    every_seconds: int = 0
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One way through a block: its steps, taken when `when` holds. An empty `when` always holds ("else")."""
+
+    when: str = ""
+    steps: tuple["Step", ...] = ()
+
+
+class Step(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    rename={"settings": "with"},
+):
+    """One step: a kind, its settings (every text in them is a smart value template) and, for blocks, branches.
+
+    Attributes:
+        id: unique in the flow; results are read as `{{steps.<id>.…}}`.
+        kind: the step kind's name in the book.
+        name: for people; empty means the id.
+        settings: what the kind's dataclass takes, written `with` in the document.
+        branches: for kinds that are blocks; else empty.
+    """
+
+    id: StepId
+    kind: str
+    name: str = ""
+    settings: dict[str, Any] = {}
+    branches: tuple[Branch, ...] = ()
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a customer writes.
+
+    Attributes:
+        id: unique in the tenant; letters, digits, hyphens.
+        name: for people, 1 to 200 characters.
+        description: for people, up to 2,000 characters.
+        trigger: what starts a run.
+        steps: what a run does, in order.
+    """
+
+    id: FlowId
+    name: str
+    description: str = ""
+    trigger: Trigger
+    steps: tuple[Step, ...]
+
+
+class PublishedFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable version of a flow as conduits get it ("plan").
+
+    Attributes:
+        tenant: whose flow it is.
+        version: counts from 1.
+        flow: the document.
+        hook_token_hash: hex SHA-256 of the webhook's token (webhook flows only), else empty.
+    """
+
+    tenant: TenantId
+    version: int
+    flow: Flow
+    hook_token_hash: str = ""

@@ -1,0 +1,106 @@
+"""What stays of a run: typed, without a value of the payload. Made by engine/receipt.py; kept by operations/ledger.py.
+
+This is the declassification boundary: whatever leaves a conduit towards the control plane is one of these, and a message
+that is not exactly one of them is refused and counted. Source: docs/decisions/0003-what-a-receipt-may-hold.md.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from blubees.model.failures import Failure
+from blubees.model.flow import TriggerKind
+from blubees.model.ids import FLOW_PATTERN, RUN_PATTERN, STEP_PATTERN, TENANT_PATTERN
+
+TenantText = Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
+FlowText = Annotated[str, msgspec.Meta(pattern=FLOW_PATTERN)]
+RunText = Annotated[str, msgspec.Meta(pattern=RUN_PATTERN)]
+StepText = Annotated[str, msgspec.Meta(pattern=STEP_PATTERN)]
+KindText = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z_.]{0,62}$")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class StepOutcome(StrEnum):
+    """How a step ended."""
+
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What stays of one step.
+
+    Attributes:
+        offset_microseconds: start, counted from the run's start.
+        duration_microseconds: how long it took.
+        branch: for blocks, which branch was entered (from 0); -1 for none.
+        http_status: of the third party's answer; 0 for none.
+        request_bytes, answer_bytes: sizes on the wire of what was sent and received.
+    """
+
+    step: StepText
+    kind: KindText
+    outcome: StepOutcome
+    offset_microseconds: Count = 0
+    duration_microseconds: Count = 0
+    branch: Annotated[int, msgspec.Meta(ge=-1, le=1000)] = -1
+    http_status: Annotated[int, msgspec.Meta(ge=0, le=999)] = 0
+    request_bytes: Count = 0
+    answer_bytes: Count = 0
+    failure: Failure | None = None
+
+
+class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="run"):
+    """What stays of one run: ids, times (milliseconds since 1970, UTC), sizes, outcome classes."""
+
+    tenant: TenantText
+    flow: FlowText
+    version: Count
+    run: RunText
+    trigger: TriggerKind
+    outcome: RunOutcome
+    accepted_at_milliseconds: Count
+    started_at_milliseconds: Count
+    duration_microseconds: Count
+    payload_bytes: Count
+    deliveries: Count = 1
+    steps: tuple[StepReceipt, ...] = ()
+    failed_step: str = ""
+    failure: Failure | None = None
+
+
+class LicenceState(StrEnum):
+    """The site's licence as the newest invocation token says it."""
+
+    ACTIVE = "active"
+    TRIAL = "trial"
+    INACTIVE = "inactive"
+    ABSENT = "absent"
+
+
+class TenantSeen(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="tenant"
+):
+    """A verified invocation told us of a site, or that something about it changed. Platform metadata, no payload."""
+
+    tenant: TenantText
+    environment_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,200}$")]
+    environment_type: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{1,20}$")]
+    cloud_id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f-]{36}$")]
+    installation_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,200}$")]
+    licence: LicenceState
+    seen_at_milliseconds: Count
+    uninstalled: bool = False
+
+
+Receipt = RunReceipt | TenantSeen

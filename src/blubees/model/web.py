@@ -1,0 +1,55 @@
+"""A call to a third party and its answer, as nouns. Made by connectors/caller.py; carried out by the web client port."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One outgoing call, ready to send.
+
+    Attributes:
+        url: absolute; https, or http to an explicitly allowed loopback port.
+        headers: pairs, in order; names and values without CR, LF or NUL.
+        timeout_seconds: for the whole call, 0.1 to 120.
+        answer_limit_bytes: after decompression; more is refused while reading.
+        redirects: how many may be followed; each is guarded like the first call, and credentials stay with their host.
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    timeout_seconds: float = 30.0
+    answer_limit_bytes: int = 5_242_880
+    redirects: int = 0
+
+
+class WebAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back: status, headers (names lower-cased; a repeated one is joined with ", "), the body, decompressed."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class WebProblem(StrEnum):
+    """Why no answer came back."""
+
+    REFUSED_ADDRESS = "refused_address"
+    REFUSED_SCHEME = "refused_scheme"
+    REFUSED_URL = "refused_url"
+    REFUSED_HEADER = "refused_header"
+    UNREACHABLE = "unreachable"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too_large"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    BROKEN_ANSWER = "broken_answer"
+
+
+class WebFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """No answer: the problem and a detail from a closed list (such as the deny table's row), never a value."""
+
+    problem: WebProblem
+    detail: str = ""

@@ -1,0 +1,1 @@
+"""What operators do: ledger of runs, tenants, connections."""

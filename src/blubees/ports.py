@@ -1,0 +1,378 @@
+"""The outside world on one page: every port, as a Protocol. Adapters fulfil them; main hands them in. Read this file first.
+
+Times are UTC milliseconds since 1970 unless a name says otherwise. The tenant stands first in every method about a tenant.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from blubees.model.connection import Connection, Lease, LeaseRefusal
+from blubees.model.flow import PublishedFlow
+from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
+from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.model.web import WebAnswer, WebFailure, WebRequest
+
+# ---------------------------------------------------------------- the machine
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now_milliseconds(self) -> int:
+        """UTC, since 1970."""
+        ...
+
+    def now(self) -> datetime:
+        """UTC, aware."""
+        ...
+
+    def monotonic_seconds(self) -> float:
+        """For durations; the start is arbitrary."""
+        ...
+
+
+class Chance(Protocol):
+    """Unpredictable bytes and ids."""
+
+    def bytes(self, count: int) -> bytes:
+        """Cryptographically strong bytes."""
+        ...
+
+    def new_run_id(self) -> RunId:
+        """Sorts by time: 48 bits of milliseconds, 80 bits of chance."""
+        ...
+
+
+class Events(Protocol):
+    """Operational log: an event's name and typed fields. No free text, no payload (style, rule 21)."""
+
+    def __call__(self, event: str, /, **fields: int | float | bool | str) -> None:
+        """Tell one event. String fields must be ids or words from our own closed lists."""
+        ...
+
+
+# ---------------------------------------------------------------- third parties
+
+
+class WebClient(Protocol):
+    """The one way out. Guards every address at connect time, also on redirects."""
+
+    async def call(self, request: WebRequest) -> WebAnswer | WebFailure:
+        """Carry out one call. Never raises for what the other side does."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+# ---------------------------------------------------------------- the broker
+
+
+class Put(StrEnum):
+    """What became of a run that was put into the queue."""
+
+    QUEUED = "queued"
+    DUPLICATE = "duplicate"
+    FULL = "full"
+
+
+class Lane(StrEnum):
+    """Which of the two queues a run rides in: the prompt one is served first, so that a noisy tenant slows only itself."""
+
+    PROMPT = "prompt"
+    BULK = "bulk"
+
+
+class TakenRun(Protocol):
+    """A run that this conduit holds until it says what became of it. Unless it does, another gets it after the take-over time."""
+
+    @property
+    def tenant(self) -> TenantId:
+        """Whose run it is."""
+        ...
+
+    @property
+    def sealed(self) -> bytes:
+        """The sealed run."""
+        ...
+
+    @property
+    def deliveries(self) -> int:
+        """How often it was delivered, this time included."""
+        ...
+
+    async def finish(self) -> None:
+        """It is done: the broker forgets it."""
+        ...
+
+    async def keep(self) -> None:
+        """Still working on it."""
+        ...
+
+    async def hand_back(self) -> None:
+        """Another shall have it, now."""
+        ...
+
+
+class RunQueue(Protocol):
+    """The queue of sealed runs, in the broker's memory."""
+
+    async def put(self, tenant: TenantId, lane: Lane, sealed: bytes, *, delivery: str) -> Put:
+        """Queue one run; returns when a majority of the broker's nodes has it.
+
+        Args:
+            delivery: keyed hash of the sender's delivery id; the same one within a day is a duplicate. Empty: no check.
+
+        Raises:
+            UnavailableError: the broker did not confirm.
+        """
+        ...
+
+    async def take(self, lane: Lane, limit: int, wait_seconds: float) -> Sequence[TakenRun]:
+        """Take up to `limit` runs; an empty answer after `wait_seconds` without one."""
+        ...
+
+    async def claim(self, delivery: str) -> bool:
+        """Note a delivery that is performed without the queue; False when it was noted within a day before.
+
+        Raises:
+            UnavailableError: the broker did not confirm.
+        """
+        ...
+
+    async def count_waiting(self) -> int:
+        """Runs in the broker that nobody finished yet."""
+        ...
+
+
+class PlanBoard(Protocol):
+    """Published flows on their way to the conduits, in the broker's memory."""
+
+    async def post(self, plan: PublishedFlow) -> None:
+        """Make a version the current one of its flow."""
+        ...
+
+    async def withdraw(self, tenant: TenantId, flow: FlowId) -> None:
+        """The flow starts no more runs."""
+        ...
+
+    async def watch(self, changed: Callable[[TenantId, FlowId, PublishedFlow | None], None]) -> None:
+        """Call `changed` for every plan there is, return when all were told, and go on telling until the broker closes."""
+        ...
+
+
+class TokenBoard(Protocol):
+    """The newest app token of each tenant, sealed, in the broker's memory: conduits share it among themselves."""
+
+    async def post(self, tenant: TenantId, sealed: bytes) -> None:
+        """Make it the newest."""
+        ...
+
+    async def watch(self, changed: Callable[[TenantId, bytes], None]) -> None:
+        """As PlanBoard.watch."""
+        ...
+
+
+class ReceiptBox(Protocol):
+    """Receipts on their way to the control plane; they wait in the broker while it is away."""
+
+    async def send(self, receipts: Sequence[RunReceipt | TenantSeen]) -> None:
+        """Send a batch; returns when the broker has it. Raises UnavailableError otherwise."""
+        ...
+
+    def collect(self) -> AsyncIterator[tuple[Sequence[RunReceipt | TenantSeen], int, Callable[[], Awaitable[None]]]]:
+        """Batches as (good ones, number refused for their type, what to await once they are kept)."""
+        ...
+
+
+class LeaseDesk(Protocol):
+    """Where a conduit borrows credentials. Asked over the broker, answered by the control plane, sealed on the way."""
+
+    async def borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
+        """Open a lease. Unavailable when the control plane does not answer within 3 s."""
+        ...
+
+
+class LeaseCounter(Protocol):
+    """The control plane's side of the lease desk."""
+
+    async def serve(self, answer: Callable[[TenantId, ConnectionName], Awaitable[Lease | LeaseRefusal]]) -> None:
+        """Answer every request from now on, until the broker closes."""
+        ...
+
+
+# ---------------------------------------------------------------- the database (control plane only)
+
+
+class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant as it is kept: the newest TenantSeen and when it was first seen."""
+
+    seen: TenantSeen
+    first_seen_at_milliseconds: int
+
+
+class FlowRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow's head: its draft and which version is live.
+
+    Attributes:
+        draft: the text as the author wrote it (YAML or JSON).
+        live_version: 0 when none is.
+        hook_token_hash: hex SHA-256 of the webhook token; empty until first published with a webhook trigger.
+    """
+
+    tenant: TenantId
+    flow: FlowId
+    name: str
+    draft: str
+    live_version: int = 0
+    newest_version: int = 0
+    hook_token_hash: str = ""
+    changed_at_milliseconds: int = 0
+
+
+class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One published version: immutable."""
+
+    tenant: TenantId
+    flow: FlowId
+    version: int
+    text: str
+    published_at_milliseconds: int
+
+
+class SecretRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection with its sealed secret field."""
+
+    connection: Connection
+    key_version: int
+    sealed: bytes
+
+
+class TenantStore(Protocol):
+    """Tenants."""
+
+    async def record(self, seen: TenantSeen) -> None:
+        """Insert or renew; an older `seen_at` never overwrites a newer one."""
+        ...
+
+    async def list(self) -> Sequence[TenantRow]:
+        """All, newest first."""
+        ...
+
+    async def load(self, tenant: TenantId) -> TenantRow | None:
+        """One."""
+        ...
+
+
+class FlowStore(Protocol):
+    """Flows and their versions."""
+
+    async def save_draft(self, row: FlowRow) -> None:
+        """Insert or change the draft and name; live version and hook stay."""
+        ...
+
+    async def publish(self, row: VersionRow, *, hook_token_hash: str) -> None:
+        """Add the version and make it live, in one transaction. ConflictError when the number is taken."""
+        ...
+
+    async def make_live(self, tenant: TenantId, flow: FlowId, version: int, at_milliseconds: int) -> None:
+        """Point the flow at one of its versions; 0 means none (the flow starts no more runs)."""
+        ...
+
+    async def set_hook(self, tenant: TenantId, flow: FlowId, hook_token_hash: str) -> None:
+        """Change the webhook token."""
+        ...
+
+    async def load(self, tenant: TenantId, flow: FlowId) -> FlowRow | None:
+        """The head."""
+        ...
+
+    async def list(self, tenant: TenantId) -> Sequence[FlowRow]:
+        """All heads of the tenant, by id."""
+        ...
+
+    async def load_version(self, tenant: TenantId, flow: FlowId, version: int) -> VersionRow | None:
+        """One version."""
+        ...
+
+    async def list_versions(self, tenant: TenantId, flow: FlowId) -> Sequence[VersionRow]:
+        """All versions, newest first."""
+        ...
+
+    async def list_live(self) -> Sequence[tuple[FlowRow, VersionRow]]:
+        """Every tenant's live versions: what conduits must know. The one method without a tenant: the control plane's start."""
+        ...
+
+
+class ConnectionStore(Protocol):
+    """Connections, their sealed secrets, and the wrapped tenant keys."""
+
+    async def save(self, row: SecretRow) -> None:
+        """Insert or replace."""
+        ...
+
+    async def load(self, tenant: TenantId, name: ConnectionName) -> SecretRow | None:
+        """One."""
+        ...
+
+    async def list(self, tenant: TenantId) -> Sequence[Connection]:
+        """All of the tenant, by name, without secrets."""
+        ...
+
+    async def delete(self, tenant: TenantId, name: ConnectionName) -> bool:
+        """False when it was not there."""
+        ...
+
+    async def load_key(self, tenant: TenantId) -> tuple[int, bytes] | None:
+        """The newest wrapped tenant key as (version, wrapped bytes)."""
+        ...
+
+    async def add_key(self, tenant: TenantId, version: int, wrapped: bytes) -> bool:
+        """False when that version exists: another process was first; load it."""
+        ...
+
+    async def delete_keys(self, tenant: TenantId) -> None:
+        """Crypto-shred: nothing of the tenant's secrets can be opened any more."""
+        ...
+
+
+class RunStore(Protocol):
+    """The ledger's rows."""
+
+    async def record(self, receipts: Sequence[RunReceipt]) -> None:
+        """Insert; a run that is already there keeps its first receipt, and its `deliveries` becomes the larger one."""
+        ...
+
+    async def load(self, tenant: TenantId, run: RunId) -> RunReceipt | None:
+        """One, with its steps."""
+        ...
+
+    async def list(
+        self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None
+    ) -> Sequence[RunReceipt]:
+        """Newest first, without steps. `tenant` None is for operators only. `before` pages: the last run id of the page before."""
+        ...
+
+    async def count(self) -> Mapping[str, int]:
+        """Runs by outcome, over all tenants."""
+        ...
+
+
+# ---------------------------------------------------------------- keys
+
+
+class KeyProvider(Protocol):
+    """Wraps tenant keys: a local key file now, a key management service in production."""
+
+    async def wrap(self, key: bytes, context: Mapping[str, str]) -> bytes:
+        """Seal a 32-byte key; `context` must be given again to open it."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """Open it. Raises TamperedError for another context, key or changed bytes."""
+        ...

@@ -1,0 +1,1 @@
+"""Step kinds: the contract, the book that finds them, one file per kind."""

@@ -1,0 +1,57 @@
+"""The book of step kinds: finds every file in steps/kinds. Called by flows/check.py, engine/plan.py and the tests."""
+
+import dataclasses
+import functools
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import blubees.steps.kinds
+from blubees.steps.contract import BranchRule, Example, KindMark, Outcome, Tools
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KindEntry:
+    """One kind: its name, the dataclass of its settings, its branches and its examples."""
+
+    name: str
+    settings: type
+    branches: BranchRule
+    examples: tuple[Example, ...]
+    perform: Callable[[Any, Tools], Awaitable[Outcome]]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the settings' docstring."""
+        return (self.settings.__doc__ or "").strip().partition("\n")[0]
+
+
+@functools.cache
+def load_book() -> dict[str, KindEntry]:
+    """Read all kinds, by name.
+
+    Raises:
+        TypeError: a file in steps/kinds has not exactly one kind, or two kinds share a name.
+    """
+    book: dict[str, KindEntry] = {}
+    for found in pkgutil.iter_modules(blubees.steps.kinds.__path__, "blubees.steps.kinds."):
+        module = importlib.import_module(found.name)
+        marked = [each for each in vars(module).values() if isinstance(each, type) and "__step_kind__" in vars(each)]
+        if len(marked) != 1:
+            raise TypeError(f"{found.name}: has {len(marked)} step kinds, must have exactly one.")
+        mark: KindMark = vars(marked[0])["__step_kind__"]
+        if mark.name in book:
+            raise TypeError(f"{found.name}: the name {mark.name} is taken.")
+        book[mark.name] = KindEntry(mark.name, marked[0], mark.branches, module.EXAMPLES, marked[0].perform)
+    return book
+
+
+def find_kind(name: str) -> KindEntry | None:
+    """One kind, or None."""
+    return load_book().get(name)
+
+
+def list_kinds() -> tuple[KindEntry, ...]:
+    """All kinds, by name."""
+    return tuple(load_book()[name] for name in sorted(load_book()))

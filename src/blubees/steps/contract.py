@@ -1,0 +1,146 @@
+"""The contract of a step kind: a frozen dataclass that is its settings, plus `perform`, plus EXAMPLES.
+
+Each file in steps/kinds follows it; steps/book.py finds them; engine/runner.py performs them. How to add one: CONTRIBUTING.md.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from blubees.model.failures import Failure, FailureCode
+
+
+class BranchRule(StrEnum):
+    """What branches a kind has: none, or conditional ones of which only the last may have an empty `when`."""
+
+    NONE = "none"
+    CONDITIONAL = "conditional"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step is done; `result` is what `{{steps.<id>.…}}` reads. `variables` become `{{name}}` for later steps."""
+
+    result: object = None
+    variables: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Perform the branch with this number (from 0); None enters none."""
+
+    branch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer the waiting caller, then go on."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the run here, as planned by its author."""
+
+
+Outcome = Done | Enter | Answer | Stop | Failure
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step asks of a third party.
+
+    Attributes:
+        url: absolute for `call`; a path below the site's REST root for `call_jira` ("/rest/api/3/issue").
+        query: appended, URL-encoded by us.
+        connection: the connection that authorises the call; empty for none.
+    """
+
+    method: str
+    url: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    connection: str = ""
+    timeout_seconds: float = 30.0
+    answer_limit_bytes: int = 5_242_880
+    redirects: int = 0
+
+
+class CallAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back, whatever its status: header names are lower-cased."""
+
+    status: int
+    headers: dict[str, str] = {}
+    body: bytes = b""
+
+
+class Tools(Protocol):
+    """What a step may use besides its settings."""
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        """Call a third party."""
+        ...
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        """Call the tenant's own Jira as the app."""
+        ...
+
+    def holds(self, branch: int) -> bool:
+        """Whether the condition of a branch holds (blocks only). An empty one does."""
+        ...
+
+    @property
+    def branch_count(self) -> int:
+        """How many branches the step has."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example: documentation, fixture and test at once.
+
+    Attributes:
+        settings: as they are after smart values were worked out.
+        gives: the outcome; a FailureCode stands for any failure with it.
+        replies: what third parties answer, in order: (status, JSON body or text).
+        asks: what the first call must be: (method, path or URL); empty for no call.
+        holds: for blocks, which branches' conditions hold.
+    """
+
+    settings: dict[str, Any]
+    gives: Outcome | FailureCode
+    replies: tuple[tuple[int, Any], ...] = ()
+    asks: tuple[str, str] | tuple[()] = ()
+    holds: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KindMark:
+    """What the decorator leaves on a settings class."""
+
+    name: str
+    branches: BranchRule
+
+
+_Class = TypeVar("_Class", bound=type)
+
+
+def step_kind(name: str, *, branches: BranchRule = BranchRule.NONE) -> Callable[[_Class], _Class]:
+    """Mark a frozen dataclass as a step kind's settings.
+
+    Args:
+        name: lower case, at most one dot ("jira.get_issue").
+        branches: whether the kind is a block.
+    """
+
+    def mark(settings: _Class) -> _Class:
+        settings.__step_kind__ = KindMark(name, branches)  # type: ignore[attr-defined]
+        return settings
+
+    return mark

@@ -1,0 +1,1 @@
+"""Record sync between applications. Its first file comes with the sync issue."""

@@ -1,0 +1,1 @@
+"""Credentials: sealing, leases, authorisation of a call."""
