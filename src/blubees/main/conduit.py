@@ -1,0 +1,240 @@
+"""A conduit process: takes events in, performs runs, calls third parties. The only process that sees payload, and it can't write.
+
+Started by main/supervisor.py as `python -m blubees.main.conduit`; reads its settings from standard input. Everything is
+imported and every kind found before the lock.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import uvicorn
+import uvloop
+
+from blubees.adapters.broker import (
+    Broker,
+    BrokerAddress,
+    NatsLeaseDesk,
+    NatsPlanBoard,
+    NatsReceiptBox,
+    NatsRunQueue,
+    NatsTokenBoard,
+    connect_broker,
+)
+from blubees.adapters.lockdown import LockReport, lock_process
+from blubees.adapters.machine import EventLog, SystemChance, SystemClock
+from blubees.adapters.web_client import AiohttpWebClient
+from blubees.connectors.caller import Caller, JiraSite
+from blubees.doors.forge_events import ForgeEventsDoor
+from blubees.doors.front import create_front
+from blubees.doors.identity import FitSettings, FitVerifier
+from blubees.doors.jwks import JwksCache
+from blubees.doors.replies import NOT_FOUND
+from blubees.doors.slow_clients import GuardedHttpProtocol
+from blubees.doors.webhooks import WebhookDoor
+from blubees.engine.launch import Launcher
+from blubees.engine.plan import PlanShelf
+from blubees.engine.runner import Runner
+from blubees.engine.work import Receipts, Worker
+from blubees.flows.intake import Intake
+from blubees.flows.match import FlowIndex
+from blubees.main.settings import ProcessStart, decode_start
+from blubees.model.errors import UnavailableError
+from blubees.model.flow import PublishedFlow
+from blubees.model.ids import FlowId, TenantId
+from blubees.ports import Clock, Events
+from blubees.steps.book import load_book
+from blubees.vault.seal import Sealer
+from blubees.vault.tokens import TokenShelf
+
+GRACE_SECONDS: Final = 8.0  # to finish what is held when told to stop
+
+
+class FrontServer(uvicorn.Server):
+    """uvicorn without its signal handlers: the conduit decides in which order things stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+class Conduit:
+    """All parts of one conduit, put together."""
+
+    def __init__(self, start: ProcessStart, broker: Broker, lock: LockReport, events: Events) -> None:
+        settings = start.settings
+        self._broker, self._lock, self._settings, self._events = broker, lock, settings, events
+        clock, chance = SystemClock(), SystemChance()
+        self.web = AiohttpWebClient(allowed_loopback_ports=frozenset(settings.allowed_loopback_ports))
+        run_sealer = Sealer(start.run_key, chance)
+        lease_sealer = Sealer(start.lease_key, chance)
+        self._desk = NatsLeaseDesk(broker, lease_sealer.seal, lease_sealer.unseal)
+        self.shelf = PlanShelf(load_book())
+        self.index = FlowIndex()
+        self.plans = NatsPlanBoard(broker)
+        self._token_board = NatsTokenBoard(broker)
+        self.tokens = TokenShelf(run_sealer)
+        self._cloud_ids: dict[TenantId, str] = {}
+        self._queue = NatsRunQueue(broker)
+        self.receipts = Receipts(NatsReceiptBox(broker), events)
+        self._refused = 0
+        runner = Runner(clock, self._open_line)
+        self._clock: Clock = clock
+        self.worker = Worker(
+            self._queue, self.shelf, runner, self.receipts, run_sealer, clock, events, self._count_refused
+        )
+        delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
+        launcher = Launcher(self._queue, run_sealer, delivery_key, clock)
+        intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance)
+        verifier = FitVerifier(
+            JwksCache(self.web, settings.forge_keys, clock),
+            FitSettings(app_id=settings.app_id, environment_id=settings.environment_id),
+            clock,
+        )
+        self._posting: set[asyncio.Task[None]] = set()
+        self.front = create_front(
+            {
+                "forge": ForgeEventsDoor(verifier, intake.admit, self.receipts.add, self._keep_token, clock),
+                "hooks": WebhookDoor(self.index.find_hook, self._desk, intake.admit, clock),
+            },
+            self._tell_readiness,
+            NOT_FOUND,
+        )
+
+    def learn_plan(self, tenant: TenantId, flow: FlowId, plan: PublishedFlow | None) -> None:
+        """A plan came from the board."""
+        self.shelf.put(tenant, flow, plan)
+        self.index.changed(tenant, flow, plan)
+
+    async def watch_boards(self) -> None:
+        """Learn all plans and tokens there are, and go on learning."""
+        await self.plans.watch(self.learn_plan)
+        await self._token_board.watch(self.tokens.learn)
+
+    def _open_line(self, tenant: TenantId) -> Caller:
+        site = JiraSite(
+            origin=self._settings.atlassian_api,
+            cloud_id=self.tokens.cloud_id(tenant),
+            token=lambda: self.tokens.token(tenant),
+        )
+        return Caller(tenant, self.web, self._desk, self._clock, site)
+
+    def _keep_token(self, tenant: TenantId, cloud_id: str, token: str) -> None:
+        sealed = self.tokens.renew(tenant, cloud_id, token)
+        if sealed is None:
+            return
+        task = asyncio.create_task(self._post_token(tenant, sealed))
+        self._posting.add(task)
+        task.add_done_callback(self._posting.discard)
+
+    async def _post_token(self, tenant: TenantId, sealed: bytes) -> None:
+        try:
+            await self._token_board.post(tenant, sealed)
+        except UnavailableError:
+            self._events("token_not_shared", tenant=tenant)  # the next invocation brings a new one
+
+    def _count_refused(self) -> None:
+        self._refused += 1
+
+    async def _tell_readiness(self) -> tuple[bool, Mapping[str, object]]:
+        waiting: int | None = None
+        with contextlib.suppress(UnavailableError):
+            waiting = await self._queue.count_waiting()
+        ready = self._broker.is_connected and waiting is not None
+        return ready, {
+            "ready": ready,
+            "process": "conduit",
+            "lock": {"complete": self._lock.complete, "missing": list(self._lock.missing)},
+            "broker": {"connected": self._broker.is_connected, "runs_waiting": waiting, "storage": "memory"},
+            "plans": self.index.count,
+            "runs_held": self.worker.held,
+            "runs_refused": self._refused,
+            "egress_allowed_loopback_ports": list(self._settings.allowed_loopback_ports),
+        }
+
+
+async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> None:
+    """Run until SIGTERM or SIGINT, then finish or hand back what is held."""
+    broker = await _connect(start)
+    conduit = Conduit(start, broker, lock, events)
+    await _wait_for_streams(conduit)
+    config = uvicorn.Config(
+        conduit.front,
+        http=GuardedHttpProtocol,
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        limit_concurrency=4_096,
+    )
+    server = FrontServer(config)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    listener = socket.socket(fileno=start.listen_fd)
+    sending = asyncio.create_task(conduit.receipts.send_forever())
+    working = asyncio.create_task(conduit.worker.work_forever())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stop = asyncio.create_task(stopping.wait())
+    events("conduit_ready", plans=conduit.index.count, lock_complete=lock.complete)
+    await asyncio.wait({working, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await asyncio.wait({serving})
+    await conduit.worker.stop(GRACE_SECONDS)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(conduit.receipts.drain(), 3)
+    for task in (working, sending):
+        task.cancel()
+    await asyncio.wait({working, sending})
+    await conduit.web.close()
+    await broker.close()
+    events("conduit_stopped")
+
+
+async def _connect(start: ProcessStart) -> Broker:
+    address = BrokerAddress(start.broker_url, start.broker_user, start.broker_password)
+    for _ in range(100):
+        try:
+            return await connect_broker(address)
+        except UnavailableError:
+            await asyncio.sleep(0.05)
+    return await connect_broker(address)
+
+
+async def _wait_for_streams(conduit: Conduit) -> None:
+    for _ in range(200):
+        try:
+            await conduit.watch_boards()
+        except Exception:  # noqa: BLE001 - nats-py has several for "not there yet"; the last try below tells
+            await asyncio.sleep(0.05)
+        else:
+            return
+    await conduit.watch_boards()
+
+
+def main() -> int:
+    """Start: read, import, lock, run."""
+    start = decode_start(sys.stdin.buffer.readline())
+    sys.dont_write_bytecode = True
+    events = EventLog(sys.stdout.buffer)
+    load_book()
+    lock = lock_process(require=start.settings.require_lockdown)
+    sys.excepthook = lambda kind, _error, _trace: events("conduit_crashed", error=kind.__name__)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_conduit(start, lock, events))
+    return 0
+
+
+if __name__ == "__main__":
+    os._exit(main())

@@ -1,0 +1,163 @@
+"""The control plane process: database, vault, operator API, ledger. Never receives payload.
+
+Started by main/supervisor.py as `python -m blubees.main.control_plane`; reads its settings from standard input.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvicorn
+import uvloop
+
+from blubees.adapters.broker import BrokerAddress, NatsLeaseDesk, NatsPlanBoard, NatsReceiptBox, connect_broker
+from blubees.adapters.database import open_database
+from blubees.adapters.keys import LocalKeyProvider
+from blubees.adapters.machine import EventLog, SystemChance, SystemClock
+from blubees.doors.operator_api import OperatorServices, create_operator_api
+from blubees.flows.versions import FlowService
+from blubees.main.settings import ProcessStart, decode_start
+from blubees.model.errors import UnavailableError
+from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.operations.connections import ConnectionService
+from blubees.operations.ledger import Ledger
+from blubees.operations.tenants import TenantService
+from blubees.ports import Events, ReceiptBox
+from blubees.steps.book import load_book
+from blubees.vault.keyring import Keyring
+from blubees.vault.seal import Sealer
+from blubees.vault.secrets import VaultService
+
+RETRY_SECONDS: Final = 1.0
+
+
+class ReceiptKeeper:
+    """Brings receipts from the broker into the database; counts what was refused for its type."""
+
+    def __init__(self, box: ReceiptBox, ledger: Ledger, tenants: TenantService, events: Events) -> None:
+        self._box, self._ledger, self._tenants, self._events = box, ledger, tenants, events
+        self.refused = 0
+
+    async def keep_forever(self) -> None:
+        """Keep receipts until cancelled. A batch is finished only after it is in the database."""
+        async for receipts, refused, finish in self._box.collect():
+            if refused:
+                self.refused += refused
+                self._events("receipts_refused", count=refused)
+            while not await self._keep(receipts):
+                await asyncio.sleep(RETRY_SECONDS)
+            await finish()
+
+    async def _keep(self, receipts: "list[RunReceipt | TenantSeen] | object") -> bool:
+        assert isinstance(receipts, list)  # noqa: S101 - the port's promise
+        try:
+            await self._ledger.record([each for each in receipts if isinstance(each, RunReceipt)])
+            for seen in receipts:
+                if isinstance(seen, TenantSeen):
+                    await self._tenants.record(seen)
+        except UnavailableError:
+            self._events("database_unavailable")
+            return False
+        return True
+
+
+def write_operator_file(data: Path, url: str, token: str) -> None:
+    """Tell the command line where the control plane is: readable for this user only, replaced in one move."""
+    path = data / "operator.json"
+    fresh = data / "operator.json.new"
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode({"url": url, "token": token}))
+    fresh.replace(path)
+
+
+async def run_control_plane(start: ProcessStart, events: Events) -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = start.settings
+    clock, chance = SystemClock(), SystemChance()
+    database = await open_database(f"sqlite+aiosqlite:///{settings.data / 'blubees.sqlite3'}")
+    await database.migrate()
+    broker = await _connect(start)
+    await broker.create_streams()
+    plans = NatsPlanBoard(broker)
+    flows = FlowService(database.flows, plans, clock, chance, load_book())
+    await flows.post_all()
+    keyring = Keyring(database.connections, LocalKeyProvider(settings.data / "keys" / "local.key"), chance)
+    vault = VaultService(database.connections, keyring, clock, chance)
+    sealer = Sealer(start.lease_key, chance)
+    await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(vault.open_lease)
+    ledger, tenants = Ledger(database.runs), TenantService(database.tenants)
+    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, events)
+
+    async def tell_readiness() -> Mapping[str, object]:
+        return {
+            "ready": broker.is_connected,
+            "process": "control_plane",
+            "broker": {"connected": broker.is_connected},
+            "receipts_refused": keeper.refused,
+        }
+
+    services = OperatorServices(
+        flows=flows,
+        connections=ConnectionService(vault),
+        ledger=ledger,
+        tenants=tenants,
+        readiness=tell_readiness,
+    )
+    api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())
+    listener = socket.socket(fileno=start.listen_fd)
+    host, port = listener.getsockname()[:2]
+    write_operator_file(settings.data, f"http://{host}:{port}", start.operator_token)
+    config = uvicorn.Config(
+        api, loop="none", lifespan="off", log_config=None, access_log=False, server_header=False, ws="none"
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    keeping = asyncio.create_task(keeper.keep_forever())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stop = asyncio.create_task(stopping.wait())
+    events("control_plane_ready")
+    await asyncio.wait({keeping, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await asyncio.wait({serving})
+    keeping.cancel()
+    await asyncio.wait({keeping})
+    await broker.close()
+    await database.close()
+    events("control_plane_stopped")
+
+
+async def _connect(start: ProcessStart):  # noqa: ANN202 - Broker
+    address = BrokerAddress(start.broker_url, start.broker_user, start.broker_password)
+    for _ in range(100):
+        with contextlib.suppress(UnavailableError):
+            return await connect_broker(address)
+        await asyncio.sleep(0.05)
+    return await connect_broker(address)
+
+
+def main() -> int:
+    """Start: read, run."""
+    start = decode_start(sys.stdin.buffer.readline())
+    events = EventLog(sys.stdout.buffer)
+    sys.excepthook = lambda kind, _error, _trace: events("control_plane_crashed", error=kind.__name__)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_control_plane(start, events))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

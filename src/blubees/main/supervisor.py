@@ -1,0 +1,247 @@
+"""`blubees serve`: starts broker, control plane and conduits on one machine, restarts what dies, stops all. Called by the CLI.
+
+It holds the listening sockets, so that a conduit's death loses no connection that waits to be accepted, and it passes on
+only lines that are known events: whatever else a child says is counted, not shown.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from blubees.main.broker_child import BrokerChild, die_with_parent, start_broker
+from blubees.main.settings import ProcessStart, Settings, encode_start
+
+READY_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 15.0
+RESTART_SECONDS: Final = 0.2
+EVENT_MAX_BYTES: Final = 1_024
+
+Tell = Callable[[dict[str, object]], None]
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that is kept alive."""
+
+    name: str
+    module: str
+    start: ProcessStart
+    process: asyncio.subprocess.Process | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    restarts: int = 0
+
+
+class Supervisor:
+    """Starts, watches and stops the processes of one machine."""
+
+    def __init__(self, settings: Settings, tell: Tell) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._stopping = False
+        self._children: list[Child] = []
+        self._broker: BrokerChild | None = None
+        self._watchers: list[asyncio.Task[None]] = []
+        self._sockets: list[socket.socket] = []
+        self.port = 0
+        self.operator_port = 0
+        self.failed = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start all; returns when all are ready.
+
+        Raises:
+            OSError: a port is taken.
+            TimeoutError: a process was not ready within 30 s.
+        """
+        settings = self._settings
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        front, operator = _listen(settings.port), _listen(settings.operator_port)
+        self._sockets = [front, operator]
+        self.port, self.operator_port = front.getsockname()[1], operator.getsockname()[1]
+        passwords = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        self._broker = await start_broker(settings.data / "broker", _find_free_port(), *passwords)
+        self._watchers.append(asyncio.create_task(self._watch_broker(self._broker)))
+        run_key, lease_key = secrets.token_bytes(32), secrets.token_bytes(32)
+        common = {"settings": settings, "broker_url": self._broker.url, "lease_key": lease_key}
+        control = ProcessStart(
+            **common,
+            broker_user="control",
+            broker_password=self._broker.control_password,
+            run_key=b"",
+            listen_fd=operator.fileno(),
+            operator_token=secrets.token_urlsafe(32),
+        )
+        conduit = ProcessStart(
+            **common,
+            broker_user="conduit",
+            broker_password=self._broker.conduit_password,
+            run_key=run_key,
+            listen_fd=front.fileno(),
+        )
+        self._children = [Child("control_plane", "blubees.main.control_plane", control)] + [
+            Child(f"conduit_{number}", "blubees.main.conduit", conduit) for number in range(1, settings.conduits + 1)
+        ]
+        self._watchers += [asyncio.create_task(self._keep_alive(child)) for child in self._children]
+        async with asyncio.timeout(READY_SECONDS):
+            await asyncio.gather(*(child.ready.wait() for child in self._children))
+
+    async def stop(self) -> None:
+        """Stop conduits first, then the control plane (it keeps their last receipts), the broker last."""
+        self._stopping = True
+        conduits = [child for child in self._children if child.name != "control_plane"]
+        await self._stop_children(conduits)
+        await self._stop_children([child for child in self._children if child.name == "control_plane"])
+        if self._broker is not None and self._broker.process.returncode is None:
+            self._broker.process.terminate()
+            await _wait_or_kill(self._broker.process)
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        for each in self._sockets:
+            each.close()
+        (self._settings.data / "operator.json").unlink(missing_ok=True)
+
+    def list_processes(self) -> dict[str, int]:
+        """Process ids by name, of those that run."""
+        found = {child.name: child.process.pid for child in self._children if child.process is not None}
+        return found | ({"broker": self._broker.process.pid} if self._broker else {})
+
+    async def _stop_children(self, children: list[Child]) -> None:
+        running = [child.process for child in children if child.process and child.process.returncode is None]
+        for process in running:
+            process.terminate()
+        await asyncio.gather(*(_wait_or_kill(process) for process in running))
+
+    async def _watch_broker(self, broker: BrokerChild) -> None:
+        await broker.process.wait()
+        if not self._stopping:  # what was in flight is gone, by design; the keys of this start go with it
+            self._tell({"event": "broker_died"})
+            self.failed.set()
+
+    async def _keep_alive(self, child: Child) -> None:
+        while not self._stopping:
+            child.process = await self._spawn(child)
+            await asyncio.gather(
+                self._read_events(child, child.process.stdout), self._read_events(child, child.process.stderr)
+            )
+            code = await child.process.wait()
+            if self._stopping:
+                return
+            child.restarts += 1
+            self._tell({"event": "process_died", "process": child.name, "code": code, "restarts": child.restarts})
+            await asyncio.sleep(min(RESTART_SECONDS * child.restarts, 5.0))
+
+    async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            child.module,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=(child.start.listen_fd,),
+            env={name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "VIRTUAL_ENV"}},
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+            limit=64 * 1024,
+        )
+        assert process.stdin is not None  # noqa: S101 - asked for above
+        process.stdin.write(encode_start(child.start))
+        process.stdin.close()
+        return process
+
+    async def _read_events(self, child: Child, stream: asyncio.StreamReader | None) -> None:
+        assert stream is not None  # noqa: S101 - asked for in _spawn
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # longer than the reader's limit: no event of ours is
+                self._tell({"event": "output_withheld", "process": child.name})
+                continue
+            if not line:
+                return
+            self._pass_on(child, line)
+
+    def _pass_on(self, child: Child, line: bytes) -> None:
+        try:
+            event = msgspec.json.decode(line, type=dict[str, str | int | float | bool])
+        except msgspec.DecodeError:
+            event = {}
+        if "event" not in event or len(line) > EVENT_MAX_BYTES:
+            self._tell({"event": "output_withheld", "process": child.name})
+            return
+        if str(event["event"]) in {"conduit_ready", "control_plane_ready"}:
+            child.ready.set()
+        self._tell({**event, "process": child.name})
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGINT or SIGTERM. Gives the exit code: 0 when stopped, 1 when it could not go on."""
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    supervisor = Supervisor(settings, print_event)
+    stopping = catch_signals()
+    try:
+        starting = asyncio.create_task(supervisor.start())
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait({starting, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.is_set():
+            await starting
+            print_event({"event": "serving", "port": supervisor.port, "operator_port": supervisor.operator_port})
+            failed = asyncio.create_task(supervisor.failed.wait())
+            await asyncio.wait({stop, failed}, return_when=asyncio.FIRST_COMPLETED)
+            failed.cancel()
+        starting.cancel()
+        stop.cancel()
+    finally:
+        await supervisor.stop()
+    return 1 if supervisor.failed.is_set() else 0
+
+
+def catch_signals() -> asyncio.Event:
+    """Give an event that is set by SIGINT or SIGTERM."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def print_event(event: dict[str, object]) -> None:
+    """Print one event line."""
+    sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
+    sys.stdout.flush()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(2_048)
+    listener.set_inheritable(True)  # noqa: FBT003 - the standard library's signature
+    return listener
+
+
+def _find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _wait_or_kill(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
