@@ -1,0 +1,65 @@
+"""The ledger: receipts of runs, and what they mean to people. Used by doors/operator_api.py and main/control_plane.py."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from blubees.model.failures import EXPLANATION, WHOSE_FAULT, Failure
+from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.receipt import RunReceipt
+from blubees.ports import RunStore
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure for people: what happened, where, whose fault it is and what to do. Without values."""
+
+    code: str
+    what: str
+    where: str
+    whose_fault: str
+    what_to_do: str
+    http_status: int = 0
+    detail: str = ""
+
+
+class Ledger:
+    """Keeps and gives receipts."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+
+    async def record(self, receipts: Sequence[RunReceipt]) -> None:
+        """Keep receipts; a run that is known keeps its first one."""
+        if receipts:
+            await self._store.record(receipts)
+
+    async def load(self, tenant: TenantId, run: RunId) -> RunReceipt | None:
+        """Give one run with its steps."""
+        return await self._store.load(tenant, run)
+
+    async def list(
+        self, tenant: TenantId | None, *, flow: FlowId | None = None, limit: int = 50, before: RunId | None = None
+    ) -> Sequence[RunReceipt]:
+        """Give runs, newest first; `tenant` None is for operators only."""
+        return await self._store.list(tenant, flow=flow, limit=max(1, min(limit, 1_000)), before=before)
+
+
+def explain(receipt: RunReceipt) -> tuple[Explanation, ...]:
+    """Explain each failure of a run: those of its steps, else the run's own."""
+    failures = [(step.step, step.failure) for step in receipt.steps if step.failure is not None]
+    if not failures and receipt.failure is not None:
+        failures = [(receipt.failed_step, receipt.failure)]
+    return tuple(_explain(step, failure) for step, failure in failures)
+
+
+def _explain(step: str, failure: Failure) -> Explanation:
+    what, what_to_do = EXPLANATION[failure.code]
+    return Explanation(
+        code=failure.code.value,
+        what=what,
+        where=f"step {step}, {failure.field}" if failure.field and step else f"step {step}" if step else "the run",
+        whose_fault=WHOSE_FAULT[failure.code].value,
+        what_to_do=what_to_do,
+        http_status=failure.http_status,
+        detail=failure.detail or failure.frame,
+    )
