@@ -18,11 +18,12 @@ from blubees.engine.plan import CompiledStep, Plan
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.scope import trigger_scope
 from blubees.expressions.errors import EvaluationError
+from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import TenantId
 from blubees.model.receipt import RunOutcome, RunReceipt, StepOutcome
 from blubees.ports import Clock
-from blubees.steps.contract import Answer, Call, CallAnswer, Done, Enter, Outcome, Stop
+from blubees.steps.contract import Answer, Done, Enter, Outcome, Stop
 
 RUN_MAX_SECONDS: Final = 900.0  # docs/decisions/0004-size-limits.md; longer waits are parked, not held
 

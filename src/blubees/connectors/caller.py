@@ -1,0 +1,122 @@
+"""Calls third parties for one run: borrows a lease, adds the credential, goes through the guarded web client.
+
+Made for each run by main/conduit.py; used by the engine as a step's tools.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from blubees.model.call import Call, CallAnswer
+from blubees.model.connection import Lease, LeaseRefusal
+from blubees.model.failures import Failure, FailureCode
+from blubees.model.ids import ConnectionName, TenantId
+from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
+from blubees.ports import Clock, LeaseDesk, WebClient
+from blubees.vault.lease import LeaseProblem, authorise
+
+_PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
+    WebProblem.REFUSED_ADDRESS: FailureCode.EGRESS_REFUSED,
+    WebProblem.REFUSED_SCHEME: FailureCode.EGRESS_REFUSED,
+    WebProblem.REFUSED_URL: FailureCode.EGRESS_REFUSED,
+    WebProblem.REFUSED_HEADER: FailureCode.SETTING_INVALID,
+    WebProblem.UNREACHABLE: FailureCode.UNREACHABLE,
+    WebProblem.TLS: FailureCode.TLS_REFUSED,
+    WebProblem.TIMEOUT: FailureCode.TIMEOUT,
+    WebProblem.TOO_LARGE: FailureCode.ANSWER_TOO_LARGE,
+    WebProblem.TOO_MANY_REDIRECTS: FailureCode.REQUEST_REFUSED,
+    WebProblem.BROKEN_ANSWER: FailureCode.ANSWER_UNREADABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JiraSite:
+    """The tenant's Jira: where the API is, which site, and the newest app token."""
+
+    origin: str
+    cloud_id: str
+    token: Callable[[], str | None]
+
+
+class Caller:
+    """Makes the calls of one run, and counts those of the step under way."""
+
+    __slots__ = ("_clock", "_desk", "_jira", "_tenant", "_web", "answer_bytes", "http_status", "request_bytes")
+
+    def __init__(self, tenant: TenantId, web: WebClient, desk: LeaseDesk, clock: Clock, jira: JiraSite) -> None:
+        self._tenant, self._web, self._desk, self._clock, self._jira = tenant, web, desk, clock, jira
+        self.request_bytes = self.answer_bytes = self.http_status = 0
+
+    def start_step(self) -> None:
+        """Count from zero."""
+        self.request_bytes = self.answer_bytes = self.http_status = 0
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        """Call a third party, with the connection's credential where one is named."""
+        request = _write_request(call, call.url)
+        if call.connection:
+            authorised = await self._authorise(request, ConnectionName(call.connection))
+            if isinstance(authorised, Failure):
+                return authorised
+            request = authorised
+        return await self._send(request)
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        """Call the tenant's own Jira as the app; `call.url` is a path."""
+        token = self._jira.token()
+        if token is None:
+            return Failure(code=FailureCode.CREDENTIAL_REFUSED, detail="no_app_token")
+        request = _write_request(call, f"{self._jira.origin}/ex/jira/{self._jira.cloud_id}{call.url}")
+        headers = tuple(pair for pair in request.headers if pair[0].lower() != "authorization")
+        return await self._send(_with_headers(request, (*headers, ("Authorization", f"Bearer {token}"))))
+
+    async def _authorise(self, request: WebRequest, name: ConnectionName) -> WebRequest | Failure:
+        lease = await self._desk.borrow(self._tenant, name)
+        if not isinstance(lease, Lease):
+            if lease is LeaseRefusal.MISSING:
+                return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=lease.value)
+            return Failure(code=FailureCode.BUSY, field="with.connection", detail="vault")
+        authorised = authorise(request, lease, self._clock.now_milliseconds())
+        if isinstance(authorised, LeaseProblem):
+            return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=authorised.value)
+        return authorised
+
+    async def _send(self, request: WebRequest) -> CallAnswer | Failure:
+        self.request_bytes += len(request.body)
+        answer = await self._web.call(request)
+        if isinstance(answer, WebFailure):
+            return Failure(code=_PROBLEMS[answer.problem], detail=answer.detail)
+        self.http_status = answer.status
+        self.answer_bytes += len(answer.body)
+        return _read_answer(answer)
+
+
+def _write_request(call: Call, url: str) -> WebRequest:
+    if call.query:
+        url = f"{url}{'&' if '?' in url else '?'}{urlencode(call.query)}"
+    return WebRequest(
+        method=call.method,
+        url=url,
+        headers=call.headers,
+        body=call.body,
+        timeout_seconds=call.timeout_seconds,
+        answer_limit_bytes=call.answer_limit_bytes,
+        redirects=call.redirects,
+    )
+
+
+def _with_headers(request: WebRequest, headers: tuple[tuple[str, str], ...]) -> WebRequest:
+    return WebRequest(
+        method=request.method,
+        url=request.url,
+        headers=headers,
+        body=request.body,
+        timeout_seconds=request.timeout_seconds,
+        answer_limit_bytes=request.answer_limit_bytes,
+        redirects=request.redirects,
+    )
+
+
+def _read_answer(answer: WebAnswer) -> CallAnswer:
+    return CallAnswer(status=answer.status, headers=answer.headers, body=answer.body)

@@ -1,0 +1,172 @@
+"""The door for third parties' webhooks: POST /hooks/{tenant}/{token}. Built by main/conduit.py.
+
+An unknown tenant, an unknown token and a wrong signature get the same answer. No address of a caller is kept or passed on.
+"""
+
+import hashlib
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from blubees.doors.body import BodyRefusal, parse_body, read_body
+from blubees.doors.replies import (
+    CONTENT_TYPE,
+    MALFORMED,
+    METHOD,
+    NOT_FOUND,
+    TOO_LARGE,
+    TOO_SLOW,
+    Reply,
+    reply_to,
+    send_reply,
+)
+from blubees.doors.signatures import (
+    SignatureVerdict,
+    list_signature_headers,
+    read_delivery_id,
+    verify_signature,
+)
+from blubees.model.connection import Lease
+from blubees.model.event import Admission, RawEvent
+from blubees.model.flow import PublishedFlow, SignatureScheme, TriggerKind
+from blubees.model.ids import TENANT_PATTERN, ConnectionName, TenantId
+from blubees.ports import Clock, LeaseDesk
+
+SECRET_MILLISECONDS: Final = 30_000  # a leased signing secret is asked for again after that
+SECRETS_HELD: Final = 1_024
+TOKEN_MAX_CHARACTERS: Final = 128
+QUERY_MAX_BYTES: Final = 4_096
+_WITHHELD: Final = frozenset(
+    {
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-port",
+        "x-real-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "x-client-ip",
+        "x-amzn-trace-id",
+        "via",
+    }
+)
+_PATH: Final = re.compile(r"/hooks/([^/]+)/([^/]+)")
+_TENANT: Final = re.compile(TENANT_PATTERN)
+
+REFUSALS: Final[dict[BodyRefusal, Reply]] = {
+    BodyRefusal.TOO_LARGE: TOO_LARGE,
+    BodyRefusal.TOO_SLOW: TOO_SLOW,
+    BodyRefusal.MALFORMED: MALFORMED,
+    BodyRefusal.CONTENT_TYPE: CONTENT_TYPE,
+    BodyRefusal.DISCONNECTED: MALFORMED,
+}
+
+
+def read_headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
+    """Give a request's headers: names lower-cased (as ASGI has them), repeated ones joined by ", "."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1"), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+class WebhookDoor:
+    """ASGI endpoint."""
+
+    def __init__(
+        self,
+        find_hook: Callable[[TenantId, str], PublishedFlow | None],
+        desk: LeaseDesk,
+        admit: Callable[[RawEvent], Awaitable[Admission]],
+        clock: Clock,
+    ) -> None:
+        self._find_hook, self._desk, self._admit, self._clock = find_hook, desk, admit, clock
+        self._secrets: OrderedDict[tuple[TenantId, str], tuple[str, int]] = OrderedDict()
+        self.refusals: Counter[str] = Counter()
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        """Answer one request."""
+        await send_reply(send, await self._handle(scope, receive))
+
+    async def _handle(self, scope: MutableMapping[str, Any], receive: Any) -> Reply:  # noqa: ANN401 - ASGI
+        if scope["method"] not in {"POST", "PUT"}:
+            return METHOD
+        hook = self._find(scope["path"])
+        if hook is None or len(scope["query_string"]) > QUERY_MAX_BYTES:
+            return self._refuse("unknown")
+        headers = read_headers(scope)
+        body = await read_body(receive, headers)
+        if isinstance(body, BodyRefusal):
+            self.refusals[body.value] += 1
+            return REFUSALS[body]
+        verdict = await self._check(hook, headers, body)
+        if verdict is not SignatureVerdict.GOOD:
+            return self._refuse(f"signature_{verdict.value}")
+        parsed = parse_body(body, headers.get("content-type", ""))
+        if isinstance(parsed, BodyRefusal):
+            self.refusals[parsed.value] += 1
+            return REFUSALS[parsed]
+        return reply_to(await self._admit(self._write_event(hook, scope, headers, parsed)))
+
+    def _find(self, path: str) -> PublishedFlow | None:
+        found = _PATH.fullmatch(path)
+        if found is None or not _TENANT.fullmatch(found[1]) or len(found[2]) > TOKEN_MAX_CHARACTERS:
+            return None
+        return self._find_hook(TenantId(found[1]), hashlib.sha256(found[2].encode()).hexdigest())
+
+    def _refuse(self, reason: str) -> Reply:
+        self.refusals[reason] += 1
+        return NOT_FOUND
+
+    async def _check(self, hook: PublishedFlow, headers: dict[str, str], body: bytes) -> SignatureVerdict:
+        signature = hook.flow.trigger.signature
+        if signature.scheme is SignatureScheme.NONE:
+            return SignatureVerdict.GOOD
+        secret = await self._borrow_secret(hook.tenant, signature.connection)
+        if secret is None:
+            return SignatureVerdict.MISSING
+        return verify_signature(signature, secret, headers, body, self._clock.now_milliseconds() // 1000)
+
+    async def _borrow_secret(self, tenant: TenantId, name: str) -> str | None:
+        now = self._clock.now_milliseconds()
+        held = self._secrets.get((tenant, name))
+        if held is not None and now < held[1]:
+            return held[0]
+        lease = await self._desk.borrow(tenant, ConnectionName(name))
+        if not isinstance(lease, Lease) or not lease.secret:
+            return None
+        self._secrets[tenant, name] = (lease.secret, min(now + SECRET_MILLISECONDS, lease.expires_at_milliseconds))
+        self._secrets.move_to_end((tenant, name))
+        if len(self._secrets) > SECRETS_HELD:
+            self._secrets.popitem(last=False)
+        return lease.secret
+
+    def _write_event(
+        self,
+        hook: PublishedFlow,
+        scope: MutableMapping[str, Any],
+        headers: dict[str, str],
+        parsed: tuple[object, bytes],
+    ) -> RawEvent:
+        document, body = parsed
+        trigger = hook.flow.trigger
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
+        withheld = _WITHHELD | list_signature_headers(trigger.signature)
+        return RawEvent(
+            tenant=hook.tenant,
+            trigger=TriggerKind.WEBHOOK,
+            body=body,
+            document=document,
+            headers={name: value for name, value in headers.items() if name not in withheld},
+            query=query,
+            delivery=read_delivery_id(trigger.signature, headers, document, trigger.delivery_id_header),
+            received_at_milliseconds=self._clock.now_milliseconds(),
+            hook=hook,
+        )

@@ -1,0 +1,60 @@
+"""What smart values can read of an event. Used by flows/intake.py (conditions) and engine/runner.py (steps).
+
+Source: the names of Jira's own Automation (docs/smart-values.md).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from blubees.model.flow import TriggerKind
+
+JIRA_ROOTS: Final = ("issue", "triggerIssue", "comment", "changelog", "fieldChange", "initiator", "eventType", "trigger")
+WEBHOOK_ROOTS: Final = ("webhookData", "webhook", "trigger")
+MANUAL_ROOTS: Final = ("inputs", "trigger")
+COMMON_ROOTS: Final = ("steps", "flow", "now")
+
+ROOTS: Final[dict[TriggerKind, tuple[str, ...]]] = {
+    TriggerKind.ISSUE_CREATED: JIRA_ROOTS,
+    TriggerKind.ISSUE_UPDATED: JIRA_ROOTS,
+    TriggerKind.ISSUE_COMMENTED: JIRA_ROOTS,
+    TriggerKind.WEBHOOK: WEBHOOK_ROOTS,
+    TriggerKind.MANUAL: MANUAL_ROOTS,
+    TriggerKind.SCHEDULE: ("trigger",),
+}
+"""The first names that an event of each kind has; COMMON_ROOTS come to all."""
+
+
+def trigger_scope(
+    trigger: TriggerKind, document: object, headers: Mapping[str, str], query: Mapping[str, str]
+) -> dict[str, object]:
+    """Set out an event for smart values; a fresh dict, which the caller adds to."""
+    if trigger is TriggerKind.WEBHOOK:
+        return {"webhookData": document, "webhook": {"headers": dict(headers), "query": dict(query)}, "trigger": document}
+    if trigger is TriggerKind.MANUAL:
+        return {"inputs": document, "trigger": document}
+    if trigger is TriggerKind.SCHEDULE:
+        return {"trigger": document}
+    return _set_out_jira(document if isinstance(document, dict) else {})
+
+
+def _set_out_jira(document: dict[str, Any]) -> dict[str, object]:
+    inner = document.get("payload")
+    event = inner if isinstance(inner, dict) and "eventType" in inner else document  # a retry comes wrapped
+    items = _list_changes(event)
+    changelog = {str(item.get("field", "")): item for item in items}
+    return {
+        "issue": event.get("issue"),
+        "triggerIssue": event.get("issue"),
+        "comment": event.get("comment"),
+        "changelog": changelog,
+        "fieldChange": items[0] if items else None,
+        "initiator": {"accountId": event.get("atlassianId")},
+        "eventType": event.get("eventType"),
+        "trigger": event,
+    }
+
+
+def _list_changes(event: dict[str, Any]) -> list[dict[str, Any]]:
+    changelog = event.get("changelog")
+    items = changelog.get("items") if isinstance(changelog, dict) else None
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []

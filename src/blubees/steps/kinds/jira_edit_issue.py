@@ -1,0 +1,46 @@
+"""Edit an issue in the tenant's own Jira."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from blubees.connectors.adf_text import to_adf
+from blubees.model.failures import Failure, FailureCode
+from blubees.steps.answers import ask_jira, path_to_issue
+from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
+
+
+@step_kind("jira.edit_issue")
+@dataclass(frozen=True, slots=True)
+class EditIssue:
+    """Set fields (`fields`), add or remove labels, or give Jira's own `update` operations. A text `description` becomes ADF."""
+
+    issue: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    add_labels: list[str] = field(default_factory=list)
+    remove_labels: list[str] = field(default_factory=list)
+    update: dict[str, Any] = field(default_factory=dict)
+
+    async def perform(self, tools: Tools) -> Outcome:
+        """Edit it."""
+        labels = [{"add": label} for label in self.add_labels] + [{"remove": label} for label in self.remove_labels]
+        update = {**self.update, "labels": labels} if labels else self.update
+        fields = dict(self.fields)
+        if isinstance(fields.get("description"), str):
+            fields["description"] = to_adf(fields["description"])
+        body = {name: value for name, value in (("fields", fields), ("update", update)) if value}
+        if not body:
+            return Failure(code=FailureCode.SETTING_INVALID, field="with", detail="nothing_to_change")
+        done = await ask_jira(tools, "PUT", path_to_issue(self.issue), body, field="with.issue")
+        return done if isinstance(done, Failure) else Done({"issue": self.issue})
+
+
+EXAMPLES = (
+    Example(
+        {"issue": "AB-1", "add_labels": ["seen"]},
+        Done({"issue": "AB-1"}),
+        replies=((204, None),),
+        asks=("PUT", "/rest/api/3/issue/AB-1"),
+    ),
+    Example({"issue": "AB-1"}, FailureCode.SETTING_INVALID),
+    Example({"issue": "AB-9", "fields": {"summary": "a"}}, FailureCode.NOT_FOUND, replies=((404, {}),)),
+)

@@ -1,0 +1,34 @@
+"""Link two issues of the tenant's own Jira."""
+
+from dataclasses import dataclass
+
+from blubees.model.failures import Failure, FailureCode
+from blubees.steps.answers import ask_jira
+from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
+
+
+@step_kind("jira.link_issues")
+@dataclass(frozen=True, slots=True)
+class LinkIssues:
+    """Link two issues by a link type's name, such as Blocks: `outward` blocks, `inward` is blocked."""
+
+    type: str
+    inward: str
+    outward: str
+
+    async def perform(self, tools: Tools) -> Outcome:
+        """Link them."""
+        body = {"type": {"name": self.type}, "inwardIssue": {"key": self.inward}, "outwardIssue": {"key": self.outward}}
+        done = await ask_jira(tools, "POST", "/rest/api/3/issueLink", body, field="with")
+        return done if isinstance(done, Failure) else Done({"inward": self.inward, "outward": self.outward})
+
+
+EXAMPLES = (
+    Example(
+        {"type": "Blocks", "inward": "AB-1", "outward": "AB-2"},
+        Done({"inward": "AB-1", "outward": "AB-2"}),
+        replies=((201, None),),
+        asks=("POST", "/rest/api/3/issueLink"),
+    ),
+    Example({"type": "Blocks", "inward": "AB-1", "outward": "AB-9"}, FailureCode.NOT_FOUND, replies=((404, {}),)),
+)
