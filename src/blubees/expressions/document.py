@@ -1,0 +1,85 @@
+"""Compiles a JSON-like document in which every text is a template: a step's settings. Called by engine/plan.py and flows/check.py."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from blubees.expressions.errors import TemplateError
+from blubees.expressions.limits import DEFAULT, Limits
+from blubees.expressions.template import Template, compile_template
+
+Place = tuple[str | int, ...]
+_Render = Callable[[Mapping[str, object], Limits], Any]
+
+
+class CompiledDocument:
+    """A compiled document. Parts without templates are shared, not rebuilt."""
+
+    __slots__ = ("_render", "is_constant", "paths", "roots")
+
+    def __init__(self, render: _Render, paths: frozenset[tuple[str, ...]], *, is_constant: bool) -> None:
+        self._render = render
+        self.is_constant = is_constant
+        self.paths = paths
+        self.roots = frozenset(path[0] for path in paths)
+
+    def render(self, scope: Mapping[str, object], limits: Limits = DEFAULT) -> Any:  # noqa: ANN401 - data
+        """Work out every template in it. Raises EvaluationError."""
+        return self._render(scope, limits)
+
+
+def compile_document(document: object) -> CompiledDocument:
+    """Compile a document of dicts, lists, texts, numbers, booleans and null; keys stay as they are.
+
+    Raises:
+        TemplateError: of the first bad template; check_document() finds all.
+    """
+    templates: list[Template] = []
+    render = _compile(document, templates)
+    paths = frozenset(path for template in templates for path in template.paths)
+    if render is None:
+        return CompiledDocument(lambda _scope, _limits: document, paths, is_constant=True)
+    return CompiledDocument(render, paths, is_constant=False)
+
+
+def check_document(document: object, place: Place = ()) -> list[tuple[Place, TemplateError]]:
+    """Give every bad template with its place."""
+    if isinstance(document, str):
+        try:
+            compile_template(document)
+        except TemplateError as error:
+            return [(place, error)]
+        return []
+    inner = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    return [found for key, value in inner for found in check_document(value, (*place, key))]
+
+
+def list_templates(document: object, place: Place = ()) -> list[tuple[Place, Template]]:
+    """Give every good template with its place."""
+    if isinstance(document, str):
+        try:
+            return [(place, compile_template(document))]
+        except TemplateError:
+            return []
+    inner = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    return [found for key, value in inner for found in list_templates(value, (*place, key))]
+
+
+def _compile(document: object, templates: list[Template]) -> _Render | None:
+    """Give what renders this part, or None where it is constant."""
+    if isinstance(document, str):
+        template = compile_template(document)
+        templates.append(template)
+        return None if template.is_constant else template.value
+    if isinstance(document, dict):
+        pairs = [(key, _compile(value, templates), value) for key, value in document.items()]
+        if all(render is None for _, render, _ in pairs):
+            return None
+        return lambda scope, limits: {
+            key: value if render is None else render(scope, limits) for key, render, value in pairs
+        }
+    if isinstance(document, list | tuple):
+        parts = [(_compile(value, templates), value) for value in document]
+        if all(render is None for render, _ in parts):
+            return None
+        return lambda scope, limits: [value if render is None else render(scope, limits) for render, value in parts]
+    return None

@@ -1,0 +1,45 @@
+"""What a template may cost, and the meter that counts it. Used by everything in this room that loops or makes text."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from blubees.expressions.errors import EvaluationCode, EvaluationError
+
+SOURCE_MAX_CHARACTERS: Final = 65_536  # a template is written by a person
+PARSE_DEPTH_MAX: Final = 64  # sections, parentheses and arguments in each other
+NUMBER_MAX_DIGITS: Final = 300  # past a float's range nothing sensible is meant
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one evaluation: loop turns, characters of any text made, levels of data."""
+
+    steps: int = 100_000
+    output_characters: int = 1_048_576
+    depth: int = 64
+
+
+DEFAULT: Final = Limits()
+
+
+class Meter:
+    """Counts one evaluation."""
+
+    __slots__ = ("depth", "output_characters", "steps")
+
+    def __init__(self, limits: Limits) -> None:
+        self.steps = limits.steps
+        self.output_characters = limits.output_characters
+        self.depth = limits.depth
+
+    def spend(self, steps: int) -> None:
+        """Count loop turns, before they are taken."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise EvaluationError(EvaluationCode.BUDGET_STEPS)
+
+    def expect_text(self, characters: int) -> None:
+        """Check the size of a text before it is made, and count the work it takes."""
+        if characters > self.output_characters:
+            raise EvaluationError(EvaluationCode.OUTPUT_TOO_LARGE)
+        self.spend(characters >> 6)
