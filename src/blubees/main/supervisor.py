@@ -37,6 +37,7 @@ class Child:
     process: asyncio.subprocess.Process | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: int = 0
+    withheld_lines: int = 0
 
 
 class Supervisor:
@@ -164,11 +165,17 @@ class Supervisor:
             try:
                 line = await stream.readline()
             except ValueError:  # longer than the reader's limit: no event of ours is
-                self._tell({"event": "output_withheld", "process": child.name})
+                self._withhold(child)
                 continue
             if not line:
                 return
             self._pass_on(child, line)
+
+    def _withhold(self, child: Child) -> None:
+        """Count a line that is no event of ours; the first of each process is told."""
+        child.withheld_lines += 1
+        if child.withheld_lines == 1:
+            self._tell({"event": "output_withheld", "process": child.name})
 
     def _pass_on(self, child: Child, line: bytes) -> None:
         try:
@@ -176,7 +183,7 @@ class Supervisor:
         except msgspec.DecodeError:
             event = {}
         if "event" not in event or len(line) > EVENT_MAX_BYTES:
-            self._tell({"event": "output_withheld", "process": child.name})
+            self._withhold(child)
             return
         if str(event["event"]) in {"conduit_ready", "control_plane_ready"}:
             child.ready.set()

@@ -1,0 +1,263 @@
+"""The operator API of the control plane: flows, connections, tenants, runs. Loopback only, one bearer token; used by the CLI.
+
+Payload never comes near it; a secret goes in and never out. An unknown tenant and a foreign id look alike.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from blubees.doors.body import BODY_MAX_BYTES
+from blubees.doors.replies import SECURITY_HEADERS, status_of
+from blubees.flows.versions import FlowService, describe_problem
+from blubees.model.connection import ConnectionKind
+from blubees.model.errors import BluBeesError, InputError, MissingError
+from blubees.model.ids import (
+    CONNECTION_PATTERN,
+    FLOW_PATTERN,
+    RUN_PATTERN,
+    TENANT_PATTERN,
+    ConnectionName,
+    FlowId,
+    RunId,
+    TenantId,
+)
+from blubees.operations.connections import ConnectionService
+from blubees.operations.ledger import Ledger, explain
+from blubees.operations.tenants import TenantService
+
+TenantPath = Annotated[str, Path(pattern=TENANT_PATTERN)]
+FlowPath = Annotated[str, Path(pattern=FLOW_PATTERN)]
+NamePath = Annotated[str, Path(pattern=CONNECTION_PATTERN)]
+RunPath = Annotated[str, Path(pattern=RUN_PATTERN)]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorServices:
+    """What the API gives access to."""
+
+    flows: FlowService
+    connections: ConnectionService
+    ledger: Ledger
+    tenants: TenantService
+    readiness: Callable[[], Awaitable[Mapping[str, object]]]
+
+
+class ConnectionBody(BaseModel):
+    """A connection with its secret, on its way in."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kind: ConnectionKind
+    hosts: list[str] = Field(default_factory=list, max_length=20)
+    user_name: str = Field("", max_length=200)
+    parameter: str = Field("", max_length=100)
+    secret: str = Field(max_length=16_384)
+
+
+class VersionBody(BaseModel):
+    """Which version."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    version: int = Field(ge=1)
+
+
+def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
+    """Make the application.
+
+    Args:
+        token_hash: hex SHA-256 of the operator token.
+    """
+    api = FastAPI(title="BluBees operator API", docs_url=None, redoc_url=None, openapi_url="/operator/v1/openapi.json")
+
+    @api.middleware("http")
+    async def guard(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+        if request.url.path not in {"/healthz", "/readyz"}:
+            given = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if not hmac.compare_digest(hashlib.sha256(given.encode()).hexdigest(), token_hash):
+                return _fail(401, "The operator token was not accepted.")
+        length = request.headers.get("content-length", "0" if request.method in {"GET", "DELETE"} else "")
+        if request.method in {"PUT", "POST"} and not length.isdecimal():
+            return _fail(411, "Send the body's length.")
+        if int(length or 0) > BODY_MAX_BYTES:
+            return _fail(413, f"The body is larger than {BODY_MAX_BYTES} bytes.")
+        response = await proceed(request)
+        for name, value in SECURITY_HEADERS:
+            response.headers[name.decode()] = value.decode()
+        return response
+
+    @api.exception_handler(BluBeesError)
+    async def tell_error(_request: Request, error: BluBeesError) -> Response:
+        problems = list(error.problems) if isinstance(error, InputError) else []
+        return _fail(status_of(error), error.for_user, problems)
+
+    @api.exception_handler(RequestValidationError)
+    async def tell_invalid(_request: Request, error: RequestValidationError) -> Response:
+        fields = [".".join(str(part) for part in each["loc"]) + ": " + str(each["type"]) for each in error.errors()]
+        return _fail(422, "The request is not what is expected here.", fields)
+
+    @api.get("/healthz")
+    async def tell_health() -> Mapping[str, str]:
+        return {"status": "live"}
+
+    @api.get("/readyz")
+    async def tell_readiness() -> Response:
+        facts = await services.readiness()
+        return JSONResponse(dict(facts), status_code=200 if facts["ready"] else 503)
+
+    api.include_router(_flow_routes(services), prefix="/operator/v1")
+    api.include_router(_connection_routes(services), prefix="/operator/v1")
+    api.include_router(_run_routes(services), prefix="/operator/v1")
+    return api
+
+
+def _fail(status: int, message: str, problems: list[str] | None = None) -> Response:
+    return JSONResponse({"error": message, "problems": problems or []}, status_code=status)
+
+
+def _tell(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def _expect_tenant(services: OperatorServices) -> Callable[[TenantPath], Awaitable[TenantId]]:
+    async def expect(tenant: TenantPath) -> TenantId:
+        if await services.tenants.load(TenantId(tenant)) is None:
+            raise MissingError("There is no such tenant. `tenants list` shows them.")
+        return TenantId(tenant)
+
+    return expect
+
+
+def _flow_routes(services: OperatorServices) -> APIRouter:
+    router = APIRouter()
+    flows = services.flows
+    tenant_of = _expect_tenant(services)
+
+    @router.get("/tenants/{tenant}/flows")
+    async def list_flows(tenant: Annotated[TenantId, Depends(tenant_of)]) -> Response:
+        return _tell(await flows.list(tenant))
+
+    @router.put("/tenants/{tenant}/flows")
+    async def save_draft(tenant: Annotated[TenantId, Depends(tenant_of)], request: Request) -> Response:
+        checked = await flows.save_draft(tenant, (await request.body()).decode("utf-8", "replace"))
+        if checked.flow is None:
+            raise InputError("The flow has errors; nothing was kept.", tuple(map(describe_problem, checked.errors)))
+        return _tell({"flow": checked.flow.id, "warnings": [describe_problem(each) for each in checked.problems]})
+
+    @router.get("/tenants/{tenant}/flows/{flow}")
+    async def show_flow(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath) -> Response:
+        head = await flows.load(tenant, FlowId(flow))
+        versions = await flows.list_versions(tenant, FlowId(flow))
+        dates = [{"version": each.version, "published_at": each.published_at_milliseconds} for each in versions]
+        return _tell({"flow": head, "versions": dates})
+
+    @router.get("/tenants/{tenant}/flows/{flow}/versions/{version}")
+    async def show_version(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath, version: int) -> Response:
+        return _tell(await flows.load_version(tenant, FlowId(flow), version))
+
+    @router.post("/tenants/{tenant}/flows/{flow}/publish")
+    async def publish(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath) -> Response:
+        return _tell(await flows.publish(tenant, FlowId(flow)))
+
+    @router.post("/tenants/{tenant}/flows/{flow}/rollback")
+    async def rollback(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath, body: VersionBody) -> Response:
+        await flows.rollback(tenant, FlowId(flow), body.version)
+        return _tell({"live_version": body.version})
+
+    @router.post("/tenants/{tenant}/flows/{flow}/withdraw")
+    async def withdraw(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath) -> Response:
+        await flows.withdraw(tenant, FlowId(flow))
+        return _tell({"live_version": 0})
+
+    @router.post("/tenants/{tenant}/flows/{flow}/rotate-hook")
+    async def rotate_hook(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath) -> Response:
+        return _tell({"hook_token": await flows.rotate_hook(tenant, FlowId(flow))})
+
+    @router.get("/tenants/{tenant}/flows/{flow}/diff")
+    async def diff(
+        tenant: Annotated[TenantId, Depends(tenant_of)],
+        flow: FlowPath,
+        old: Annotated[int, Query(alias="from", ge=0)],
+        new: Annotated[int, Query(alias="to", ge=0)] = 0,
+    ) -> Response:
+        return _tell(await flows.diff(tenant, FlowId(flow), old, new))
+
+    return router
+
+
+def _connection_routes(services: OperatorServices) -> APIRouter:
+    router = APIRouter()
+    tenant_of = _expect_tenant(services)
+
+    @router.get("/tenants/{tenant}/connections")
+    async def list_connections(tenant: Annotated[TenantId, Depends(tenant_of)]) -> Response:
+        return _tell(await services.connections.list(tenant))
+
+    @router.put("/tenants/{tenant}/connections/{name}")
+    async def save_connection(
+        tenant: Annotated[TenantId, Depends(tenant_of)], name: NamePath, body: ConnectionBody
+    ) -> Response:
+        saved = await services.connections.save(
+            tenant,
+            name=name,
+            kind=body.kind,
+            hosts=tuple(body.hosts),
+            user_name=body.user_name,
+            parameter=body.parameter,
+            secret=body.secret,
+        )
+        return _tell(saved)
+
+    @router.delete("/tenants/{tenant}/connections/{name}")
+    async def delete_connection(tenant: Annotated[TenantId, Depends(tenant_of)], name: NamePath) -> Response:
+        await services.connections.delete(tenant, ConnectionName(name))
+        return _tell({"deleted": name})
+
+    return router
+
+
+def _run_routes(services: OperatorServices) -> APIRouter:
+    router = APIRouter()
+    ledger = services.ledger
+    tenant_of = _expect_tenant(services)
+
+    @router.get("/tenants")
+    async def list_tenants() -> Response:
+        rows = await services.tenants.list()
+        return _tell([msgspec.to_builtins(each.seen) | {"first_seen_at": each.first_seen_at_milliseconds} for each in rows])
+
+    @router.get("/runs")
+    async def list_all_runs(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50, before: Annotated[str | None, Query(pattern=RUN_PATTERN)] = None
+    ) -> Response:
+        return _tell(await ledger.list(None, limit=limit, before=RunId(before) if before else None))
+
+    @router.get("/tenants/{tenant}/runs")
+    async def list_runs(
+        tenant: Annotated[TenantId, Depends(tenant_of)],
+        flow: Annotated[str | None, Query(pattern=FLOW_PATTERN)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        before: Annotated[str | None, Query(pattern=RUN_PATTERN)] = None,
+    ) -> Response:
+        page: Any = await ledger.list(
+            tenant, flow=FlowId(flow) if flow else None, limit=limit, before=RunId(before) if before else None
+        )
+        return _tell(page)
+
+    @router.get("/tenants/{tenant}/runs/{run}")
+    async def show_run(tenant: Annotated[TenantId, Depends(tenant_of)], run: RunPath) -> Response:
+        receipt = await ledger.load(tenant, RunId(run))
+        if receipt is None:
+            raise MissingError("There is no such run. `runs list` shows the newest.")
+        return _tell({"run": receipt, "explanations": explain(receipt)})
+
+    return router

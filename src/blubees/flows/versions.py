@@ -1,0 +1,172 @@
+"""Drafts, published versions, rollback: what happens to a flow over its life. Called by the operator API and the control plane.
+
+A published version is immutable. The webhook token of a flow is shown once; only its hash is kept.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from blubees.flows.check import CheckedFlow, check_flow
+from blubees.flows.diff import Change, diff_flows
+from blubees.flows.document import Problem
+from blubees.model.errors import ConflictError, InputError, MissingError
+from blubees.model.flow import Flow, PublishedFlow, TriggerKind
+from blubees.model.ids import FlowId, TenantId
+from blubees.ports import Chance, Clock, FlowRow, FlowStore, PlanBoard, VersionRow
+from blubees.steps.book import KindEntry
+
+TOKEN_BYTES: Final = 32
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """What publishing gave: the version, whether it is a new one, and the webhook token when it was made just now."""
+
+    version: int
+    is_new: bool
+    hook_token: str = ""
+
+
+class FlowService:
+    """Keeps flows and posts what is live to the conduits."""
+
+    def __init__(
+        self, store: FlowStore, board: PlanBoard, clock: Clock, chance: Chance, book: Mapping[str, KindEntry]
+    ) -> None:
+        self._store, self._board, self._clock, self._chance, self._book = store, board, clock, chance, book
+
+    async def save_draft(self, tenant: TenantId, text: str) -> CheckedFlow:
+        """Keep a draft when it has no errors; the answer lists every problem."""
+        checked = check_flow(text, self._book)
+        if checked.flow is not None:
+            row = FlowRow(
+                tenant=tenant,
+                flow=checked.flow.id,
+                name=checked.flow.name,
+                draft=text,
+                changed_at_milliseconds=self._clock.now_milliseconds(),
+            )
+            await self._store.save_draft(row)
+        return checked
+
+    async def publish(self, tenant: TenantId, flow_id: FlowId) -> Published:
+        """Publish the draft as the next version and make it live; an unchanged one makes no new version.
+
+        Raises:
+            MissingError: no such flow. ConflictError: published by somebody else meanwhile.
+            UnavailableError: it is kept, but the broker did not take it; the next start or publishing posts it.
+        """
+        row = await self._load(tenant, flow_id)
+        flow = self._read(row.draft)
+        token = ""
+        token_hash = row.hook_token_hash
+        if flow.trigger.on is TriggerKind.WEBHOOK and not token_hash:
+            token, token_hash = self._make_token()
+        newest = await self._store.load_version(tenant, flow_id, row.newest_version) if row.newest_version else None
+        is_new = newest is None or newest.text != row.draft
+        version = row.newest_version + 1 if is_new else row.newest_version
+        now = self._clock.now_milliseconds()
+        if is_new:
+            fresh = VersionRow(tenant=tenant, flow=flow_id, version=version, text=row.draft, published_at_milliseconds=now)
+            await self._store.publish(fresh, hook_token_hash=token_hash)
+        else:
+            await self._store.make_live(tenant, flow_id, version, now)
+        await self._post(tenant, version, flow, token_hash)
+        return Published(version=version, is_new=is_new, hook_token=token)
+
+    async def rollback(self, tenant: TenantId, flow_id: FlowId, version: int) -> None:
+        """Make an earlier version live again. Raises MissingError."""
+        row = await self._load(tenant, flow_id)
+        chosen = await self._load_version(tenant, flow_id, version)
+        await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
+        await self._post(tenant, version, self._read(chosen.text), row.hook_token_hash)
+
+    async def withdraw(self, tenant: TenantId, flow_id: FlowId) -> None:
+        """Start no more runs of the flow; those under way go on. Raises MissingError."""
+        await self._load(tenant, flow_id)
+        await self._store.make_live(tenant, flow_id, 0, self._clock.now_milliseconds())
+        await self._board.withdraw(tenant, flow_id)
+
+    async def rotate_hook(self, tenant: TenantId, flow_id: FlowId) -> str:
+        """Give the flow another webhook token; the old one stops at once. Raises MissingError, ConflictError."""
+        row = await self._load(tenant, flow_id)
+        if not row.live_version:
+            raise ConflictError("The flow is not live. Publish it first.")
+        live = await self._load_version(tenant, flow_id, row.live_version)
+        flow = self._read(live.text)
+        if flow.trigger.on is not TriggerKind.WEBHOOK:
+            raise ConflictError("The flow's trigger is not webhook, so it has no webhook token.")
+        token, token_hash = self._make_token()
+        await self._store.set_hook(tenant, flow_id, token_hash)
+        await self._post(tenant, row.live_version, flow, token_hash)
+        return token
+
+    async def list(self, tenant: TenantId) -> Sequence[FlowRow]:
+        """All flows of the tenant."""
+        return await self._store.list(tenant)
+
+    async def load(self, tenant: TenantId, flow_id: FlowId) -> FlowRow:
+        """One flow's head. Raises MissingError."""
+        return await self._load(tenant, flow_id)
+
+    async def list_versions(self, tenant: TenantId, flow_id: FlowId) -> Sequence[VersionRow]:
+        """Its versions, newest first. Raises MissingError."""
+        await self._load(tenant, flow_id)
+        return await self._store.list_versions(tenant, flow_id)
+
+    async def load_version(self, tenant: TenantId, flow_id: FlowId, version: int) -> VersionRow:
+        """One version. Raises MissingError."""
+        return await self._load_version(tenant, flow_id, version)
+
+    async def diff(self, tenant: TenantId, flow_id: FlowId, old: int, new: int) -> Sequence[Change]:
+        """What changed between two versions; 0 stands for the draft. Raises MissingError."""
+        texts = []
+        for version in (old, new):
+            row = await self._load(tenant, flow_id)
+            texts.append((await self._load_version(tenant, flow_id, version)).text if version else row.draft)
+        return diff_flows(self._read(texts[0]), self._read(texts[1]))
+
+    async def post_all(self) -> int:
+        """Post every live flow to the conduits; gives how many. At the control plane's start: the broker's memory is fresh."""
+        count = 0
+        for row, version in await self._store.list_live():
+            checked = check_flow(version.text, self._book)
+            if checked.flow is not None:
+                await self._post(row.tenant, version.version, checked.flow, row.hook_token_hash)
+                count += 1
+        return count
+
+    async def _post(self, tenant: TenantId, version: int, flow: Flow, token_hash: str) -> None:
+        hook = token_hash if flow.trigger.on is TriggerKind.WEBHOOK else ""
+        await self._board.post(PublishedFlow(tenant=tenant, version=version, flow=flow, hook_token_hash=hook))
+
+    async def _load(self, tenant: TenantId, flow_id: FlowId) -> FlowRow:
+        row = await self._store.load(tenant, flow_id)
+        if row is None:
+            raise MissingError("There is no such flow. `flow list` shows the ids.")
+        return row
+
+    async def _load_version(self, tenant: TenantId, flow_id: FlowId, version: int) -> VersionRow:
+        row = await self._store.load_version(tenant, flow_id, version)
+        if row is None:
+            raise MissingError("There is no such version of this flow. `flow show` lists them.")
+        return row
+
+    def _read(self, text: str) -> Flow:
+        checked = check_flow(text, self._book)
+        if checked.flow is None:
+            raise InputError("The flow has errors; nothing was changed.", tuple(map(describe_problem, checked.errors)))
+        return checked.flow
+
+    def _make_token(self) -> tuple[str, str]:
+        token = base64.urlsafe_b64encode(self._chance.bytes(TOKEN_BYTES)).decode().rstrip("=")
+        return token, hashlib.sha256(token.encode()).hexdigest()
+
+
+def describe_problem(problem: Problem) -> str:
+    """One line for one problem."""
+    near = f" Did you mean {problem.nearest}?" if problem.nearest and "Did you mean" not in problem.nearest else ""
+    return f"line {problem.line}, column {problem.column}: {problem.path}: {problem.message}{near or ' ' + problem.nearest}".rstrip()

@@ -1,0 +1,306 @@
+"""`blubees`: the command line. Each command imports what it needs when it runs, so that `flow check` starts quickly.
+
+Exit codes: 0 done, 1 problems were found, 2 wrong use, 3 the service is not reachable.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import cyclopts
+from rich.console import Console
+
+from blubees.model.errors import BluBeesError, InputError, UnavailableError
+
+app = cyclopts.App(name="blubees", help="Workflow automation inside Jira Cloud whose payload is never stored.")
+flow_app = cyclopts.App(name="flow", help="Check, publish and look at flows.")
+runs_app = cyclopts.App(name="runs", help="Look at runs: no values, ever.")
+connection_app = cyclopts.App(name="connection", help="Keep credentials of third parties.")
+tenants_app = cyclopts.App(name="tenants", help="The Jira sites that are known.")
+for _group in (flow_app, runs_app, connection_app, tenants_app):
+    app.command(_group)
+
+PROBLEMS: Final = 1
+UNREACHABLE: Final = 3
+Data = Annotated[Path, cyclopts.Parameter(name="--data", env_var="BLUBEES_DATA", help="the service's data folder")]
+Tenant = Annotated[str, cyclopts.Parameter(name="--tenant", help="the tenant's id; needed when there are several")]
+Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="one JSON document instead of tables")]
+DATA: Final = Path(".blubees")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        code = app(sys.argv[1:], result_action="return_value")
+    except UnavailableError as error:
+        _complain(error.for_user)
+        sys.exit(UNREACHABLE)
+    except InputError as error:
+        _complain(error.for_user, error.problems)
+        sys.exit(PROBLEMS)
+    except (BluBeesError, ValueError) as error:
+        _complain(str(error))
+        sys.exit(PROBLEMS)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@app.command
+def serve(*, data: Data = DATA) -> int:
+    """Run the whole service on this machine; settings come from BLUBEES_… variables (docs/cli.md)."""
+    from blubees.main.settings import read_settings  # noqa: PLC0415 - see the module's docstring
+    from blubees.main.supervisor import serve as run  # noqa: PLC0415 - see above
+
+    return run(read_settings(data))
+
+
+@app.command
+def demo(*, data: Data = DATA, port: int = 8780, site_port: int = 8790) -> int:
+    """Run the service with the development Jira site and the demo flow (make run)."""
+    from blubees.main.demo import run_demo  # noqa: PLC0415 - see above
+
+    return run_demo(data, port, site_port)
+
+
+@app.command
+def devsite(*arguments: Annotated[str, cyclopts.Parameter(allow_leading_hyphen=True)]) -> None:
+    """Run the development Jira site alone; `blubees devsite --port 8790` and so on."""
+    os.execv(sys.executable, [sys.executable, "-m", "devsite", *arguments])  # noqa: S606 - our own module
+
+
+@flow_app.command
+def check(*files: Path, json: Json = False) -> int:
+    """Report everything that is wrong with flow files, with line, column and the nearest right name. Works offline."""
+    from blubees.flows.check import check_flow  # noqa: PLC0415 - see above
+    from blubees.flows.versions import describe_problem  # noqa: PLC0415 - see above
+    from blubees.steps.book import load_book  # noqa: PLC0415 - see above
+
+    found: dict[str, Any] = {}
+    failed = False
+    for file in files:
+        try:
+            checked = check_flow(file.read_text(encoding="utf-8", errors="surrogateescape"), load_book())
+        except OSError as error:
+            raise InputError(f"{file}: can't be read ({error.strerror}).") from None
+        failed = failed or checked.flow is None
+        found[str(file)] = checked.problems
+        if not json:
+            for problem in checked.problems:
+                print(f"{file}: {problem.severity}: {describe_problem(problem)}")  # noqa: T201 - the command's answer
+            if checked.flow is not None:
+                print(f"{file}: good")  # noqa: T201 - see above
+    if json:
+        _print_json(found)
+    return PROBLEMS if failed or not files else 0
+
+
+@flow_app.command
+def schema() -> None:
+    """Print the JSON Schema of flow documents."""
+    from blubees.flows.schema import flow_schema  # noqa: PLC0415 - see above
+    from blubees.steps.book import load_book  # noqa: PLC0415 - see above
+
+    _print_json(flow_schema(load_book()))
+
+
+@flow_app.command
+def kinds() -> None:
+    """List the step kinds."""
+    from blubees.steps.book import list_kinds  # noqa: PLC0415 - see above
+
+    _print_table(["kind", "what it does"], [[each.name, each.summary] for each in list_kinds()])
+
+
+@flow_app.command
+def publish(file: Path, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Save a flow file as draft and publish it; a webhook flow's address is printed once, here."""
+    client = _connect(data)
+    tenant = _choose_tenant(client, tenant)
+    saved = client.put_text(f"/tenants/{tenant}/flows", file.read_text())
+    for warning in saved["warnings"]:
+        _complain(warning)
+    done = client.post(f"/tenants/{tenant}/flows/{saved['flow']}/publish")
+    words = "published" if done["is_new"] else "unchanged; live is"
+    print(f"{saved['flow']}: {words} version {done['version']}")  # noqa: T201 - see above
+    if done.get("hook_token"):
+        print(f"webhook path (shown once): /hooks/{tenant}/{done['hook_token']}")  # noqa: T201 - see above
+
+
+@flow_app.command(name="list")
+def list_flows(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
+    """List a tenant's flows."""
+    client = _connect(data)
+    flows = client.get(f"/tenants/{_choose_tenant(client, tenant)}/flows")
+    if json:
+        _print_json(flows)
+        return
+    rows = [[each["flow"], each["name"], str(each["live_version"] or "-"), str(each["newest_version"])] for each in flows]
+    _print_table(["flow", "name", "live", "newest"], rows)
+
+
+@flow_app.command
+def show(flow: str, *, version: int = 0, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Print a flow's draft, or one of its versions."""
+    client = _connect(data)
+    base = f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}"
+    text = client.get(f"{base}/versions/{version}")["text"] if version else client.get(base)["flow"]["draft"]
+    print(text)  # noqa: T201 - see above
+
+
+@flow_app.command
+def diff(flow: str, old: int, new: int = 0, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Show what changed between two versions; 0 stands for the draft."""
+    client = _connect(data)
+    changes = client.get(f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}/diff?from={old}&to={new}")
+    rows = [[each["what"], each["where"], str(each["before"]), str(each["after"])] for each in changes]
+    _print_table(["what", "where", "before", "after"], rows)
+
+
+@flow_app.command
+def rollback(flow: str, version: int, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Make an earlier version live again."""
+    client = _connect(data)
+    client.post(f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}/rollback", {"version": version})
+    print(f"{flow}: version {version} is live")  # noqa: T201 - see above
+
+
+@flow_app.command
+def withdraw(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Start no more runs of a flow."""
+    client = _connect(data)
+    client.post(f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}/withdraw")
+    print(f"{flow}: no version is live")  # noqa: T201 - see above
+
+
+@flow_app.command(name="rotate-hook")
+def rotate_hook(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Give a webhook flow another address; the old one stops at once."""
+    client = _connect(data)
+    tenant = _choose_tenant(client, tenant)
+    token = client.post(f"/tenants/{tenant}/flows/{flow}/rotate-hook")["hook_token"]
+    print(f"webhook path (shown once): /hooks/{tenant}/{token}")  # noqa: T201 - see above
+
+
+@runs_app.command(name="list")
+def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Data = DATA, json: Json = False) -> None:
+    """List the newest runs; without --tenant, those of all tenants."""
+    from blubees.main.cli_tables import run_rows  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    chosen = f"&flow={flow}" if flow else ""
+    path = f"/tenants/{_choose_tenant(client, tenant)}/runs" if tenant or flow else "/runs"
+    runs = client.get(f"{path}?limit={limit}{chosen}")
+    if json:
+        _print_json(runs)
+    else:
+        _print_table(["run", "flow", "started (UTC)", "took", "outcome", "why"], run_rows(runs))
+
+
+@runs_app.command(name="show")
+def show_run(run: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
+    """Show one run: its steps, and for a failure what, where and what to do."""
+    from blubees.main.cli_tables import explanation_lines, step_rows  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}")
+    if json:
+        _print_json(found)
+        return
+    _print_table(["step", "kind", "outcome", "took", "status", "sent", "received", "branch"], step_rows(found["run"]))
+    for line in explanation_lines(found["explanations"]):
+        print(line)  # noqa: T201 - see above
+
+
+@connection_app.command
+def add(
+    name: str,
+    *,
+    kind: str,
+    host: tuple[str, ...] = (),
+    user_name: str = "",
+    parameter: str = "",
+    tenant: Tenant = "",
+    data: Data = DATA,
+) -> None:
+    """Add or replace a connection; the secret is read from standard input, or asked for without showing it.
+
+    Args:
+        kind: bearer, basic, api_key_header, api_key_query or signing_secret.
+        host: host or host:port that the secret may go to; may stand several times.
+        user_name: for basic.
+        parameter: the header's or query parameter's name, for the API-key kinds.
+    """
+    import getpass  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    tenant = _choose_tenant(client, tenant)
+    secret = getpass.getpass("secret: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    body = {"kind": kind, "hosts": list(host), "user_name": user_name, "parameter": parameter, "secret": secret}
+    saved = client.put(f"/tenants/{tenant}/connections/{name}", body)
+    print(f"{name}: kept, fingerprint {saved['fingerprint']}")  # noqa: T201 - see above
+
+
+@connection_app.command(name="list")
+def list_connections(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
+    """List a tenant's connections; secrets are never shown."""
+    client = _connect(data)
+    found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/connections")
+    if json:
+        _print_json(found)
+        return
+    rows = [[each["name"], each["kind"], " ".join(each["hosts"]), each["fingerprint"]] for each in found]
+    _print_table(["connection", "kind", "hosts", "fingerprint"], rows)
+
+
+@connection_app.command
+def remove(name: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Delete a connection."""
+    client = _connect(data)
+    client.delete(f"/tenants/{_choose_tenant(client, tenant)}/connections/{name}")
+    print(f"{name}: deleted")  # noqa: T201 - see above
+
+
+@tenants_app.command(name="list")
+def list_tenants(*, data: Data = DATA, json: Json = False) -> None:
+    """List the Jira sites that are known."""
+    found = _connect(data).get("/tenants")
+    if json:
+        _print_json(found)
+        return
+    rows = [[each["tenant"], each["cloud_id"], each["environment_type"], each["licence"]] for each in found]
+    _print_table(["tenant", "cloud id", "environment", "licence"], rows)
+
+
+def _connect(data: Path) -> Any:  # noqa: ANN401 - imported late
+    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - see the module's docstring
+
+    return OperatorClient.from_folder(data)
+
+
+def _choose_tenant(client: Any, tenant: str) -> str:  # noqa: ANN401 - see _connect
+    if tenant:
+        return tenant
+    known = [str(each["tenant"]) for each in client.get("/tenants")]
+    if len(known) == 1:
+        return known[0]
+    raise InputError(f"{len(known)} tenants are known; name one: --tenant T. `blubees tenants list` shows them.")
+
+
+def _print_table(columns: list[str], rows: list[list[str]]) -> None:
+    from rich.table import Table  # noqa: PLC0415 - slow to import
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _print_json(document: object) -> None:
+    import msgspec  # noqa: PLC0415 - see above
+
+    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())  # noqa: T201 - see above
+
+
+def _complain(sentence: str, problems: tuple[str, ...] = ()) -> None:
+    for line in (sentence, *(f"  {problem}" for problem in problems)):
+        sys.stderr.write(line + "\n")

@@ -1,0 +1,64 @@
+"""Rows of the command line's tables about runs. Used by main/cli.py."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+
+def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """One row a run."""
+    return [
+        [
+            run["run"],
+            f"{run['flow']} v{run['version']}",
+            _write_time(run["started_at_milliseconds"]),
+            _write_duration(run["duration_microseconds"]),
+            run["outcome"],
+            f"{run['failure']['code']} in {run.get('failed_step') or 'the run'}" if run.get("failure") else "",
+        ]
+        for run in runs
+    ]
+
+
+def step_rows(run: Mapping[str, Any]) -> list[list[str]]:
+    """One row a step."""
+    return [
+        [
+            step["step"],
+            step["kind"],
+            step["outcome"],
+            _write_duration(step.get("duration_microseconds", 0)),
+            str(step.get("http_status", "") or ""),
+            _write_size(step.get("request_bytes", 0)),
+            _write_size(step.get("answer_bytes", 0)),
+            str(step["branch"] + 1) if step.get("branch", -1) >= 0 else "",
+        ]
+        for step in run.get("steps", ())
+    ]
+
+
+def explanation_lines(explanations: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Three lines a failure: what, where, what to do."""
+    lines = []
+    for each in explanations:
+        facts = " ".join(part for part in (f"HTTP {each['http_status']}" if each.get("http_status") else "", each.get("detail", "")) if part)
+        lines += [
+            f"what:  {each['what']} ({each['code']}{', ' + facts if facts else ''}; {each['whose_fault']})",
+            f"where: {each['where']}",
+            f"to do: {each['what_to_do']}",
+        ]
+    return lines
+
+
+def _write_time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _write_duration(microseconds: int) -> str:
+    if microseconds < 1_000:  # noqa: PLR2004 - a thousand to the next unit
+        return f"{microseconds} µs"
+    return f"{microseconds / 1_000:.1f} ms" if microseconds < 1_000_000 else f"{microseconds / 1_000_000:.2f} s"  # noqa: PLR2004
+
+
+def _write_size(count: int) -> str:
+    return "" if not count else f"{count} B" if count < 10_000 else f"{count / 1024:.0f} KiB"  # noqa: PLR2004 - readable

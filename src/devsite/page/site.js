@@ -1,0 +1,80 @@
+// The page of the development Jira site: everything from the server is put in as text, never as HTML.
+"use strict";
+const api = `/ex/jira/${document.body.dataset.cloud}/rest/api/3`;
+const $ = (id) => document.getElementById(id);
+let open = null;
+
+function make(tag, text, cls) {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  if (cls) element.className = cls;
+  return element;
+}
+async function ask(method, path, body) {
+  const response = await fetch(api + path, {
+    method, headers: { "Content-Type": "application/json", "X-Devsite-Person": "1" }, body: body && JSON.stringify(body),
+  });
+  const text = await response.text();
+  const answer = text ? JSON.parse(text) : null;
+  if (!response.ok) throw new Error([...(answer.errorMessages || []), ...Object.values(answer.errors || {})].join(" ") || response.status);
+  return answer;
+}
+const doc = (text) => ({ version: 1, type: "doc", content: [{ type: "paragraph", content: [{ type: "text", text }] }] });
+function plain(node) {
+  if (!node) return "";
+  if (node.type === "text") return node.text;
+  return (node.content || []).map(plain).join(node.type === "doc" ? "\n" : "");
+}
+async function list() {
+  const found = await ask("POST", "/search/jql", {
+    jql: "project = DEMO ORDER BY created DESC", maxResults: 50, fields: ["summary", "issuetype", "status", "labels", "comment"],
+  });
+  $("issues").replaceChildren(...found.issues.map(({ key, fields }) => {
+    const row = make("tr");
+    const labels = make("td");
+    labels.append(...fields.labels.map((label) => make("span", label, "tag")));
+    row.append(make("td", key), make("td", fields.issuetype.name), make("td", fields.summary), make("td", fields.status.name), labels, make("td", fields.comment.total));
+    row.onclick = () => { open = key; show(); };
+    return row;
+  }));
+}
+async function show() {
+  if (!open) return;
+  const { key, fields } = await ask("GET", `/issue/${encodeURIComponent(open)}`);
+  const changes = await ask("GET", `/issue/${encodeURIComponent(open)}/changelog`);
+  const box = $("detail");
+  box.hidden = false;
+  const form = make("form");
+  const input = make("input");
+  input.placeholder = "Comment"; input.required = true;
+  form.append(make("span", "as Mia"), input, make("button", "Add"));
+  form.onsubmit = async (event) => { event.preventDefault(); await ask("POST", `/issue/${key}/comment`, { body: doc(input.value) }); refresh(); };
+  box.replaceChildren(make("h2", `${key}: ${fields.summary}`), make("p", plain(fields.description) || "No description", "dim"),
+    ...fields.comment.comments.map((each) => {
+      const part = make("div", undefined, "comment");
+      part.append(make("b", each.author.displayName), make("div", plain(each.body)));
+      return part;
+    }), form,
+    ...changes.values.map((each) => make("div", `${each.author.displayName}: ${each.items.map((item) => `${item.field} → ${item.toString || "none"}`).join(", ")}`, "dim")));
+}
+let waiting;
+function refresh() { clearTimeout(waiting); waiting = setTimeout(() => { list(); show(); }, 120); }
+$("new").onsubmit = async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const fields = { project: { key: "DEMO" }, issuetype: { name: form.type.value }, summary: form.summary.value };
+  if (form.description.value.trim()) fields.description = doc(form.description.value);
+  try { const made = await ask("POST", "/issue", { fields }); $("said").textContent = `${made.key} created`; form.reset(); open = made.key; } catch (error) { $("said").textContent = error.message; }
+  refresh();
+};
+new EventSource("/_dev/stream").onmessage = ({ data }) => {
+  const line = JSON.parse(data);
+  if (line.kind === "call" && line.path.includes("/search/jql")) return;
+  const text = line.kind === "delivery" ? `Forge → app  ${line.event}  ${line.status || "no answer"}  ${line.milliseconds} ms${line.attempt > 1 ? `  try ${line.attempt}` : ""}`
+    : line.kind === "call" ? `app → Jira  ${line.method} ${line.path.replace("/rest/api/3", "")}  ${line.status}`
+    : `third party got  ${JSON.stringify(line.document)}`;
+  const good = line.kind === "thirdparty" || (line.status >= 200 && line.status < 300);
+  $("live").prepend(make("li", `${line.at}  ${text}`, good ? "ok" : "bad"));
+  refresh();
+};
+list();
