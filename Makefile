@@ -34,7 +34,7 @@ check: $(READY) ## all that CI runs: format, lint, types, arrows, tests, docs
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory test
 
 format: $(READY) ## format the code and mend what the linter can mend
 	@$(BIN)/ruff format .

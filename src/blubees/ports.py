@@ -50,7 +50,7 @@ class Chance(Protocol):
 class Events(Protocol):
     """Operational log: an event's name and typed fields. No free text, no payload (style, rule 21)."""
 
-    def __call__(self, event: str, /, **fields: int | float | bool | str) -> None:
+    def __call__(self, event: str, /, **fields: float | bool | str) -> None:
         """Tell one event. String fields must be ids or words from our own closed lists."""
         ...
 
@@ -89,7 +89,7 @@ class Lane(StrEnum):
 
 
 class TakenRun(Protocol):
-    """A run that this conduit holds until it says what became of it. Unless it does, another gets it after the take-over time."""
+    """A run that this conduit holds until it says what became of it. Else another gets it after the take-over time."""
 
     @property
     def tenant(self) -> TenantId:
@@ -355,7 +355,7 @@ class RunStore(Protocol):
     async def list(
         self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None
     ) -> Sequence[RunReceipt]:
-        """Newest first, without steps. `tenant` None is for operators only. `before` pages: the last run id of the page before."""
+        """Newest first, without steps. `tenant` None is for operators only. `before`: the last id of the page before."""
         ...
 
     async def count(self) -> Mapping[str, int]:

@@ -3,12 +3,44 @@
 from typing import Any
 
 INLINE = {"text", "hardBreak", "mention", "emoji", "date", "status", "inlineCard", "placeholder"}
-BLOCKS = {"paragraph", "heading", "bulletList", "orderedList", "codeBlock", "blockquote", "panel", "rule", "table", "mediaSingle", "mediaGroup", "taskList", "decisionList", "expand", "blockCard"}
-CONTAINERS = {"bulletList": {"listItem"}, "orderedList": {"listItem"}, "table": {"tableRow"}, "tableRow": {"tableCell", "tableHeader"}, "taskList": {"taskItem", "taskList"}, "decisionList": {"decisionItem"}}
+BLOCKS = {
+    "paragraph",
+    "heading",
+    "bulletList",
+    "orderedList",
+    "codeBlock",
+    "blockquote",
+    "panel",
+    "rule",
+    "table",
+    "mediaSingle",
+    "mediaGroup",
+    "taskList",
+    "decisionList",
+    "expand",
+    "blockCard",
+}
+CONTAINERS = {
+    "bulletList": {"listItem"},
+    "orderedList": {"listItem"},
+    "table": {"tableRow"},
+    "tableRow": {"tableCell", "tableHeader"},
+    "taskList": {"taskItem", "taskList"},
+    "decisionList": {"decisionItem"},
+}
 HOLDS_BLOCKS = {"doc", "listItem", "blockquote", "panel", "tableCell", "tableHeader", "expand"}
 HOLDS_INLINE = {"paragraph", "heading", "taskItem", "decisionItem"}
 MARKS = {"strong", "em", "code", "strike", "underline", "link", "subsup", "textColor", "backgroundColor", "border"}
-NEEDS = {"heading": "level", "mention": "id", "emoji": "shortName", "date": "timestamp", "panel": "panelType", "status": "text", "taskList": "localId", "decisionList": "localId"}
+NEEDS = {
+    "heading": "level",
+    "mention": "id",
+    "emoji": "shortName",
+    "date": "timestamp",
+    "panel": "panelType",
+    "status": "text",
+    "taskList": "localId",
+    "decisionList": "localId",
+}
 DEPTH_MAX = 40
 
 

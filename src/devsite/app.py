@@ -24,7 +24,10 @@ from devsite.tokens import TokenMaker
 PERSON = PEOPLE[0][0]
 SHOWN = 200
 HOUR_SECONDS = 3_600
-PAGE_HEADERS = {"Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'", "Referrer-Policy": "no-referrer"}
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class DevSite:
@@ -73,17 +76,33 @@ class DevSite:
         if site is None:
             return JSONResponse({"code": 404, "message": "Not Found"}, 404)
         status, body, headers = await self._answer(site, path, request)
-        self.show({"kind": "call", "method": request.method, "path": path, "status": status, "milliseconds": round((time.monotonic() - started) * 1000, 1)})
+        self.show(
+            {
+                "kind": "call",
+                "method": request.method,
+                "path": path,
+                "status": status,
+                "milliseconds": round((time.monotonic() - started) * 1000, 1),
+            }
+        )
         content = b"" if body is None else orjson.dumps(body)
         return Response(content, status, {"Content-Type": "application/json;charset=UTF-8", **headers} if content else headers)
 
     async def _answer(self, site: Site, path: str, request: Request) -> tuple[int, Any, dict[str, str]]:
-        headers = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "99", "RateLimit-Policy": f'"global-app-quota";q={self.settings.points_per_hour};w=3600'}
+        headers = {
+            "X-RateLimit-Limit": "100",
+            "X-RateLimit-Remaining": "99",
+            "RateLimit-Policy": f'"global-app-quota";q={self.settings.points_per_hour};w=3600',
+        }
         fault = self._take_fault(path)
         if fault:
             await asyncio.sleep(fault[2])
             if fault[1]:
-                return fault[1], {"errorMessages": ["fault on demand"], "errors": {}}, headers | {"Retry-After": "1", "RateLimit-Reason": "jira-burst-based"}
+                return (
+                    fault[1],
+                    {"errorMessages": ["fault on demand"], "errors": {}},
+                    headers | {"Retry-After": "1", "RateLimit-Reason": "jira-burst-based"},
+                )
         actor = self._who(request, site)
         if actor is None and path != "/rest/api/3/serverInfo":
             return 401, {"code": 401, "message": "Unauthorized; scope does not match"}, headers
@@ -91,19 +110,29 @@ class DevSite:
         try:
             body = orjson.loads(raw) if raw else None
         except orjson.JSONDecodeError:
-            return 400, {"errorMessages": ["There was an error parsing JSON. Check that your request body is valid."], "errors": {}}, headers
+            return (
+                400,
+                {"errorMessages": ["There was an error parsing JSON. Check that your request body is valid."], "errors": {}},
+                headers,
+            )
         if not self.spend(1):
-            return 429, {"errorMessages": ["Rate limit exceeded."], "errors": {}}, headers | {"Retry-After": "60", "RateLimit-Reason": "jira-quota-global-based"}
+            return (
+                429,
+                {"errorMessages": ["Rate limit exceeded."], "errors": {}},
+                headers | {"Retry-After": "60", "RateLimit-Reason": "jira-quota-global-based"},
+            )
         parts = path.split("/")
         if request.method != "GET" and "/issue/" in path and len(parts) > 5 and not self.writes.allow(parts[5]):  # noqa: PLR2004 - /rest/api/3/issue/KEY
-            return 429, {"errorMessages": ["Too many writes to this issue."], "errors": {}}, headers | {"Retry-After": "2", "RateLimit-Reason": "jira-per-issue-on-write"}
+            return (
+                429,
+                {"errorMessages": ["Too many writes to this issue."], "errors": {}},
+                headers | {"Retry-After": "2", "RateLimit-Reason": "jira-per-issue-on-write"},
+            )
         asked = Asked(site, actor or "", request.method, dict(request.query_params), body)
         try:
             if path.startswith("/rest/forge/1/app/properties/"):
                 return *keep_property(asked, site.app_properties, parts[-1]), headers
-            if not path.startswith("/rest/api/3/"):
-                raise RefusedError(404, "unknown path")
-            return *answer(path.removeprefix("/rest/api/3"), asked), headers
+            return *answer(path.removeprefix("/rest/api/3") if path.startswith("/rest/api/3/") else "?", asked), headers
         except RefusedError as refused:
             return refused.status, refused.body, headers
         except (TypeError, ValueError, AttributeError, KeyError):

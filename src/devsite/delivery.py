@@ -39,7 +39,9 @@ def read_manifest(text: str) -> tuple[dict[str, list[Target]], list[Target], lis
     by_event: dict[str, list[Target]] = {}
     for trigger in modules.get("trigger", []):
         chosen = trigger.get("filter", {})
-        target = Target(trigger["endpoint"], paths[trigger["endpoint"]], bool(chosen.get("ignoreSelf")), bool(chosen.get("appIsLicensed")))
+        target = Target(
+            trigger["endpoint"], paths[trigger["endpoint"]], bool(chosen.get("ignoreSelf")), bool(chosen.get("appIsLicensed"))
+        )
         for event in trigger["events"]:
             by_event.setdefault(event, []).append(target)
     scheduled = [Target(each["endpoint"], paths[each["endpoint"]]) for each in modules.get("scheduledTrigger", [])]
@@ -85,7 +87,12 @@ class Delivery:
 
     def install(self, site: Site, event_type: str = "avi:forge:installed:app") -> None:
         """Tell the app that it is installed (or upgraded), again and again until it is up."""
-        event = {"id": secrets.token_hex(8), "eventType": event_type, "context": f"ari:cloud:jira::site/{site.cloud_id}", "app": {"id": "5a3b7a52", "version": "1.0.0"}}
+        event = {
+            "id": secrets.token_hex(8),
+            "eventType": event_type,
+            "context": f"ari:cloud:jira::site/{site.cloud_id}",
+            "app": {"id": "5a3b7a52", "version": "1.0.0"},
+        }
         for target in self.by_event.get(event_type, []):
             self._run(self._try(site, target, event_type, event, tries=STARTUP_TRIES, gap_seconds=STARTUP_GAP_SECONDS))
 
@@ -104,7 +111,16 @@ class Delivery:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _try(self, site: Site, target: Target, event_type: str, event: Json, *, tries: int = RETRIES + 1, gap_seconds: float | None = None) -> None:
+    async def _try(
+        self,
+        site: Site,
+        target: Target,
+        event_type: str,
+        event: Json,
+        *,
+        tries: int = RETRIES + 1,
+        gap_seconds: float | None = None,
+    ) -> None:
         gap = self.settings.retry_gap_seconds if gap_seconds is None else gap_seconds
         reason = ""
         for number in range(tries):
@@ -141,6 +157,14 @@ class Delivery:
     def _note(self, site: Site, target: Target, event_type: str, number: int, status: int, started: float) -> None:
         if number and status == 0 and event_type.startswith("avi:forge"):
             return  # the app is not up yet: said once
-        attempt = {"kind": "delivery", "event": event_type, "path": target.path, "attempt": number + 1, "status": status, "milliseconds": round((time.monotonic() - started) * 1000, 1), "site": site.cloud_id}
+        attempt = {
+            "kind": "delivery",
+            "event": event_type,
+            "path": target.path,
+            "attempt": number + 1,
+            "status": status,
+            "milliseconds": round((time.monotonic() - started) * 1000, 1),
+            "site": site.cloud_id,
+        }
         self.attempts = [*self.attempts[-KEPT:], attempt]
         self.show(attempt)

@@ -33,8 +33,7 @@ def read_field(issue: Issue, name: str) -> Any:  # noqa: ANN401 - JSON
         return [issue.key, issue.id]
     if name.lower() == "text":
         return f"{issue.fields.get('summary')} {issue.fields.get('description')}"
-    found = next((value for key, value in issue.fields.items() if key.lower() == name.lower()), None)
-    return found
+    return next((value for key, value in issue.fields.items() if key.lower() == name.lower()), None)
 
 
 class _Reader:

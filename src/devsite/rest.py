@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,7 +17,22 @@ from devsite.state import LINK_TYPES, PEOPLE, PRIORITIES, STATUSES, TRANSITIONS,
 PROPERTY_MAX_CHARACTERS = 32_768
 WRITES_IN_TWO_SECONDS = 20
 WRITES_IN_HALF_A_MINUTE = 100
-EDITABLE = {"summary", "description", "labels", "priority", "assignee", "duedate", "environment", "customfield_10016", "issuetype"}
+NEEDED = {
+    "summary": "You must specify a summary of the issue.",
+    "issuetype": "Specify an issue type",
+    "project": "project is required",
+}
+EDITABLE = {
+    "summary",
+    "description",
+    "labels",
+    "priority",
+    "assignee",
+    "duedate",
+    "environment",
+    "customfield_10016",
+    "issuetype",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,11 @@ def _check_fields(site: Site, given: Json, *, creating: bool) -> Json:
     errors: dict[str, str] = {}
     for name, value in given.items():
         if name == "project" and creating:
-            if not isinstance(value, dict) or site.project["key"] != value.get("key", site.project["key"]) or not ({"key", "id"} & set(value)):
+            if (
+                not isinstance(value, dict)
+                or site.project["key"] != value.get("key", site.project["key"])
+                or not ({"key", "id"} & set(value))
+            ):
                 errors["project"] = "valid project is required"
         elif name == "issuetype":
             kind = site.issue_type(value) if isinstance(value, dict) else None
@@ -125,9 +145,7 @@ def _check_fields(site: Site, given: Json, *, creating: bool) -> Json:
         else:
             errors[name] = f"Field '{name[:50]}' cannot be set. It is not on the appropriate screen, or unknown."
     if creating:
-        for needed, message in (("summary", "You must specify a summary of the issue."), ("issuetype", "Specify an issue type"), ("project", "project is required")):
-            if needed not in given:
-                errors[needed] = message
+        errors |= {name: message for name, message in NEEDED.items() if name not in given}
     if errors:
         raise RefusedError(400, **errors)
     return fields
@@ -169,7 +187,7 @@ def edit_issue(asked: Asked, key: str) -> Answer:
     for name, operations in (body.get("update") or {}).items():
         if name != "labels" or not isinstance(operations, list):
             raise RefusedError(400, **{str(name)[:50]: "This field can't be updated by operations here."})
-        labels = list(changes.get("labels", issue.fields["labels"]))
+        labels: Any = list(changes.get("labels") or issue.fields["labels"])
         for each in operations:
             operation, label = next(iter(each.items())) if isinstance(each, dict) and len(each) == 1 else ("", "")
             if operation == "add" and label not in labels:
@@ -227,7 +245,23 @@ def handle_comment(asked: Asked, key: str, identity: str) -> Answer:
 def list_transitions(asked: Asked, key: str) -> Answer:
     """GET /issue/{key}/transitions."""
     _issue(asked, key)
-    return 200, {"expand": "transitions", "transitions": [{"id": identity, "name": name, "to": asked.site.status(number), "hasScreen": False, "isGlobal": True, "isInitial": False, "isAvailable": True, "isConditional": False, "isLooped": False} for identity, name, number in TRANSITIONS]}
+    return 200, {
+        "expand": "transitions",
+        "transitions": [
+            {
+                "id": identity,
+                "name": name,
+                "to": asked.site.status(number),
+                "hasScreen": False,
+                "isGlobal": True,
+                "isInitial": False,
+                "isAvailable": True,
+                "isConditional": False,
+                "isLooped": False,
+            }
+            for identity, name, number in TRANSITIONS
+        ],
+    }
 
 
 def take_transition(asked: Asked, key: str) -> Answer:
@@ -282,19 +316,32 @@ def keep_property(asked: Asked, properties: Json, name: str) -> Answer:
 def list_properties(asked: Asked, key: str) -> Answer:
     """GET /issue/{key}/properties."""
     issue = _issue(asked, key)
-    return 200, {"keys": [{"key": name, "self": f"{asked.site.api}/issue/{issue.id}/properties/{name}"} for name in issue.properties]}
+    return 200, {
+        "keys": [{"key": name, "self": f"{asked.site.api}/issue/{issue.id}/properties/{name}"} for name in issue.properties]
+    }
 
 
 def link_issues(asked: Asked) -> Answer:
     """POST /issueLink."""
     body = _body(asked)
-    kind = next((each for each in LINK_TYPES if each[1].casefold() == str((body.get("type") or {}).get("name", "")).casefold()), None)
+    kind = next(
+        (each for each in LINK_TYPES if each[1].casefold() == str((body.get("type") or {}).get("name", "")).casefold()), None
+    )
     if kind is None:
         raise RefusedError(404, "No issue link type with that name found.")
     inward, outward = (_issue(asked, str((body.get(side) or {}).get("key", ""))) for side in ("inwardIssue", "outwardIssue"))
-    link_type = {"id": kind[0], "name": kind[1], "inward": kind[2], "outward": kind[3], "self": f"{asked.site.api}/issueLinkType/{kind[0]}"}
+    link_type = {
+        "id": kind[0],
+        "name": kind[1],
+        "inward": kind[2],
+        "outward": kind[3],
+        "self": f"{asked.site.api}/issueLinkType/{kind[0]}",
+    }
     for issue, side, other in ((inward, "outwardIssue", outward), (outward, "inwardIssue", inward)):
-        issue.fields["issuelinks"] = [*issue.fields["issuelinks"], {"id": asked.site.new_id(), "type": link_type, side: {"id": other.id, "key": other.key}}]
+        issue.fields["issuelinks"] = [
+            *issue.fields["issuelinks"],
+            {"id": asked.site.new_id(), "type": link_type, side: {"id": other.id, "key": other.key}},
+        ]
     return 201, None
 
 
@@ -306,7 +353,7 @@ def search(asked: Asked) -> Answer:
         raise RefusedError(400, "Unbounded JQL queries are not allowed here. Please add a search restriction to your query.")
     issues = [issue for issue in asked.site.issues.values() if condition(issue)]
     for field, descending in reversed(order):
-        issues.sort(key=lambda issue, field=field: str(read_field(issue, field) or ""), reverse=descending)
+        issues.sort(key=partial(_order_by, field), reverse=descending)
     size = max(1, min(5000, int(given.get("maxResults", 50))))
     token = str(given.get("nextPageToken") or "0")
     if not token.isdecimal():
@@ -314,8 +361,15 @@ def search(asked: Asked) -> Answer:
     start = int(token)
     fields = given.get("fields", "id")
     wanted = fields.split(",") if isinstance(fields, str) else list(fields)
-    page: Json = {"issues": [asked.site.show(issue, wanted) for issue in issues[start : start + size]], "isLast": start + size >= len(issues)}
+    page: Json = {
+        "issues": [asked.site.show(issue, wanted) for issue in issues[start : start + size]],
+        "isLast": start + size >= len(issues),
+    }
     return 200, page if page["isLast"] else page | {"nextPageToken": str(start + size)}
+
+
+def _order_by(field: str, issue: Issue) -> str:
+    return str(read_field(issue, field) or "")
 
 
 def count(asked: Asked) -> Answer:
@@ -341,10 +395,33 @@ def fetch_issues(asked: Asked) -> Answer:
     return 200, {"issues": [asked.site.show(each, body.get("fields")) for each in found if each], "issueErrors": []}
 
 
-def list_fields(asked: Asked) -> Answer:
+def list_fields(_asked: Asked) -> Answer:
     """GET /field."""
-    names = {"summary": "Summary", "description": "Description", "labels": "Labels", "status": "Status", "issuetype": "Issue Type", "priority": "Priority", "assignee": "Assignee", "reporter": "Reporter", "duedate": "Due date", "customfield_10016": "Story point estimate"}
-    return 200, [{"id": key, "key": key, "name": name, "custom": key.startswith("customfield"), "orderable": True, "navigable": True, "searchable": True, "clauseNames": [key]} for key, name in names.items()]
+    names = {
+        "summary": "Summary",
+        "description": "Description",
+        "labels": "Labels",
+        "status": "Status",
+        "issuetype": "Issue Type",
+        "priority": "Priority",
+        "assignee": "Assignee",
+        "reporter": "Reporter",
+        "duedate": "Due date",
+        "customfield_10016": "Story point estimate",
+    }
+    return 200, [
+        {
+            "id": key,
+            "key": key,
+            "name": name,
+            "custom": key.startswith("customfield"),
+            "orderable": True,
+            "navigable": True,
+            "searchable": True,
+            "clauseNames": [key],
+        }
+        for key, name in names.items()
+    ]
 
 
 def myself(asked: Asked) -> Answer:
@@ -367,7 +444,14 @@ def list_users(asked: Asked) -> Answer:
 
 def search_projects(asked: Asked) -> Answer:
     """GET /project/search."""
-    return 200, {"self": f"{asked.site.api}/project/search", "maxResults": 50, "startAt": 0, "total": 1, "isLast": True, "values": [asked.site.project]}
+    return 200, {
+        "self": f"{asked.site.api}/project/search",
+        "maxResults": 50,
+        "startAt": 0,
+        "total": 1,
+        "isLast": True,
+        "values": [asked.site.project],
+    }
 
 
 def get_project(asked: Asked, key: str) -> Answer:
@@ -392,15 +476,21 @@ def list_statuses(asked: Asked) -> Answer:
     return 200, [asked.site.status(number) for number in range(len(STATUSES))]
 
 
-def list_link_types(asked: Asked) -> Answer:
+def list_link_types(_asked: Asked) -> Answer:
     """GET /issueLinkType."""
-    return 200, {"issueLinkTypes": [{"id": each[0], "name": each[1], "inward": each[2], "outward": each[3]} for each in LINK_TYPES]}
+    return 200, {
+        "issueLinkTypes": [{"id": each[0], "name": each[1], "inward": each[2], "outward": each[3]} for each in LINK_TYPES]
+    }
 
 
 def check_permissions(asked: Asked) -> Answer:
     """POST /permissions/check: here everybody may do everything on issues that are there."""
     given = _body(asked).get("projectPermissions") or []
-    granted = [{"permission": name, "issues": each.get("issues", []), "projects": each.get("projects", [])} for each in given for name in each.get("permissions", [])]
+    granted = [
+        {"permission": name, "issues": each.get("issues", []), "projects": each.get("projects", [])}
+        for each in given
+        for name in each.get("permissions", [])
+    ]
     return 200, {"projectPermissions": granted, "globalPermissions": _body(asked).get("globalPermissions", [])}
 
 
@@ -415,7 +505,14 @@ def get_attachment(asked: Asked, identity: str) -> Answer:
 
 def server_info(asked: Asked) -> Answer:
     """GET /serverInfo: the one that needs no token."""
-    return 200, {"baseUrl": asked.site.base_url, "version": "1001.0.0-SNAPSHOT", "versionNumbers": [1001, 0, 0], "deploymentType": "Cloud", "buildNumber": 100_000, "serverTitle": "Development Jira site"}
+    return 200, {
+        "baseUrl": asked.site.base_url,
+        "version": "1001.0.0-SNAPSHOT",
+        "versionNumbers": [1001, 0, 0],
+        "deploymentType": "Cloud",
+        "buildNumber": 100_000,
+        "serverTitle": "Development Jira site",
+    }
 
 
 ROUTES: list[tuple[str, re.Pattern[str], Handler]] = [

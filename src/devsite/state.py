@@ -37,7 +37,13 @@ class Site:
         self.cloud_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"https://devsite/{number}"))
         self.base_url = f"http://127.0.0.1:{port}"
         self.api = f"{self.base_url}/ex/jira/{self.cloud_id}/rest/api/3"
-        self.project = {"id": "10000", "key": "DEMO", "name": "Demo project", "projectTypeKey": "software", "self": f"{self.api}/project/10000"}
+        self.project = {
+            "id": "10000",
+            "key": "DEMO",
+            "name": "Demo project",
+            "projectTypeKey": "software",
+            "self": f"{self.api}/project/10000",
+        }
         self.issues: dict[str, Issue] = {}
         self.app_properties: Json = {}
         self.listeners: list[Callable[[str, Json], None]] = []
@@ -54,19 +60,47 @@ class Site:
         for known, name in PEOPLE:
             if known == account_id:
                 kind = "app" if known == APP_ACCOUNT else "atlassian"
-                return {"self": f"{self.api}/user?accountId={known}", "accountId": known, "accountType": kind, "displayName": name, "active": True, "timeZone": "UTC"}
+                return {
+                    "self": f"{self.api}/user?accountId={known}",
+                    "accountId": known,
+                    "accountType": kind,
+                    "displayName": name,
+                    "active": True,
+                    "timeZone": "UTC",
+                }
         return None
 
     def status(self, number: int) -> Json:
         """A status."""
         identity, name, category = STATUSES[number]
-        return {"self": f"{self.api}/status/{identity}", "id": identity, "name": name, "description": "", "iconUrl": "", "statusCategory": {"id": number + 2, "key": category, "name": name, "colorName": "blue-gray", "self": f"{self.api}/statuscategory/{number + 2}"}}
+        return {
+            "self": f"{self.api}/status/{identity}",
+            "id": identity,
+            "name": name,
+            "description": "",
+            "iconUrl": "",
+            "statusCategory": {
+                "id": number + 2,
+                "key": category,
+                "name": name,
+                "colorName": "blue-gray",
+                "self": f"{self.api}/statuscategory/{number + 2}",
+            },
+        }
 
     def issue_type(self, wanted: Json) -> Json | None:
         """An issue type by id or name, or None."""
         for identity, name in TYPES:
             if wanted.get("id") == identity or str(wanted.get("name", "")).casefold() == name.casefold():
-                return {"self": f"{self.api}/issuetype/{identity}", "id": identity, "name": name, "description": "", "subtask": name == "Sub-task", "iconUrl": "", "hierarchyLevel": 1 if name == "Epic" else 0}
+                return {
+                    "self": f"{self.api}/issuetype/{identity}",
+                    "id": identity,
+                    "name": name,
+                    "description": "",
+                    "subtask": name == "Sub-task",
+                    "iconUrl": "",
+                    "hierarchyLevel": 1 if name == "Epic" else 0,
+                }
         return None
 
     def priority(self, wanted: Json) -> Json | None:
@@ -119,7 +153,17 @@ class Site:
             if before == value:
                 continue
             issue.fields[name] = value
-            items.append({"field": name, "fieldId": name, "fieldtype": "jira", "from": _identify(before), "fromString": _name(before), "to": _identify(value), "toString": _name(value)})
+            items.append(
+                {
+                    "field": name,
+                    "fieldId": name,
+                    "fieldtype": "jira",
+                    "from": _identify(before),
+                    "fromString": _name(before),
+                    "to": _identify(value),
+                    "toString": _name(value),
+                }
+            )
         if not items:
             return
         issue.fields["updated"] = stamp()
@@ -132,7 +176,16 @@ class Site:
     def add_comment(self, issue: Issue, body: Json, actor: str) -> Json:
         """Add a comment."""
         identity = self.new_id()
-        comment = {"self": f"{self.api}/issue/{issue.id}/comment/{identity}", "id": identity, "author": self.user(actor), "updateAuthor": self.user(actor), "body": body, "created": stamp(), "updated": stamp(), "jsdPublic": True}
+        comment = {
+            "self": f"{self.api}/issue/{issue.id}/comment/{identity}",
+            "id": identity,
+            "author": self.user(actor),
+            "updateAuthor": self.user(actor),
+            "body": body,
+            "created": stamp(),
+            "updated": stamp(),
+            "jsdPublic": True,
+        }
         issue.comments.append(comment)
         self.tell("avi:jira:commented:issue", issue, actor, comment=comment)
         return comment
@@ -140,7 +193,13 @@ class Site:
     def show(self, issue: Issue, wanted: list[str] | None = None) -> Json:
         """An issue as the API gives it."""
         fields = dict(issue.fields)
-        fields["comment"] = {"comments": issue.comments, "maxResults": len(issue.comments), "total": len(issue.comments), "startAt": 0, "self": f"{self.api}/issue/{issue.id}/comment"}
+        fields["comment"] = {
+            "comments": issue.comments,
+            "maxResults": len(issue.comments),
+            "total": len(issue.comments),
+            "startAt": 0,
+            "self": f"{self.api}/issue/{issue.id}/comment",
+        }
         if wanted is not None and not {"*all", "*navigable"} & set(wanted):
             fields = {name: value for name, value in fields.items() if name in wanted}
         return {"id": issue.id, "key": issue.key, "self": f"{self.api}/issue/{issue.id}", "fields": fields}

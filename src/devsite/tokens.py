@@ -59,7 +59,11 @@ class TokenMaker:
             "installation": {"id": installation, "contexts": [{"name": "jira", "apiBaseUrl": base}]},
         }
         if self._environment_type == "PRODUCTION" and self.licence != "absent":
-            app["license"] = {"isActive": self.licence != "inactive", "isEvaluation": self.licence == "trial", "type": "commercial"}
+            app["license"] = {
+                "isActive": self.licence != "inactive",
+                "isEvaluation": self.licence == "trial",
+                "type": "commercial",
+            }
         return {
             "app": app,
             "aud": APP_ID,
@@ -72,7 +76,5 @@ class TokenMaker:
 
     def sign(self, claims: dict[str, Any], *, foreign: bool = False) -> str:
         """Sign claims; `foreign` with a key that is not in the JWKS."""
-
-
         key = RSAKey.generate_key(2048) if foreign else self._key
         return jws.serialize_compact({"alg": "RS256", "kid": self._kid, "typ": "JWT"}, orjson.dumps(claims), key)

@@ -44,7 +44,8 @@ def _copy_house(folder: Path) -> Path:
 
 
 def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    script = "import sys; sys.path.insert(0, 'src'); from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    script = "import sys; sys.path.insert(0, 'src'); from importlinter.cli import lint_imports; "
+    script += "sys.exit(lint_imports(no_cache=True))"
     return subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -136,7 +136,7 @@ class NatsTakenRun:
     @property
     def sealed(self) -> bytes:
         """The sealed run."""
-        return self._message.data  # type: ignore[no-any-return]
+        return self._message.data
 
     async def finish(self) -> None:
         """Forget it."""

@@ -89,9 +89,7 @@ class SqlTenantStore:
             "uninstalled": seen.uninstalled,
             "seen_at": seen.seen_at_milliseconds,
         }
-        insert = _insert(self._engine, TENANTS).values(
-            tenant=seen.tenant, first_seen_at=seen.seen_at_milliseconds, **values
-        )
+        insert = _insert(self._engine, TENANTS).values(tenant=seen.tenant, first_seen_at=seen.seen_at_milliseconds, **values)
         newer = TENANTS.c.seen_at <= seen.seen_at_milliseconds
         async with _using(self._engine) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant"], set_=values, where=newer))
@@ -278,9 +276,7 @@ class SqlRunStore:
     async def record(self, receipts: Sequence[RunReceipt]) -> None:
         """See the port."""
         insert = _insert(self._engine, RUNS)
-        more = sa.case(
-            (insert.excluded.deliveries > RUNS.c.deliveries, insert.excluded.deliveries), else_=RUNS.c.deliveries
-        )
+        more = sa.case((insert.excluded.deliveries > RUNS.c.deliveries, insert.excluded.deliveries), else_=RUNS.c.deliveries)
         statement = insert.on_conflict_do_update(index_elements=["tenant", "run"], set_={"deliveries": more})
         rows = [
             {

@@ -1,4 +1,7 @@
-"""Port KeyProvider with a local key file: for one machine. Built by main/control_plane.py; AWS KMS takes its place in production."""
+"""Port KeyProvider with a local key file: for one machine. Built by main/control_plane.py.
+
+AWS KMS takes its place in production.
+"""
 
 import os
 import stat

@@ -28,18 +28,95 @@ _WRITE_FILE: Final = 1 << 1
 _DIRECTORY_RIGHTS: Final = sum(1 << bit for bit in range(4, 13))  # remove and make of every type
 _REFER: Final = 1 << 13  # ABI 2
 _TRUNCATE: Final = 1 << 14  # ABI 3
-_DENIED_CALLS: Final = (
-    "setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr utime utimes utimensat futimesat "
-    "memfd_create memfd_secret ptrace process_vm_writev process_vm_readv process_madvise pidfd_getfd "
-    "add_key keyctl request_key bpf io_uring_setup io_uring_enter io_uring_register "
-    "chmod fchmod fchmodat fchmodat2 chown fchown fchownat lchown "
-    "msgget msgsnd msgctl semget semop shmget shmat shmctl mq_open mq_timedsend "
-    "mkdir mkdirat mknod mknodat symlink symlinkat link linkat rename renameat renameat2 unlink unlinkat rmdir "
-    "truncate creat open_by_handle_at name_to_handle_at fanotify_init quotactl quotactl_fd acct "
-    "mount umount2 move_mount fsopen fsmount open_tree pivot_root chroot swapon swapoff "
-    "userfaultfd perf_event_open kexec_load kexec_file_load init_module finit_module delete_module reboot syslog "
-    "unshare setns personality"
-).split()
+_DENIED_CALLS: Final = [
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "setxattrat",
+    "removexattr",
+    "lremovexattr",
+    "fremovexattr",
+    "utime",
+    "utimes",
+    "utimensat",
+    "futimesat",
+    "memfd_create",
+    "memfd_secret",
+    "ptrace",
+    "process_vm_writev",
+    "process_vm_readv",
+    "process_madvise",
+    "pidfd_getfd",
+    "add_key",
+    "keyctl",
+    "request_key",
+    "bpf",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "chown",
+    "fchown",
+    "fchownat",
+    "lchown",
+    "msgget",
+    "msgsnd",
+    "msgctl",
+    "semget",
+    "semop",
+    "shmget",
+    "shmat",
+    "shmctl",
+    "mq_open",
+    "mq_timedsend",
+    "mkdir",
+    "mkdirat",
+    "mknod",
+    "mknodat",
+    "symlink",
+    "symlinkat",
+    "link",
+    "linkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "truncate",
+    "creat",
+    "open_by_handle_at",
+    "name_to_handle_at",
+    "fanotify_init",
+    "quotactl",
+    "quotactl_fd",
+    "acct",
+    "mount",
+    "umount2",
+    "move_mount",
+    "fsopen",
+    "fsmount",
+    "open_tree",
+    "pivot_root",
+    "chroot",
+    "swapon",
+    "swapoff",
+    "userfaultfd",
+    "perf_event_open",
+    "kexec_load",
+    "kexec_file_load",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "reboot",
+    "syslog",
+    "unshare",
+    "setns",
+    "personality",
+]
 
 
 class LockdownError(Exception):
@@ -85,11 +162,9 @@ def lock_process(*, require: bool = False) -> LockReport:
             starts), or a lock is missing and `require` is set.
     """
     if os.uname().sysname != "Linux":
-        report = LockReport(
-            rlimit_fsize=False, rlimit_core=False, not_dumpable=False, landlock=0, seccomp=False
-        )
+        report = LockReport(rlimit_fsize=False, rlimit_core=False, not_dumpable=False, landlock=0, seccomp=False)
         return _judge(report, require=require)
-    threads = len(os.listdir("/proc/self/task"))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     if threads > 1:
         raise LockdownError(f"{threads} threads run already; lock before the first one is started.")
     found = find_files_open_for_writing()
@@ -114,7 +189,7 @@ def lock_process(*, require: bool = False) -> LockReport:
 def find_files_open_for_writing() -> list[int]:
     """List descriptors of regular files that are open for writing: they could be mapped and written after the lock."""
     found = []
-    for name in os.listdir("/proc/self/fd"):
+    for name in sorted(each.name for each in Path("/proc/self/fd").iterdir()):
         try:
             mode = os.fstat(int(name)).st_mode
             flags = int(_read_flags(name), 8)

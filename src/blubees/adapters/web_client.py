@@ -208,7 +208,7 @@ def _check_request(request: WebRequest) -> WebFailure | None:
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or host == "::1" or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+    return host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def _join(url: URL, location: str) -> str:

@@ -16,6 +16,7 @@ BODY_MAX_BYTES: Final = 262_144  # docs/decisions/0004-size-limits.md
 BODY_SECONDS: Final = 10.0
 DEPTH_MAX: Final = 64
 FORM_FIELDS_MAX: Final = 1_000
+_QUOTE: Final = ord('"')
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -84,7 +85,7 @@ def _measure_depth(body: bytes) -> int:
     position = 0
     while position < len(body):
         byte = body[position]
-        if byte == 0x22:  # a string: jump behind it
+        if byte == _QUOTE:  # a string: jump behind it
             position = _skip_string(body, position + 1)
             continue
         if byte in b"[{":

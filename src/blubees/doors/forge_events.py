@@ -162,9 +162,7 @@ def _may_run(caller: Caller) -> bool:
 
 def _name_delivery(caller: Caller, event: dict[str, Any]) -> str:
     """Forge has no delivery id: what the event is about, and when, names it; a retry has the same."""
-    parts: list[str] = [caller.cloud_id]
-    for name in ("eventType", "timestamp"):
-        parts.append(str(event.get(name, ""))[:100])
+    parts = [caller.cloud_id, *(str(event.get(name, ""))[:100] for name in ("eventType", "timestamp"))]
     for name in ("issue", "comment", "changelog"):
         inner = event.get(name)
         parts.append(str(inner.get("id", ""))[:100] if isinstance(inner, dict) else "")

@@ -8,7 +8,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import orjson
 from joserfc import jws
@@ -176,7 +176,7 @@ def _expect_dict(value: object) -> dict[str, Any]:
     return value
 
 
-def _is_word(value: object) -> bool:
+def _is_word(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _WORD.fullmatch(value) is not None
 
 

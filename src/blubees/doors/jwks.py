@@ -52,9 +52,7 @@ class JwksCache:
         return self._keys.get(kid) if self.is_usable else None
 
     async def _fetch(self) -> None:
-        request = WebRequest(
-            method="GET", url=self._url, timeout_seconds=FETCH_SECONDS, answer_limit_bytes=ANSWER_MAX_BYTES
-        )
+        request = WebRequest(method="GET", url=self._url, timeout_seconds=FETCH_SECONDS, answer_limit_bytes=ANSWER_MAX_BYTES)
         answer = await self._web.call(request)
         self._tried_at = self._clock.monotonic_seconds()
         if not isinstance(answer, WebAnswer) or answer.status != 200:  # noqa: PLR2004 - not an answer of ours

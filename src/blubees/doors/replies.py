@@ -41,7 +41,9 @@ QUEUED: Final = Reply.of_json(202, b'{"status":"queued"}')
 DUPLICATE: Final = Reply.of_json(202, b'{"status":"duplicate"}')
 UNMATCHED: Final = Reply.of_json(202, b'{"status":"unmatched"}')
 HEARD: Final = Reply.of_json(202, b'{"status":"heard"}')
-MALFORMED: Final = _say(400, "malformed", "The body is not what its content type says. Send valid JSON, UTF-8, nested 64 deep at most.")
+MALFORMED: Final = _say(
+    400, "malformed", "The body is not what its content type says. Send valid JSON, UTF-8, nested 64 deep at most."
+)
 NOT_FOUND: Final = _say(404, "not_found", "There is nothing here, or you may not use it.")
 METHOD: Final = _say(405, "method", "Use POST.", (b"allow", b"POST"))
 TOO_SLOW: Final = _say(408, "too_slow", "The request took too long to arrive.", (b"connection", b"close"))

@@ -28,9 +28,7 @@ class SignatureVerdict(StrEnum):
     STALE = "stale"
 
 
-def verify_signature(
-    signature: Signature, secret: str, headers: Headers, body: bytes, now_seconds: int
-) -> SignatureVerdict:
+def verify_signature(signature: Signature, secret: str, headers: Headers, body: bytes, now_seconds: int) -> SignatureVerdict:
     """Check the signature of a webhook on its raw bytes.
 
     Args:

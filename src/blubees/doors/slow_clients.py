@@ -44,7 +44,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
             if self._header_bytes > HEADERS_MAX_BYTES:
                 self._refuse(_TOO_LARGE)
                 return
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -92,6 +92,6 @@ class GuardedHttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, answer: bytes) -> None:
         self._stop_waiting()
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.write(answer)
             self.transport.close()

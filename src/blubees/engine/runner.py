@@ -98,7 +98,7 @@ class Runner:
         self._frame_root = frame_root
 
     async def perform(
-        self, plan: Plan, message: RunMessage, *, deliveries: int = 1, answering: bool = False, document: Any = None
+        self, plan: Plan, message: RunMessage, *, deliveries: int = 1, answering: bool = False, document: object = None
     ) -> Ended | Answered:
         """Perform a run from where `message` stands.
 
@@ -202,7 +202,7 @@ class _Walk:
     async def _attempt(self, step: CompiledStep) -> Outcome:
         try:
             rendered = step.settings.render(self._scope)
-            settings = msgspec.convert(rendered, step.kind.settings, strict=False)
+            settings: Any = msgspec.convert(rendered, step.kind.settings, strict=False)
             return await step.kind.perform(settings, StepTools(self._line, step, self._scope))
         except EvaluationError as error:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="with", detail=error.code.value)

@@ -1,5 +1,6 @@
-"""Works off the queue: takes sealed runs, performs them, sends receipts, lets the broker forget them. Started by main/conduit.py.
+"""Works off the queue: takes sealed runs, performs them, sends receipts, lets the broker forget them.
 
+Started by main/conduit.py.
 The order is effect, receipt, finish: a run is never forgotten before its receipt is in the broker. Runs that this process
 holds are kept alive by heartbeats; when it dies, another takes them after the take-over time.
 """
@@ -125,6 +126,8 @@ class Worker:
             try:
                 batch = await self._queue.take(lane, min(free, TAKE_AT_ONCE), TAKE_WAIT_SECONDS)
             except BluBeesError:
+                if self._stopping:
+                    return
                 self._events("queue_unavailable", lane=lane.value)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

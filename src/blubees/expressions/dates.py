@@ -14,9 +14,7 @@ from blubees.expressions.errors import EvaluationCode, EvaluationError
 from blubees.expressions.limits import Meter
 from blubees.expressions.values import write_date
 
-_ISO: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?)?"
-)
+_ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?)?")
 _TOKEN: Final = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
 PATTERN_MAX_CHARACTERS: Final = 200
 _NAMED: Final = {
@@ -167,9 +165,9 @@ def DATE_FUNCTIONS(function: Callable[..., Any]) -> list[Any]:  # noqa: N802 - a
     rows = [
         row("format", 1, lambda _m, v, a: format_date(v, str(a[0])), f'{day}.format("dd/MM/yyyy HH:mm")', "23/11/2026 06:23"),
         row("as", 1, lambda _m, v, a: format_date(v, str(a[0])), f'{day}.as("EEE")', "Mon"),
-        row("isAfter", 1, lambda _m, v, a: v > _other(a[0], "isAfter"), f'{day}.isAfter("2026-01-01")', True),  # noqa: FBT003
-        row("isBefore", 1, lambda _m, v, a: v < _other(a[0], "isBefore"), f'{day}.isBefore("2026-01-01")', False),  # noqa: FBT003
-        row("isEquals", 1, lambda _m, v, a: v == _other(a[0], "isEquals"), f"{day}.isEquals({day})", True),  # noqa: FBT003
+        row("isAfter", 1, lambda _m, v, a: v > _other(a[0], "isAfter"), f'{day}.isAfter("2026-01-01")', True),
+        row("isBefore", 1, lambda _m, v, a: v < _other(a[0], "isBefore"), f'{day}.isBefore("2026-01-01")', False),
+        row("isEquals", 1, lambda _m, v, a: v == _other(a[0], "isEquals"), f"{day}.isEquals({day})", True),
         row("diff", 1, lambda _m, v, a: _difference(v, a[0]), f'{day}.diff("2026-11-25T06:23:12Z").days', 2),
         row("convertToTimeZone", 1, _convert, f'{day}.convertToTimeZone("Europe/Berlin").format("HH:mm")', "07:23"),
         row("toDate", 0, lambda _m, v, _a: v, f"{day}.toDate().jqlDate()", "2026-11-23"),

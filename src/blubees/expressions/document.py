@@ -1,4 +1,7 @@
-"""Compiles a JSON-like document in which every text is a template: a step's settings. Called by engine/plan.py and flows/check.py."""
+"""Compiles a JSON-like document in which every text is a template: a step's settings.
+
+Called by engine/plan.py and flows/check.py.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -74,9 +77,7 @@ def _compile(document: object, templates: list[Template]) -> _Render | None:
         pairs = [(key, _compile(value, templates), value) for key, value in document.items()]
         if all(render is None for _, render, _ in pairs):
             return None
-        return lambda scope, limits: {
-            key: value if render is None else render(scope, limits) for key, render, value in pairs
-        }
+        return lambda scope, limits: {key: value if render is None else render(scope, limits) for key, render, value in pairs}
     if isinstance(document, list | tuple):
         parts = [(_compile(value, templates), value) for value in document]
         if all(render is None for render, _ in parts):

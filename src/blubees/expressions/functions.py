@@ -121,7 +121,7 @@ def _replace_all(meter: Meter, text: str, arguments: Sequence[Any]) -> str:
 
 
 def _fill_groups(replacement: str, match: Any, groups: int) -> str:  # noqa: ANN401 - see compile_pattern
-    """Put groups for `$1`; `\\$` is a dollar."""
+    r"""Put groups for `$1`; `\\$` is a dollar."""
     parts: list[str] = []
     position = 0
     while position < len(replacement):
@@ -296,7 +296,7 @@ def _round(_meter: Meter, value: float, arguments: Sequence[Any]) -> object:
     if not -20 <= digits <= 20:  # noqa: PLR2004 - past what a float holds
         raise EvaluationError(EvaluationCode.BAD_ARGUMENT, "round")
     scale = 10.0**digits
-    return _safe(lambda: int(math.floor(value + 0.5)) if digits == 0 else math.floor(value * scale + 0.5) / scale)
+    return _safe(lambda: math.floor(value + 0.5) if digits == 0 else math.floor(value * scale + 0.5) / scale)
 
 
 def _arithmetic(name: str, work: Callable[[Any, Any], Any]) -> Implementation:

@@ -12,7 +12,9 @@ from blubees.expressions.errors import EvaluationCode, EvaluationError
 from blubees.expressions.limits import PARSE_DEPTH_MAX
 
 SOURCE_MAX_CHARACTERS: Final = 2_000
-_TOKEN: Final = re.compile(r"\s*(?:(\d{1,300}(?:\.\d*)?(?:[eE][+-]?\d{1,3})?|\.\d+)|([A-Za-z_]\w{0,20})|(<=|>=|==|!=|<>|&&|\|\||[-+*/%^=<>(),]))")
+_TOKEN: Final = re.compile(
+    r"\s*(?:(\d{1,300}(?:\.\d*)?(?:[eE][+-]?\d{1,3})?|\.\d+)|([A-Za-z_]\w{0,20})|(<=|>=|==|!=|<>|&&|\|\||[-+*/%^=<>(),]))"
+)
 _LEVELS: Final[dict[str, int]] = {
     "||": 1, "&&": 2, "=": 3, "==": 3, "!=": 3, "<>": 3, "<": 4, "<=": 4, ">": 4, ">=": 4,
     "+": 5, "-": 5, "*": 6, "/": 6, "%": 6, "^": 8,

@@ -1,5 +1,6 @@
-"""Compiles a template once into closures, and works it out as often as needed. Called by flows, engine and this room's document.py.
+"""Compiles a template once into closures, and works it out as often as needed.
 
+Called by flows, engine and this room's document.py.
 Nothing of the host is reachable: names are looked up in the scope's dicts, functions in a closed table, and data is never
 read as a template.
 """
@@ -20,7 +21,14 @@ from blubees.expressions.values import MISSING, has, is_true, look_up, write_dat
 Getter = Callable[["Run"], Any]
 _SPECIAL: Final = frozenset({"first", "last", "_first", "_last", "index", "-index"})
 _PATTERN_FUNCTIONS: Final = frozenset({"match", "replaceAll"})
-_ON_NULL: Final[dict[str, object]] = {"size": 0, "isEmpty": True, "isNotEmpty": False, "length": 0, "asJsonString": "null", "toJson": "null"}
+_ON_NULL: Final[dict[str, object]] = {
+    "size": 0,
+    "isEmpty": True,
+    "isNotEmpty": False,
+    "length": 0,
+    "asJsonString": "null",
+    "toJson": "null",
+}
 
 
 class Run:
@@ -93,7 +101,7 @@ class Template:
         return self.source if self.is_constant else str(_guard(self._parts, Run(scope, limits)))
 
     def holds(self, scope: Mapping[str, object], limits: Limits = DEFAULT) -> bool:
-        """Work it out as a condition: null, false, empty text, empty list and the text "false" do not hold. Raises as value()."""
+        """Work it out as a condition: null, false, empty text and list, and the text "false" do not hold. Raises as value()."""
         value = self.value(scope, limits)
         return is_true(value) and not (type(value) is str and value.strip().casefold() == "false")
 
@@ -189,7 +197,7 @@ def _compile_value(node: Value) -> Getter:
 
     def get_or_default(run: Run) -> object:
         value = get(run)
-        return default(run) if value is None or value == "" or value == [] else value
+        return default(run) if value is None or value in ("", []) else value
 
     return get_or_default
 

@@ -33,11 +33,11 @@ def has(value: object, name: str) -> bool:
 def _look_closer(value: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - data
     """An issue's fields are its own (`issue.summary`), and names ignore case."""
     fields = value.get("fields")
-    is_issue = type(fields) is dict and "key" in value
-    if is_issue and name in fields:
-        return fields[name]
+    inner_fields: dict[str, Any] = fields if isinstance(fields, dict) and "key" in value else {}
+    if name in inner_fields:
+        return inner_fields[name]
     folded = name.casefold()
-    for place in (value, fields) if is_issue else (value,):
+    for place in (value, inner_fields):
         for key, inner in place.items():
             if key.casefold() == folded:
                 return inner
@@ -46,7 +46,7 @@ def _look_closer(value: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - dat
 
 def is_true(value: object) -> bool:
     """Truth: null, false, empty text and empty list are false; everything else, 0 included, is true."""
-    return not (value is None or value is False or value == "" or value == [])
+    return not (value is None or value is False or value in ("", []))
 
 
 def write_text(value: object, meter: Meter, depth: int = 0) -> str:

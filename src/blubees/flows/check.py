@@ -1,4 +1,4 @@
-"""Is this flow runnable? Reports everything that is wrong at once, with line, column, what is allowed and the nearest right name.
+"""Is this flow runnable? Reports all that is wrong at once: line, column, what is allowed, the nearest right name.
 
 Called by `blubees flow check`, the operator API and flows/versions.py. A flow that passes compiles.
 """
@@ -132,7 +132,9 @@ class _Checker:
         if "encoding" in signature:
             self.expect_choice((*place, "encoding"), signature, SignatureEncoding)
         if scheme and scheme is not SignatureScheme.NONE:
-            self.expect_text((*place, "connection"), signature, CONNECTION_PATTERN, "the name of a connection of kind signing_secret")
+            self.expect_text(
+                (*place, "connection"), signature, CONNECTION_PATTERN, "the name of a connection of kind signing_secret"
+            )
         if scheme is SignatureScheme.HMAC_SHA256:
             self.expect_text((*place, "header"), signature, r"[A-Za-z0-9-]{1,100}", "the header that carries the signature")
         for name in ("header", "prefix", "encoding"):
@@ -150,7 +152,9 @@ class _Checker:
             if isinstance(identity, str):
                 if identity in self.steps:
                     line = self.read.places.get(self.steps[identity], (0, 0))[0]
-                    self.read.complain((*here, "id"), f"The id {identity[:60]} is taken by the step in line {line}. Choose another.")
+                    self.read.complain(
+                        (*here, "id"), f"The id {identity[:60]} is taken by the step in line {line}. Choose another."
+                    )
                 self.steps.setdefault(identity, here)
             branches = step.get("branches")
             for index, branch in enumerate(branches) if isinstance(branches, list) else ():
@@ -218,7 +222,9 @@ class _Checker:
                 self.read.complain(place, f"{entry.name} has no branches. Remove them.")
             return
         if not isinstance(branches, list) or not branches:
-            self.read.complain(place, f"{entry.name} needs `branches`: a list of {{when, steps}}; the last may do without when.")
+            self.read.complain(
+                place, f"{entry.name} needs `branches`: a list of {{when, steps}}; the last may do without when."
+            )
             return
         inner: set[str] = set()
         for number, branch in enumerate(branches):
@@ -239,7 +245,9 @@ class _Checker:
     def check_condition(self, place: Place, condition: object, done: Iterable[str] = ()) -> None:
         """Check a condition: one smart value and nothing around it."""
         if not isinstance(condition, str):
-            self.read.complain(place, f'A condition is a smart value such as "{{{{issue.key}}}}"; this is {_name_type(condition)}.')
+            self.read.complain(
+                place, f'A condition is a smart value such as "{{{{issue.key}}}}"; this is {_name_type(condition)}.'
+            )
             return
         self.check_templates(condition, place, set(done))
         try:

@@ -1,4 +1,7 @@
-"""What changed between two versions of a flow. Called by the operator API. Flow texts are configuration: values may be shown."""
+"""What changed between two versions of a flow. Called by the operator API.
+
+Flow texts are configuration: values may be shown.
+"""
 
 from typing import Any
 

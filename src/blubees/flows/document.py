@@ -188,9 +188,9 @@ class _Builder:
 
 def _is_plain_tag(event: yaml.NodeEvent) -> bool:
     """The parser gives quoted texts the tag "!": that one is not the author's."""
-    return bool(event.tag == "!" and isinstance(event, yaml.ScalarEvent) and event.style)
+    return bool(isinstance(event, yaml.ScalarEvent) and event.tag == "!" and event.style)
 
 
 def _mark(event: yaml.Event) -> tuple[int, int]:
     mark = event.start_mark
-    return (mark.line + 1, mark.column + 1)
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -1,4 +1,7 @@
-"""The JSON Schema of a flow document, made from the model and the step kinds. Called by `blubees flow schema` and flows/check.py."""
+"""The JSON Schema of a flow document, made from the model and the step kinds.
+
+Called by `blubees flow schema` and flows/check.py.
+"""
 
 import dataclasses
 import inspect
@@ -23,7 +26,7 @@ def flow_schema(book: Mapping[str, KindEntry]) -> dict[str, Any]:
     step["properties"]["kind"] = {"enum": sorted(book)}
     step["allOf"] = [_write_kind_rule(entry) for entry in book.values()]
     for entry in book.values():
-        definitions[f"settings of {entry.name}"] = settings_schema(entry)
+        definitions[f"settings.{entry.name}"] = settings_schema(entry)
     for definition in (flow, *definitions.values()):
         definition.pop("default", None)
     return {
@@ -52,13 +55,13 @@ def settings_schema(entry: KindEntry) -> dict[str, Any]:
 
 def _allow_template(rule: Mapping[str, Any]) -> dict[str, Any]:
     rule = {name: value for name, value in rule.items() if name != "default"}
-    if not rule or rule.get("type") == "string" and set(rule) == {"type"}:
+    if not rule or (rule.get("type") == "string" and set(rule) == {"type"}):
         return dict(rule)
     return {"anyOf": [rule, TEMPLATE]}
 
 
 def _write_kind_rule(entry: KindEntry) -> dict[str, Any]:
-    then: dict[str, Any] = {"properties": {"with": {"$ref": f"#/$defs/settings of {entry.name}"}}}
+    then: dict[str, Any] = {"properties": {"with": {"$ref": f"#/$defs/settings.{entry.name}"}}}
     then["required"] = ["branches"] if entry.branches is BranchRule.CONDITIONAL else []
     if entry.branches is BranchRule.NONE:
         then["properties"]["branches"] = False

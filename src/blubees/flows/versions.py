@@ -33,9 +33,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 class FlowService:
     """Keeps flows and posts what is live to the conduits."""
 
-    def __init__(
-        self, store: FlowStore, board: PlanBoard, clock: Clock, chance: Chance, book: Mapping[str, KindEntry]
-    ) -> None:
+    def __init__(self, store: FlowStore, board: PlanBoard, clock: Clock, chance: Chance, book: Mapping[str, KindEntry]) -> None:
         self._store, self._board, self._clock, self._chance, self._book = store, board, clock, chance, book
 
     async def save_draft(self, tenant: TenantId, text: str) -> CheckedFlow:
@@ -169,4 +167,5 @@ class FlowService:
 def describe_problem(problem: Problem) -> str:
     """One line for one problem."""
     near = f" Did you mean {problem.nearest}?" if problem.nearest and "Did you mean" not in problem.nearest else ""
-    return f"line {problem.line}, column {problem.column}: {problem.path}: {problem.message}{near or ' ' + problem.nearest}".rstrip()
+    place = f"line {problem.line}, column {problem.column}: {problem.path}"
+    return f"{place}: {problem.message}{near or ' ' + problem.nearest}".rstrip()

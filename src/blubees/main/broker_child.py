@@ -76,9 +76,7 @@ async def start_broker(folder: Path, port: int, conduit_password: str, control_p
         port: a free one.
         conduit_password, control_password: fresh ones; they travel in the child's environment.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    configuration = folder / "nats.conf"
-    configuration.write_text(CONFIGURATION.format(port=port, store=folder / "store"))
+    configuration = _write_configuration(folder, port)
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "GOMEMLIMIT": "3GiB",
@@ -97,6 +95,13 @@ async def start_broker(folder: Path, port: int, conduit_password: str, control_p
         preexec_fn=_forbid_files,
     )
     return BrokerChild(process, f"nats://127.0.0.1:{port}", conduit_password, control_password)
+
+
+def _write_configuration(folder: Path, port: int) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    configuration = folder / "nats.conf"
+    configuration.write_text(CONFIGURATION.format(port=port, store=folder / "store"))
+    return configuration
 
 
 def _forbid_files() -> None:

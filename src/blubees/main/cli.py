@@ -289,7 +289,9 @@ def _choose_tenant(client: Any, tenant: str) -> str:  # noqa: ANN401 - see _conn
 def _print_table(columns: list[str], rows: list[list[str]]) -> None:
     from rich.table import Table  # noqa: PLC0415 - slow to import
 
-    table = Table(*columns)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == "run")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

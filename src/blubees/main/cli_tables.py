@@ -41,7 +41,9 @@ def explanation_lines(explanations: Iterable[Mapping[str, Any]]) -> list[str]:
     """Three lines a failure: what, where, what to do."""
     lines = []
     for each in explanations:
-        facts = " ".join(part for part in (f"HTTP {each['http_status']}" if each.get("http_status") else "", each.get("detail", "")) if part)
+        facts = " ".join(
+            part for part in (f"HTTP {each['http_status']}" if each.get("http_status") else "", each.get("detail", "")) if part
+        )
         lines += [
             f"what:  {each['what']} ({each['code']}{', ' + facts if facts else ''}; {each['whose_fault']})",
             f"where: {each['where']}",

@@ -1,4 +1,4 @@
-"""A conduit process: takes events in, performs runs, calls third parties. The only process that sees payload, and it can't write.
+"""A conduit process: takes events in, performs runs, calls third parties. Sees payload, and can't write.
 
 Started by main/supervisor.py as `python -m blubees.main.conduit`; reads its settings from standard input. Everything is
 imported and every kind found before the lock.
@@ -87,9 +87,7 @@ class Conduit:
         self._refused = 0
         runner = Runner(clock, self._open_line)
         self._clock: Clock = clock
-        self.worker = Worker(
-            self._queue, self.shelf, runner, self.receipts, run_sealer, clock, events, self._count_refused
-        )
+        self.worker = Worker(self._queue, self.shelf, runner, self.receipts, run_sealer, clock, events, self._count_refused)
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
         launcher = Launcher(self._queue, run_sealer, delivery_key, clock)
         intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance)

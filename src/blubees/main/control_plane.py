@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ import msgspec
 import uvicorn
 import uvloop
 
-from blubees.adapters.broker import BrokerAddress, NatsLeaseDesk, NatsPlanBoard, NatsReceiptBox, connect_broker
+from blubees.adapters.broker import Broker, BrokerAddress, NatsLeaseDesk, NatsPlanBoard, NatsReceiptBox, connect_broker
 from blubees.adapters.database import open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
@@ -52,12 +52,11 @@ class ReceiptKeeper:
             if refused:
                 self.refused += refused
                 self._events("receipts_refused", count=refused)
-            while not await self._keep(receipts):
+            while not await self._keep(receipts):  # noqa: ASYNC110 - no event tells that a database is back
                 await asyncio.sleep(RETRY_SECONDS)
             await finish()
 
-    async def _keep(self, receipts: "list[RunReceipt | TenantSeen] | object") -> bool:
-        assert isinstance(receipts, list)  # noqa: S101 - the port's promise
+    async def _keep(self, receipts: Sequence[RunReceipt | TenantSeen]) -> bool:
         try:
             await self._ledger.record([each for each in receipts if isinstance(each, RunReceipt)])
             for seen in receipts:
@@ -117,11 +116,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     listener = socket.socket(fileno=start.listen_fd)
     host, port = listener.getsockname()[:2]
     write_operator_file(settings.data, f"http://{host}:{port}", start.operator_token)
-    config = uvicorn.Config(
-        api, loop="none", lifespan="off", log_config=None, access_log=False, server_header=False, ws="none"
-    )
+    config = uvicorn.Config(api, loop="none", lifespan="off", log_config=None, access_log=False, server_header=False, ws="none")
     server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -140,7 +137,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     events("control_plane_stopped")
 
 
-async def _connect(start: ProcessStart):  # noqa: ANN202 - Broker
+async def _connect(start: ProcessStart) -> Broker:
     address = BrokerAddress(start.broker_url, start.broker_user, start.broker_password)
     for _ in range(100):
         with contextlib.suppress(UnavailableError):

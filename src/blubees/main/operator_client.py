@@ -72,5 +72,3 @@ class OperatorClient:
         if response.status >= 400:  # noqa: PLR2004 - RFC 9110
             raise InputError(answer.get("error", "The request was refused."), tuple(answer.get("problems", ())))
         return answer
-
-

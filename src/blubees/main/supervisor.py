@@ -71,9 +71,10 @@ class Supervisor:
         self._broker = await start_broker(settings.data / "broker", _find_free_port(), *passwords)
         self._watchers.append(asyncio.create_task(self._watch_broker(self._broker)))
         run_key, lease_key = secrets.token_bytes(32), secrets.token_bytes(32)
-        common = {"settings": settings, "broker_url": self._broker.url, "lease_key": lease_key}
         control = ProcessStart(
-            **common,
+            settings=settings,
+            broker_url=self._broker.url,
+            lease_key=lease_key,
             broker_user="control",
             broker_password=self._broker.control_password,
             run_key=b"",
@@ -81,7 +82,9 @@ class Supervisor:
             operator_token=secrets.token_urlsafe(32),
         )
         conduit = ProcessStart(
-            **common,
+            settings=settings,
+            broker_url=self._broker.url,
+            lease_key=lease_key,
             broker_user="conduit",
             broker_password=self._broker.conduit_password,
             run_key=run_key,
@@ -128,17 +131,19 @@ class Supervisor:
             self.failed.set()
 
     async def _keep_alive(self, child: Child) -> None:
-        while not self._stopping:
+        while not self._is_stopping():
             child.process = await self._spawn(child)
-            await asyncio.gather(
-                self._read_events(child, child.process.stdout), self._read_events(child, child.process.stderr)
-            )
+            await asyncio.gather(self._read_events(child, child.process.stdout), self._read_events(child, child.process.stderr))
             code = await child.process.wait()
-            if self._stopping:
+            if self._is_stopping():
                 return
             child.restarts += 1
             self._tell({"event": "process_died", "process": child.name, "code": code, "restarts": child.restarts})
             await asyncio.sleep(min(RESTART_SECONDS * child.restarts, 5.0))
+
+    def _is_stopping(self) -> bool:
+        """Asked anew after every wait."""
+        return self._stopping
 
     async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
@@ -235,7 +240,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(2_048)
-    listener.set_inheritable(True)  # noqa: FBT003 - the standard library's signature
+    listener.set_inheritable(True)
     return listener
 
 

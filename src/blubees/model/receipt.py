@@ -88,9 +88,7 @@ class LicenceState(StrEnum):
     ABSENT = "absent"
 
 
-class TenantSeen(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="tenant"
-):
+class TenantSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="tenant"):
     """A verified invocation told us of a site, or that something about it changed. Platform metadata, no payload."""
 
     tenant: TenantText

@@ -12,7 +12,7 @@ class ConnectionService:
     def __init__(self, vault: VaultService) -> None:
         self._vault = vault
 
-    async def save(  # noqa: PLR0913 - a connection has that many parts
+    async def save(
         self,
         tenant: TenantId,
         *,

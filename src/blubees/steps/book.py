@@ -43,7 +43,7 @@ def load_book() -> dict[str, KindEntry]:
         mark: KindMark = vars(marked[0])["__step_kind__"]
         if mark.name in book:
             raise TypeError(f"{found.name}: the name {mark.name} is taken.")
-        book[mark.name] = KindEntry(mark.name, marked[0], mark.branches, module.EXAMPLES, marked[0].perform)
+        book[mark.name] = KindEntry(mark.name, marked[0], mark.branches, module.EXAMPLES, vars(marked[0])["perform"])
     return book
 
 

@@ -1,4 +1,7 @@
-"""Tenant keys: made on first use, wrapped by the key provider, opened in the control plane's memory. Used by vault/secrets.py."""
+"""Tenant keys: made on first use, wrapped by the key provider, opened in the control plane's memory.
+
+Used by vault/secrets.py.
+"""
 
 import asyncio
 from collections import OrderedDict

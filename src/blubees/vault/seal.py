@@ -1,4 +1,7 @@
-"""Sealing: AES-256-GCM with what the data belongs to bound to it. Used by the engine (runs), the vault (secrets) and main (leases)."""
+"""Sealing: AES-256-GCM with what the data belongs to bound to it.
+
+Used by the engine (runs), the vault (secrets) and main (leases).
+"""
 
 import hashlib
 import hmac

@@ -18,7 +18,9 @@ from blubees.vault.seal import seal_committed, unseal_committed
 LEASE_MILLISECONDS: Final = 60_000
 SECRET_MAX_BYTES: Final = 16_384
 HOSTS_MAX: Final = 20
-_HOST: Final = re.compile(r"(?=.{1,253}(:|$))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?")
+_HOST: Final = re.compile(
+    r"(?=.{1,253}(:|$))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?"
+)
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ATLASSIAN_HOSTS: Final = ("atlassian.net", "atlassian.com", "jira.com", "jira-dev.com")
 _ATLASSIAN_TOKENS: Final = ("ATATT", "ATCTT", "ATSTT", "ATBBT")
@@ -30,7 +32,7 @@ _ATLASSIAN_FORBIDS: Final = (
 )
 
 
-def check_connection(  # noqa: PLR0913 - a connection has that many parts
+def check_connection(
     *, name: str, kind: ConnectionKind, hosts: tuple[str, ...], user_name: str, parameter: str, secret: str
 ) -> list[str]:
     """List everything that is wrong with a connection; never repeats the secret."""
@@ -60,7 +62,7 @@ class VaultService:
     def __init__(self, store: ConnectionStore, keyring: Keyring, clock: Clock, chance: Chance) -> None:
         self._store, self._keyring, self._clock, self._chance = store, keyring, clock, chance
 
-    async def save(  # noqa: PLR0913 - see check_connection
+    async def save(
         self,
         tenant: TenantId,
         *,
@@ -77,9 +79,7 @@ class VaultService:
             InputError: with all problems.
         """
         hosts = tuple(host.strip().lower() for host in hosts)
-        problems = check_connection(
-            name=name, kind=kind, hosts=hosts, user_name=user_name, parameter=parameter, secret=secret
-        )
+        problems = check_connection(name=name, kind=kind, hosts=hosts, user_name=user_name, parameter=parameter, secret=secret)
         if problems:
             raise InputError("The connection can't be taken: " + " ".join(problems), tuple(problems))
         version, key = await self._keyring.load(tenant)

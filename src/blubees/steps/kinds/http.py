@@ -87,8 +87,8 @@ def _write_pairs(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
         for each in value if isinstance(value, list) else [value]:
-            if each is not None:
-                pairs.append((name, str(each).lower() if isinstance(each, bool) else str(each)))
+            text = str(each).lower() if isinstance(each, bool) else str(each)
+            pairs += [] if each is None else [(name, text)]
     return tuple(pairs)
 
 

@@ -1,5 +1,6 @@
 """Move an issue to another status in the tenant's own Jira."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,14 +34,15 @@ class TransitionIssue:
     def _choose(self, transitions: list[Any]) -> str | None:
         wanted = self.to.strip().casefold()
         known = [each for each in transitions if isinstance(each, dict) and isinstance(each.get("id"), str)]
-        for read in (
-            lambda each: each.get("to", {}).get("name", ""),
+        readers: tuple[Callable[[dict[str, Any]], object], ...] = (
+            lambda each: (each.get("to") or {}).get("name", ""),
             lambda each: each.get("name", ""),
             lambda each: each["id"],
-        ):
-            for each in known:
-                if str(read(each)).casefold() == wanted:
-                    return str(each["id"])
+        )
+        for named in readers:
+            chosen = next((each["id"] for each in known if str(named(each)).casefold() == wanted), None)
+            if chosen is not None:
+                return str(chosen)
         return None
 
 
