@@ -4,11 +4,11 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blubees.flows.check import check_flow
+from blubees.flows.document import read_document
 from blubees.flows.schema import flow_schema
 from blubees.steps.book import load_book
 
@@ -38,7 +38,7 @@ def test_the_examples_are_good_and_fit_the_schema(path: Path) -> None:
     checked = check_flow(path.read_text(), load_book())
     assert checked.problems == ()
     assert checked.flow is not None
-    document = yaml.load(path.read_text().replace("on:", '"on":'), Loader=yaml.SafeLoader)
+    document = read_document(path.read_text()).data
     assert jsonschema_rs.is_valid(flow_schema(load_book()), document)
     document["steps"][0]["kind"] = "htp"
     assert not jsonschema_rs.is_valid(flow_schema(load_book()), document)

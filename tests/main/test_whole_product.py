@@ -1,0 +1,233 @@
+"""The whole product as its users meet it: real processes, a real broker, a real database file, the development Jira site."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from product import ROOT, Product, call, run_product, wait_for
+
+pytestmark = pytest.mark.timeout(120)
+JSON = {"Content-Type": "application/json"}
+SECRET_WORDS = "canary-Zq83hd02kfLmWx71"
+ECHO = (ROOT / "examples" / "flows" / "echo.yaml").read_text()
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with run_product(tmp_path_factory.mktemp("product"), sites=2) as running:
+        yield running
+
+
+def sink_flow(product: Product, name: str, more: str = "") -> str:
+    """A webhook flow that sends what it got to the demo third party."""
+    return f"""
+id: {name}
+name: Sink
+trigger: {{on: webhook, delivery_id_header: X-Delivery}}
+steps:
+  - id: send
+    kind: http
+    with: {{method: POST, url: "{product.site_url}/thirdparty/notify", connection: sink, json: {{n: "{{{{webhookData.n}}}}", of: {name}}}}}
+{more}
+"""
+
+
+def add_sink(product: Product, number: int = 0) -> None:
+    body = {"kind": "bearer", "hosts": [f"127.0.0.1:{product.site_port}"], "secret": "demo-third-party-token"}
+    product.operator().put(f"/tenants/{product.tenant(number)}/connections/sink", body)
+
+
+def received(product: Product, name: str) -> list[Any]:
+    return [each["n"] for each in call(f"{product.site_url}/thirdparty/received")[1] if each.get("of") == name]
+
+
+def test_a_new_bug_is_commented_labelled_and_told_and_the_ledger_knows_no_word_of_it(product: Product) -> None:
+    tenant = product.tenant()
+    host = f"127.0.0.1:{product.site_port}"
+    connection = {"kind": "bearer", "hosts": [host], "secret": "demo-third-party-token"}
+    product.operator().put(f"/tenants/{tenant}/connections/demo-third-party", connection)
+    text = (ROOT / "examples" / "flows" / "greet-bug.yaml").read_text()
+    product.publish(text.replace("http://127.0.0.1:8790", product.site_url))
+    fields = {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": f"urgent {SECRET_WORDS}"}
+    key = product.jira("POST", "/issue", {"fields": fields})["key"]
+    product.jira("POST", "/issue", {"fields": fields | {"issuetype": {"name": "Task"}}})
+    issue = wait_for(lambda: (found := product.jira("GET", f"/issue/{key}"))["fields"]["labels"] and found, 5)
+    assert issue["fields"]["labels"] == ["blubees", "urgent"]
+    assert SECRET_WORDS in json.dumps(issue["fields"]["comment"])
+    runs = wait_for(lambda: product.operator().get(f"/tenants/{tenant}/runs?flow=greet-bug"))
+    assert len(runs) == 1, "the task must start none, and the flow's own comment no other"
+    shown = product.operator().get(f"/tenants/{tenant}/runs/{runs[0]['run']}")
+    assert [step["step"] for step in shown["run"]["steps"]] == ["words", "comment", "triage", "label_urgent", "notify"]
+    assert runs[0]["outcome"] == "finished"
+    assert SECRET_WORDS not in json.dumps(shown)
+    assert any(SECRET_WORDS in each.get("summary", "") for each in call(f"{product.site_url}/thirdparty/received")[1])
+    for path in product.data.rglob("*"):
+        assert not path.is_file() or SECRET_WORDS.encode() not in path.read_bytes(), path
+
+
+def test_a_flow_answers_its_caller_and_goes_on_after_it(product: Product) -> None:
+    body = {"issue": {"key": "A-1", "fields": {"summary": "hi", "issuetype": {"name": "Bug"}, "labels": ["x", "y"]}}}
+    status, answer = call(product.publish(ECHO), json.dumps(body).encode(), JSON)
+    assert (status, answer) == (200, {"key": "A-1", "summary": "HI", "type": "Bug", "priority": "none", "labels": "x, y"})
+    add_sink(product)
+    text = sink_flow(product, "answers-first").replace("steps:\n", "steps:\n  - {id: say, kind: respond, with: {json: ok}}\n")
+    assert call(product.publish(text), b'{"n": 5}', JSON) == (200, "ok")
+    wait_for(lambda: received(product, "answers-first") == [5])
+
+
+def test_a_delivery_counts_once_and_another_tenants_token_is_unknown(product: Product) -> None:
+    add_sink(product)
+    path = product.publish(sink_flow(product, "once"))
+    answers = [call(path, b'{"n": 1}', JSON | {"X-Delivery": "d-1"}) for _ in range(3)]
+    assert [status for status, _ in answers] == [202, 202, 202]
+    assert [answer["status"] for _, answer in answers] == ["queued", "duplicate", "duplicate"]
+    wait_for(lambda: received(product, "once"))
+    time.sleep(0.5)
+    assert received(product, "once") == [1]
+    foreign = path.replace(product.tenant(0), product.tenant(1))
+    unknown = path[:-4] + "AAAA"
+    assert call(foreign, b"{}", JSON) == call(unknown, b"{}", JSON)
+    assert call(foreign, b"{}", JSON)[0] == 404
+
+
+def test_a_failure_says_what_where_and_what_to_do(product: Product) -> None:
+    add_sink(product)
+    url = f"{product.site_url}/thirdparty/status/404"
+    path = product.publish(sink_flow(product, "fails").replace(f"{product.site_url}/thirdparty/notify", url))
+    call(path, json.dumps({"n": SECRET_WORDS}).encode(), JSON)
+    tenant = product.tenant()
+    runs = wait_for(lambda: product.operator().get(f"/tenants/{tenant}/runs?flow=fails"))
+    shown = product.operator().get(f"/tenants/{tenant}/runs/{runs[0]['run']}")
+    assert shown["explanations"][0]["where"] == "step send, with.url"
+    assert (shown["explanations"][0]["code"], shown["explanations"][0]["http_status"]) == ("not_found", 404)
+    assert "Check" in shown["explanations"][0]["what_to_do"]
+    assert SECRET_WORDS not in json.dumps(shown)
+
+
+def test_a_secret_goes_to_its_own_host_only_and_is_in_no_file(product: Product) -> None:
+    secret = "tok-9f83hfkwpq0zmalx"
+    tenant = product.tenant()
+    body = {"kind": "bearer", "hosts": ["api.example.com"], "secret": secret}
+    assert secret not in json.dumps(product.operator().put(f"/tenants/{tenant}/connections/elsewhere", body))
+    path = product.publish(sink_flow(product, "stray").replace("connection: sink", "connection: elsewhere"))
+    call(path, b'{"n": 1}', JSON)
+    runs = wait_for(lambda: product.operator().get(f"/tenants/{tenant}/runs?flow=stray"))
+    assert runs[0]["failure"]["code"] == "connection_missing"
+    assert received(product, "stray") == []
+    assert secret not in json.dumps(product.operator().get(f"/tenants/{tenant}/connections"))
+    for file in product.data.rglob("*"):
+        assert not file.is_file() or secret.encode() not in file.read_bytes(), file
+
+
+def test_the_locks_hold_and_are_told(product: Product) -> None:
+    facts = call(f"{product.url}/readyz")[1]
+    assert facts["broker"]["storage"] == "memory"
+    assert facts["egress_allowed_loopback_ports"] == [product.site_port]
+    limits = [Path(f"/proc/{pid}/limits").read_text() for pid in product.find("conduit") + product.find("nats")]
+    assert len(limits) == 3
+    for each in limits:
+        line = next(row for row in each.splitlines() if row.startswith("Max file size"))
+        assert line.split()[3:5] == ["0", "0"]
+
+
+BAD_REQUESTS: dict[str, tuple[bytes, dict[str, str], int]] = {
+    "malformed": (b"{", JSON, 400),
+    "10,000 levels": (b"[" * 10_000, JSON, 400),
+    "lone surrogate": (b'"\\ud800"', JSON, 400),
+    "huge number": (b"[1e400]", JSON, 400),
+    "not UTF-8": (b'"\xff"', JSON, 400),
+    "multipart": (b"--x", {"Content-Type": "multipart/form-data; boundary=x"}, 415),
+    "xml": (b"<a/>", {"Content-Type": "application/xml"}, 415),
+    "10 MB": (b"[" + b"1," * 5_000_000 + b"1]", JSON, 413),
+}
+
+
+@pytest.mark.parametrize("name", BAD_REQUESTS)
+def test_bad_input_gets_its_status_and_nobody_dies(product: Product, name: str) -> None:
+    body, headers, expected = BAD_REQUESTS[name]
+    path = product.publish(ECHO.replace("id: echo", "id: echo-bad")) if not hasattr(product, "bad") else product.bad
+    product.bad = path  # type: ignore[attr-defined]
+    before = product.find("conduit")
+    assert call(path, body, headers)[0] in ({expected, 0} if expected == 413 else {expected})
+    assert product.find("conduit") == before
+    assert call(path, b'{"issue": {"key": "A"}}', JSON)[0] == 200
+
+
+def send_slowly(port: int, start: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        connection.sendall(start)
+        return connection.recv(1_000)
+
+
+def test_slow_clients_and_smugglers_are_shown_out(product: Product) -> None:
+    path = product.publish(ECHO.replace("id: echo", "id: echo-slow"))
+    answers: dict[str, bytes] = {}
+    target = path.removeprefix(product.url).encode()
+    starts = {
+        "header": b"POST " + target + b" HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+        "body": b"POST " + target + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{",
+        "both": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "long": b"POST / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 20_000 + b"\r\n\r\n",
+    }
+
+    def send(name: str) -> None:
+        answers[name] = send_slowly(product.port, starts[name])
+
+    threads = [threading.Thread(target=send, args=(name,)) for name in starts]
+    for thread in threads:
+        thread.start()
+    assert call(path, b'{"issue": {"key": "A"}}', JSON)[0] == 200, "others are served meanwhile"
+    for thread in threads:
+        thread.join()
+    assert b" 408 " in answers["header"]
+    assert b" 408 " in answers["body"]
+    assert b" 400 " in answers["both"]
+    assert b" 431 " in answers["long"]
+
+
+@pytest.mark.parametrize("claims", [{"exp": 1}, {"aud": "x"}, {"iss": "x"}])
+def test_a_forged_invocation_is_refused(product: Product, claims: dict[str, Any]) -> None:
+    good = call(f"{product.site_url}/_dev/token", b"{}")[1]["token"]
+    event = json.dumps({"eventType": "avi:jira:viewed:issue"}).encode()
+    headers = JSON | {"Authorization": f"Bearer {good}"}
+    assert call(f"{product.url}/forge/events/jira", event, headers)[0] == 202
+    assert call(f"{product.url}/forge/events/lifecycle", event, headers)[0] == 401
+    bad = call(f"{product.site_url}/_dev/token", json.dumps({"claims": claims}).encode())[1]["token"]
+    status, answer = call(f"{product.url}/forge/events/jira", event, JSON | {"Authorization": f"Bearer {bad}"})
+    assert status == 401
+    assert answer["message"] == "The invocation token was not accepted."
+
+
+def test_a_killed_conduit_loses_no_run(tmp_path: Path) -> None:
+    with run_product(tmp_path) as product:
+        add_sink(product)
+        path = product.publish(sink_flow(product, "burst"))
+        accepted: list[int] = []
+
+        def send(numbers: range) -> None:
+            for number in numbers:
+                for _ in range(20):  # a sender tries again until it has a 2xx; its delivery id makes that harmless
+                    if call(path, json.dumps({"n": number}).encode(), JSON | {"X-Delivery": str(number)})[0] == 202:
+                        accepted.append(number)
+                        break
+                    time.sleep(0.05)
+
+        threads = [threading.Thread(target=send, args=(range(start, 160, 4),)) for start in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.15)
+        os.kill(product.find("conduit")[0], signal.SIGKILL)
+        for thread in threads:
+            thread.join()
+        assert len(accepted) == 160
+        wait_for(lambda: set(received(product, "burst")) == set(range(160)), 40)
+        wait_for(lambda: len(product.find("conduit")) == 2)
+        tenant = product.tenant()
+        wait_for(lambda: len(product.operator().get(f"/tenants/{tenant}/runs?flow=burst&limit=1000")) == 160, 30)
