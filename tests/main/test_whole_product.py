@@ -130,7 +130,7 @@ def test_the_locks_hold_and_are_told(product: Product) -> None:
     facts = call(f"{product.url}/readyz")[1]
     assert facts["broker"]["storage"] == "memory"
     assert facts["egress_allowed_loopback_ports"] == [product.site_port]
-    limits = [Path(f"/proc/{pid}/limits").read_text() for pid in product.find("conduit") + product.find("nats")]
+    limits = [Path(f"/proc/{pid}/limits").read_text() for pid in product.find("blubees.main.conduit") + product.find("nats-server")]
     assert len(limits) == 3
     for each in limits:
         line = next(row for row in each.splitlines() if row.startswith("Max file size"))
@@ -154,9 +154,9 @@ def test_bad_input_gets_its_status_and_nobody_dies(product: Product, name: str) 
     body, headers, expected = BAD_REQUESTS[name]
     path = product.publish(ECHO.replace("id: echo", "id: echo-bad")) if not hasattr(product, "bad") else product.bad
     product.bad = path  # type: ignore[attr-defined]
-    before = product.find("conduit")
+    before = product.find("blubees.main.conduit")
     assert call(path, body, headers)[0] in ({expected, 0} if expected == 413 else {expected})
-    assert product.find("conduit") == before
+    assert product.find("blubees.main.conduit") == before
     assert call(path, b'{"issue": {"key": "A"}}', JSON)[0] == 200
 
 
@@ -223,11 +223,11 @@ def test_a_killed_conduit_loses_no_run(tmp_path: Path) -> None:
         for thread in threads:
             thread.start()
         time.sleep(0.15)
-        os.kill(product.find("conduit")[0], signal.SIGKILL)
+        os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
         for thread in threads:
             thread.join()
         assert len(accepted) == 160
         wait_for(lambda: set(received(product, "burst")) == set(range(160)), 40)
-        wait_for(lambda: len(product.find("conduit")) == 2)
+        wait_for(lambda: len(product.find("blubees.main.conduit")) == 2)
         tenant = product.tenant()
         wait_for(lambda: len(product.operator().get(f"/tenants/{tenant}/runs?flow=burst&limit=1000")) == 160, 30)

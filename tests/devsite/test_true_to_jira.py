@@ -1,0 +1,184 @@
+"""The development Jira site's answers, and the product's requests, against Atlassian's own OpenAPI document and ADF schema."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft4Validator
+from product import call, free_port, wait_for
+
+from blubees.connectors.adf_text import to_adf
+from devsite.adf import is_document
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "jira"
+MANIFEST = Path(__file__).resolve().parents[2] / "forge" / "manifest.yml"
+PERSON = {"X-Devsite-Person": "1"}
+
+
+class Site:
+    """A development site in a process of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.base = f"{self.url}/ex/jira/{call(f'{self.url}/_dev/sites')[1][0]['cloudId']}/rest/api/3"
+
+    def ask(self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, person: bool = True) -> tuple[int, Any]:
+        content = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        return call(self.base + path, content, PERSON if person else {}, method.upper())
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    port = free_port()
+    command = [sys.executable, "-m", "devsite", "--port", str(port), "--manifest", str(MANIFEST), "--app-url", "http://127.0.0.1:9"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: call(f"http://127.0.0.1:{port}/_dev/sites")[0] == 200)
+        yield Site(port)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def api() -> dict[str, Any]:
+    path = SHARED / "jira-swagger-v3.2025-12.json"
+    if not path.exists():
+        pytest.skip("../shared/data/jira is not here")
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
+def open_schema(api: dict[str, Any], schema: Any) -> Any:
+    """Turn OpenAPI 3.0's schema into JSON Schema: nullable, and references kept."""
+    if isinstance(schema, list):
+        return [open_schema(api, each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    opened = {name: open_schema(api, value) for name, value in schema.items() if name not in {"example", "readOnly", "xml", "format"}}
+    if schema.get("nullable") and "type" in opened:
+        opened["type"] = [opened["type"], "null"]
+    return opened
+
+
+def complaints(api: dict[str, Any], method: str, path: str, status: int, answer: Any, request: Any = None) -> list[str]:
+    operation = api["paths"][path][method]
+    root = {"components": open_schema(api, api["components"])}
+    found = []
+    content = operation["responses"][str(status)].get("content", {}).get("application/json", {})
+    for schema, document in ((content.get("schema"), answer), (_request_schema(operation), request)):
+        if schema is not None and document is not None:
+            validator = Draft4Validator({**open_schema(api, schema), **root})
+            found += [f"{'/'.join(map(str, each.path))}: {each.message[:150]}" for each in validator.iter_errors(document)]
+    return found
+
+
+def _request_schema(operation: dict[str, Any]) -> Any:
+    return operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+
+
+def test_answers_and_requests_fit_atlassians_document(api: dict[str, Any], site: Site) -> None:
+    issue = {"fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": "S", "description": to_adf("a\nb\n\nc")}}
+    exchanges: list[tuple[str, str, str, Any, int]] = [
+        ("post", "/rest/api/3/issue", "/issue", issue, 201),
+        ("post", "/rest/api/3/issue", "/issue", {"fields": {}}, 400),
+        ("get", "/rest/api/3/issue/{issueIdOrKey}", "/issue/DEMO-1", None, 200),
+        ("get", "/rest/api/3/issue/{issueIdOrKey}", "/issue/DEMO-9", None, 404),
+        ("put", "/rest/api/3/issue/{issueIdOrKey}", "/issue/DEMO-1", {"update": {"labels": [{"add": "x"}]}}, 204),
+        ("post", "/rest/api/3/issue/{issueIdOrKey}/comment", "/issue/DEMO-1/comment", {"body": to_adf("hi")}, 201),
+        ("get", "/rest/api/3/issue/{issueIdOrKey}/comment", "/issue/DEMO-1/comment", None, 200),
+        ("get", "/rest/api/3/issue/{issueIdOrKey}/transitions", "/issue/DEMO-1/transitions", None, 200),
+        ("post", "/rest/api/3/issue/{issueIdOrKey}/transitions", "/issue/DEMO-1/transitions", {"transition": {"id": "31"}}, 204),
+        ("put", "/rest/api/3/issue/{issueIdOrKey}/assignee", "/issue/DEMO-1/assignee", {"accountId": "5b10a2844c20165700ede21g"}, 204),
+        ("get", "/rest/api/3/issue/{issueIdOrKey}/changelog", "/issue/DEMO-1/changelog", None, 200),
+        ("post", "/rest/api/3/search/jql", "/search/jql", {"jql": "project = DEMO", "fields": ["summary"], "maxResults": 5}, 200),
+        ("post", "/rest/api/3/search/approximate-count", "/search/approximate-count", {"jql": "project = DEMO"}, 200),
+        ("post", "/rest/api/3/issue/bulkfetch", "/issue/bulkfetch", {"issueIdsOrKeys": ["DEMO-1"]}, 200),
+        ("get", "/rest/api/3/field", "/field", None, 200),
+        ("get", "/rest/api/3/myself", "/myself", None, 200),
+        ("get", "/rest/api/3/users/search", "/users/search", None, 200),
+        ("get", "/rest/api/3/project/search", "/project/search", None, 200),
+        ("get", "/rest/api/3/project/{projectIdOrKey}", "/project/DEMO", None, 200),
+        ("get", "/rest/api/3/issuetype", "/issuetype", None, 200),
+        ("get", "/rest/api/3/priority", "/priority", None, 200),
+        ("get", "/rest/api/3/status", "/status", None, 200),
+        ("get", "/rest/api/3/serverInfo", "/serverInfo", None, 200),
+        ("get", "/rest/api/3/issueLinkType", "/issueLinkType", None, 200),
+    ]
+    found: dict[str, list[str]] = {}
+    for method, path, asked, body, status in exchanges:
+        given, answer = site.ask(method, asked, body)
+        assert given == status, (asked, answer)
+        problems = complaints(api, method, path, status, answer or None, body)
+        if problems:
+            found[f"{method} {asked}"] = problems
+    assert found == {}
+
+
+GOOD = [to_adf("a\nb\n\nc"), to_adf(""), {"version": 1, "type": "doc", "content": [{"type": "rule"}]}]
+BAD = [
+    {"version": 1, "type": "doc"},
+    {"version": 2, "type": "doc", "content": []},
+    {"version": 1, "type": "doc", "content": [{"type": "text", "text": "loose"}]},
+    {"version": 1, "type": "doc", "content": [{"type": "paragraph", "content": [{"type": "text", "text": ""}]}]},
+    {"version": 1, "type": "doc", "content": [{"type": "bulletList", "content": []}]},
+    {"version": 1, "type": "doc", "content": [{"type": "heading", "attrs": {"level": 9}, "content": []}]},
+    {"version": 1, "type": "doc", "content": [{"type": "nonsense"}]},
+    {"type": "paragraph"},
+    "text",
+]
+
+
+def test_documents_are_judged_as_atlassians_schema_judges_them() -> None:
+    path = SHARED / "adf-full.schema.json"
+    if not path.exists():
+        pytest.skip("../shared/data/jira is not here")
+    validator = Draft4Validator(json.loads(path.read_text()))
+    for document in GOOD + BAD:
+        assert is_document(document) is validator.is_valid(document) is (document in GOOD), document
+
+
+def test_what_is_not_allowed_gets_jiras_own_answers(site: Site) -> None:
+    assert site.ask("get", "/myself", person=False)[0] == 401
+    assert site.ask("post", "/search/jql", {"jql": "order by key"})[0] == 400
+    assert site.ask("post", "/search/jql", {"jql": "project = "})[0] == 400
+    assert site.ask("post", "/issue", raw=b"{")[0] == 400
+    fields = {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": "S"}
+    key = site.ask("post", "/issue", {"fields": fields})[1]["key"]
+    assert site.ask("put", f"/issue/{key}/properties/p", "x" * 32_767)[0] == 400
+    assert site.ask("put", f"/issue/{key}/properties/p", "x" * 32_766)[0] == 201
+    statuses = [site.ask("put", f"/issue/{key}", {"fields": {"summary": str(number)}})[0] for number in range(25)]
+    assert statuses.count(429) >= 4
+    call(f"{site.url}/_dev/fault", json.dumps({"path": "/myself", "status": 429}).encode())
+    assert site.ask("get", "/myself")[0] == 429
+    assert site.ask("get", "/myself")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("jql", "count"),
+    [
+        ("project = DEMO", 3),
+        ("type = Bug AND summary ~ fire", 1),
+        ("type in (Bug, Task) AND NOT labels = hot", 2),
+        ("labels is empty ORDER BY key DESC", 2),
+        ("(type = Bug OR type = Task) AND created > -1d", 3),
+        ("reporter = currentUser() AND created < -1d", 0),
+        ("status != Done", 3),
+        ("key = DEMO-2", 1),
+    ],
+)
+def test_jql_finds(site: Site, jql: str, count: int) -> None:
+    for kind, summary, labels in (("Bug", "fire", ["hot"]), ("Bug", "water", []), ("Task", "earth", [])):
+        fields = {"project": {"key": "DEMO"}, "issuetype": {"name": kind}, "summary": summary, "labels": labels}
+        assert site.ask("post", "/issue", {"fields": fields})[0] == 201
+    status, page = site.ask("post", "/search/jql", {"jql": jql, "maxResults": 2, "fields": ["summary"]})
+    assert status == 200, page
+    issues = list(page["issues"])
+    while not page["isLast"]:
+        page = site.ask("post", "/search/jql", {"jql": jql, "maxResults": 2, "nextPageToken": page["nextPageToken"]})[1]
+        issues += page["issues"]
+    assert len(issues) == count
