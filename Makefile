@@ -40,6 +40,12 @@ format: $(READY) ## format the code and mend what the linter can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+bench: $(READY) ## measure beside the raw ceiling; writes docs/bench/
+	@$(BIN)/python bench/bench.py
+
+proof: $(READY) ## show that payload is in no byte that was written; writes docs/proof.md (root gives the strongest form)
+	@$(BIN)/python bench/proof.py
+
 lock: $(READY) ## refresh the lock files (releases younger than a week stay out)
 	@$(BIN)/python requirements/lock.py
 

@@ -288,7 +288,10 @@ def assign(asked: Asked, key: str) -> Answer:
 
 def show_changelog(asked: Asked, key: str) -> Answer:
     """GET /issue/{key}/changelog."""
-    entries = _issue(asked, key).changelog
+    entries = [
+        each | {"items": [{name: part for name, part in item.items() if part is not None} for item in each["items"]]}
+        for each in _issue(asked, key).changelog
+    ]
     return 200, {"startAt": 0, "maxResults": 100, "total": len(entries), "isLast": True, "values": entries}
 
 

@@ -115,7 +115,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def run_product(folder: Path, *, sites: int = 1, conduits: int = 2) -> Iterator[Product]:
+def run_product(folder: Path, *, sites: int = 1, conduits: int = 2, more_ports: tuple[int, ...] = ()) -> Iterator[Product]:
     """Run all of it; on the way out everything must stop by itself."""
     port, site_port = free_port(), free_port()
     data = folder / "data"
@@ -126,7 +126,7 @@ def run_product(folder: Path, *, sites: int = 1, conduits: int = 2) -> Iterator[
         "BLUBEES_CONDUITS": str(conduits),
         "BLUBEES_ATLASSIAN_API": f"http://127.0.0.1:{site_port}",
         "BLUBEES_FORGE_KEYS": f"http://127.0.0.1:{site_port}/.well-known/jwks.json",
-        "BLUBEES_ALLOW_LOOPBACK_PORTS": str(site_port),
+        "BLUBEES_ALLOW_LOOPBACK_PORTS": ",".join(map(str, (site_port, *more_ports))),
     }
     arguments = ["--port", str(site_port), "--app-url", f"http://127.0.0.1:{port}", "--sites", str(sites)]
     arguments += ["--manifest", str(ROOT / "forge" / "manifest.yml"), "--retry-gap-seconds", "0.3"]

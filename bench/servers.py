@@ -1,0 +1,104 @@
+"""The other side of the bench: the raw ceiling (uvicorn, uvloop, httptools, orjson, hand-written) and the sink. Run by bench.py."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+import uvicorn
+
+Message = MutableMapping[str, Any]
+COUNT = {"received": 0}
+
+
+async def read(receive: Callable[[], Awaitable[Message]]) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+async def reply(send: Callable[[Message], Awaitable[None]], status: int, body: bytes) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def sink(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+    """Counts POSTs; GET tells the count."""
+    if scope["method"] == "POST":
+        await read(receive)
+        COUNT["received"] += 1
+    await reply(send, 200, b"%d" % COUNT["received"])
+
+
+class Sender:
+    """A minimal keep-alive HTTP client."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def post(self, body: bytes) -> None:
+        reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        self.idle.append((reader, writer))
+
+
+def map_ten(event: Any) -> dict[str, Any]:
+    issue = event["issue"]
+    fields = issue["fields"]
+    return {
+        "key": issue["key"],
+        "summary": fields["summary"].upper(),
+        "type": fields["issuetype"]["name"],
+        "priority": fields["priority"]["name"],
+        "status": fields["status"]["name"].lower(),
+        "labels": ", ".join(fields["labels"]),
+        "versions": ", ".join(each["name"] for each in fields["fixVersions"]),
+        "reporter": fields["reporter"]["displayName"],
+        "assignee": (fields["assignee"] or {}).get("displayName", "nobody"),
+        "short": fields["summary"][:40],
+    }
+
+
+def make_ceiling(sink_port: int) -> Callable[..., Awaitable[None]]:
+    """W1 and W2 by hand: what a flow engine can't beat."""
+    sender = Sender(sink_port)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def work(event: Any) -> None:
+        mapped = map_ten(event)
+        mapped["urgent"] = mapped["priority"] == "Highest"
+        await sender.post(orjson.dumps(mapped))
+
+    async def ceiling(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+        event = orjson.loads(await read(receive))
+        if scope["path"] == "/w1":
+            mapped = map_ten(event)
+            await reply(send, 200, orjson.dumps({name: mapped[name] for name in ("key", "summary", "type", "priority", "labels")}))
+            return
+        task = asyncio.create_task(work(event))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        await reply(send, 202, b'{"status":"queued"}')
+
+    return ceiling
+
+
+def main() -> None:
+    what, port = sys.argv[1], int(sys.argv[2])
+    app = sink if what == "sink" else make_ceiling(int(sys.argv[3]))
+    config = uvicorn.Config(
+        app, port=port, loop="uvloop", http="httptools", lifespan="off", log_config=None, access_log=False, server_header=False
+    )
+    uvicorn.Server(config).run()
+
+
+if __name__ == "__main__":
+    main()
