@@ -171,6 +171,7 @@ async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> 
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # no caller's address is wanted
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
         limit_concurrency=4_096,
