@@ -1,0 +1,51 @@
+"""Writes docs/smart-values.md from the function table; a test compares the two."""
+
+from blubees.expressions.functions import FUNCTIONS, GLOBALS
+from blubees.expressions.limits import DEFAULT, PARSE_DEPTH_MAX, SOURCE_MAX_CHARACTERS, Meter
+from blubees.expressions.values import write_json
+
+HEAD = """\
+# Smart values
+The expression language of Jira's own Automation, first cut. Parsed once, compiled, metered; nothing of the host is
+reachable, and data is never read as a template. This page is made from the function table; each example is executed by a test.
+
+```
+template := (text | value | section | inverse)*
+value    := "{{" expr ["|" default] "}}"
+section  := "{{#" expr "}}" template ["{{else}}" template] "{{/" [name] "}}"
+inverse  := "{{^" expr "}}" template "{{/" [name] "}}"
+block    := "{{#=}}" or "{{#math}}", "{{#increment}}", "{{#debug}}" … "{{/}}"
+expr     := literal | segment ("." segment)*
+segment  := name ["(" [expr ("," expr)*] ")"] | '"' key '"'
+```
+
+Rulings:
+- A template that is exactly one `{{expr}}` keeps the value's type; any other is text. Missing values are null, empty in text.
+- `issue.summary` reads `issue.fields.summary`; names ignore case when the exact one is not there.
+- A path or text function over a list maps over it; a list as text is joined by ", "; an object as text is JSON.
+- False are null, false, empty text and empty list; as a condition also the text "false". 0 is true.
+- In list sections: `{{.}}`, `first`, `last`, `index` (from 0), `_first`, `_last`, `-index`.
+- A default (`|`) stands for null, empty text and empty list. A bare name is a property before it is a function.
+- Patterns are RE2: linear time; back references and look-around are refused when the flow is checked.
+- Dates: reading ISO 8601, Java patterns, adding, comparing. Locales, business days and the rest come later.
+
+"""
+
+
+def render_reference() -> str:
+    """Write the page."""
+    meter = Meter(DEFAULT)
+    lines = [HEAD]
+    lines.append(
+        f"Limits: a template has at most {SOURCE_MAX_CHARACTERS:,} characters and {PARSE_DEPTH_MAX} levels; one evaluation "
+        f"{DEFAULT.steps:,} steps, {DEFAULT.output_characters:,} characters of text, {DEFAULT.depth} levels of data.\n\n"
+    )
+    lines.append("## Global functions\n" + ", ".join(f"`{name}`" for name in GLOBALS) + "\n")
+    for receiver in ("text", "number", "list", "date", "any"):
+        lines.append(f"\n## On {receiver}\n| function | example | gives |\n|---|---|---|\n")
+        for table in FUNCTIONS.values():
+            if receiver in table:
+                row = table[receiver]
+                example, gives = row.example.replace("|", "\\|"), write_json(row.gives, meter).replace("|", "\\|")
+                lines.append(f"| {row.name} | `{example}` | `{gives}` |\n")
+    return "".join(lines)

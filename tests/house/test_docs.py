@@ -1,0 +1,48 @@
+"""The documents are true: commands and settings are all there, examples in them check, and the news has its fragment."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from blubees.flows.check import check_flow
+from blubees.main import cli, settings
+from blubees.steps.book import load_book
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_every_command_stands_in_the_manual() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    groups = {"flow": cli.flow_app, "runs": cli.runs_app, "connection": cli.connection_app, "tenants": cli.tenants_app}
+    names = [f"{group} {name}" for group, app in groups.items() for name in app if not name.startswith("-")]
+    names += [name for name in cli.app if not name.startswith("-") and name not in groups]
+    assert len(names) >= 19
+    for name in names:
+        assert f"`{name}" in page, name
+
+
+def test_every_setting_stands_in_the_manual() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    for name in set(re.findall(r"BLUBEES_[A-Z_]+", Path(settings.__file__).read_text())) - {"BLUBEES_"}:
+        assert f"`{name}`" in page, name
+
+
+def test_the_flow_in_the_guide_is_good() -> None:
+    text = (ROOT / "docs" / "flows.md").read_text().split("```yaml\n")[1].split("```")[0]
+    assert check_flow(text, load_book()).problems == ()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_decisions_have_their_parts() -> None:
+    for page in (ROOT / "docs" / "decisions").glob("*.md"):
+        text = page.read_text()
+        assert re.match(r"# \d{4} .+\n\d{4}-\d\d-\d\d\n", text), page.name
+        assert "**Decision.**" in text, page.name
+        assert "**Price.**" in text, page.name
