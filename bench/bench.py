@@ -59,7 +59,13 @@ class Figures:
 
 def make_event() -> bytes:
     """An event of Jira's shape and size (6 KB)."""
-    user = {"accountId": "5b10a2844c20165700ede21g", "displayName": "Mia Krystof", "active": True, "timeZone": "UTC", "avatarUrls": {}}
+    user = {
+        "accountId": "5b10a2844c20165700ede21g",
+        "displayName": "Mia Krystof",
+        "active": True,
+        "timeZone": "UTC",
+        "avatarUrls": {},
+    }
     fields: dict[str, Any] = {
         "summary": "The checkout page shows an empty basket after a change of currency",
         "issuetype": {"id": "10004", "name": "Bug"},
@@ -114,6 +120,7 @@ def measure(pid: int, url: str, body: bytes, sink: str) -> Figures:
     """Warm up, then send and wait until the sink has all (W2)."""
     is_w2 = "w2" in url or sink == "yes"
     sink_url = measure.sink_url  # type: ignore[attr-defined]
+    seconds, cpu, times = 0.0, 0.0, [0.0]
     for count in (WARM_UP, REQUESTS):
         before = int(call(sink_url)[1])
         cpu, started = count_cpu(pid), time.perf_counter()
@@ -135,12 +142,18 @@ def write_flow(name: str, sink_url: str) -> str:
     if name == "w1":
         steps: list[Any] = [{"id": "answer", "kind": "respond", "with": {"json": FIELDS}}]
     else:
-        post = {"kind": "http", "with": {"method": "POST", "url": sink_url, "json": {n: f"{{{{steps.map.{n}}}}}" for n in {**FIELDS, **MORE}}}}
+        post = {
+            "kind": "http",
+            "with": {"method": "POST", "url": sink_url, "json": {n: f"{{{{steps.map.{n}}}}}" for n in {**FIELDS, **MORE}}},
+        }
         branches = [
             {"when": '{{priority.equals("Highest")}}', "steps": [{"id": "urgent", **post}]},
             {"steps": [{"id": "normal", **post}]},
         ]
-        steps = [{"id": "map", "kind": "set", "with": {"values": {**FIELDS, **MORE}}}, {"id": "way", "kind": "choose", "branches": branches}]
+        steps = [
+            {"id": "map", "kind": "set", "with": {"values": {**FIELDS, **MORE}}},
+            {"id": "way", "kind": "choose", "branches": branches},
+        ]
     return json.dumps({"id": name, "name": name, "trigger": {"on": "webhook"}, "steps": steps})
 
 
@@ -154,7 +167,9 @@ for size in (10, 1000, 100000):
     index = fill(size)
     print(size, min(timeit.repeat(lambda: match(index, "Other"), number=2000, repeat=3)) / 2000 * 1e6)
 """
-    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split("\n")
+    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split(
+        "\n"
+    )
     return {line.split()[0]: round(float(line.split()[1]), 2) for line in lines if line}
 
 

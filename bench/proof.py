@@ -99,7 +99,10 @@ def make_disk(folder: Path) -> Iterator[tuple[Path, Path | None]]:
     image.write_bytes(b"")
     os.truncate(image, IMAGE_MEBIBYTES * 2**20)
     made = subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=False, capture_output=True).returncode == 0
-    if not made or subprocess.run(["mount", "-o", "loop", str(image), str(mounted)], check=False, capture_output=True).returncode:
+    if (
+        not made
+        or subprocess.run(["mount", "-o", "loop", str(image), str(mounted)], check=False, capture_output=True).returncode
+    ):
         yield mounted, None
         return
     try:
@@ -122,7 +125,13 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
     c = "{{webhookData.c}}"
     settings: dict[str, dict[str, Any]] = {
         "set": {"values": {"a": c, "b": ["{{webhookData.list}}", {"k": c}]}},
-        "http": {"url": f"{site}/thirdparty/echo", "method": "POST", "query": {"q": c}, "headers": {"X-Canary": c}, "json": {"c": c, "all": "{{webhookData}}"}},
+        "http": {
+            "url": f"{site}/thirdparty/echo",
+            "method": "POST",
+            "query": {"q": c},
+            "headers": {"X-Canary": c},
+            "json": {"c": c, "all": "{{webhookData}}"},
+        },
         "respond": {"json": {"c": c, "all": "{{webhookData}}"}, "headers": {"x-canary": c}},
         "fail": {"reason": c},
         "stop": {},
@@ -140,7 +149,9 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
     }
     step: dict[str, Any] = {"id": "it", "kind": kind, "with": settings[kind]}
     if kind == "choose":
-        step["branches"] = [{"when": f'{{{{webhookData.c.equals("{canaries.made[0].place}")}}}}', "steps": [{"id": "x", "kind": "stop"}]}]
+        step["branches"] = [
+            {"when": f'{{{{webhookData.c.equals("{canaries.made[0].place}")}}}}', "steps": [{"id": "x", "kind": "stop"}]}
+        ]
     name = "k-" + re.sub(r"[._]", "-", kind)
     return {"id": name, "name": name, "trigger": {"on": "webhook"}, "steps": [step]}
 
@@ -166,11 +177,17 @@ def write_failure(site: str, name: str) -> dict[str, Any]:
 
 def exercise(product: Product, canaries: Canaries) -> int:
     """Send canaries through everything; gives how many runs were started."""
-    issue = product.jira("POST", "/issue", {"fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": canaries.plant("a Jira event")}})
+    issue = product.jira(
+        "POST",
+        "/issue",
+        {"fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": canaries.plant("a Jira event")}},
+    )
     flows = [(entry.name, write_flow(product.site_url, entry.name, canaries)) for entry in list_kinds()]
     flows += [(name, write_failure(product.site_url, name)) for name in FAILURES]
+    hooks: list[str] = []
     for name, flow in flows:
         path = product.publish(json.dumps(flow))
+        hooks.append(path)
         body = {
             "c": canaries.plant(f"{name}: field"),
             canaries.plant(f"{name}: key"): 1,
@@ -181,12 +198,16 @@ def exercise(product: Product, canaries: Canaries) -> int:
         headers = JSON | {"X-Header": canaries.plant(f"{name}: header")}
         call(f"{path}?q={canaries.plant(f'{name}: query')}", json.dumps(body).encode(), headers)
         call(path, b'{"broken": "' + canaries.plant(f"{name}: malformed body").encode(), JSON)
-        call(path, urllib.parse.urlencode({"c": canaries.plant(f"{name}: form")}).encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+        call(
+            path,
+            urllib.parse.urlencode({"c": canaries.plant(f"{name}: form")}).encode(),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+        )
         call(path + "x" + canaries.plant(f"{name}: wrong token"), b"{}", JSON)
     for number in range(3):
-        call(path, json.dumps({"c": canaries.plant(f"SIGKILL {number}"), "pad": "x" * 100_000}).encode(), JSON)
+        call(hooks[-1], json.dumps({"c": canaries.plant(f"SIGKILL {number}"), "pad": "x" * 100_000}).encode(), JSON)
         os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
-        wait_for(lambda: len(product.find("blubees.main.conduit")) == 2)  # noqa: PLR2004 - both are there again
+        wait_for(lambda: len(product.find("blubees.main.conduit")) == 2)
     time.sleep(15)  # longer than the take-over time
     return len(product.operator().get("/runs?limit=1000"))
 
@@ -216,9 +237,21 @@ def plant_deleted(folder: Path, canaries: Canaries) -> Canary:
 
 
 def write_page(rows: list[tuple[str, str]]) -> None:
-    lines = ["# The proof that payload is not stored", "", "Written by `make proof`. What is shown, and what it means:", "", "| what | result |", "|---|---|"]
+    lines = [
+        "# The proof that payload is not stored",
+        "",
+        "Written by `make proof`. What is shown, and what it means:",
+        "",
+        "| what | result |",
+        "|---|---|",
+    ]
     lines += [f"| {what} | {result} |" for what, result in rows]
-    lines += ["", "Limits: RAM, kernel socket buffers and what third parties keep are outside. Low-entropy facts (sizes, durations, statuses) are in", "receipts by design (docs/decisions/0003). Absence is shown for what was exercised: every step kind, the failures named, SIGKILL."]
+    lines += [
+        "",
+        "Limits: RAM, kernel socket buffers and what third parties keep are outside. Low-entropy facts (sizes, durations,",
+        "statuses) are in receipts by design (docs/decisions/0003). Absence is shown for what was exercised: every step kind,",
+        "the failures named, SIGKILL.",
+    ]
     PAGE.write_text("\n".join(lines) + "\n")
     for what, result in rows:
         print(f"{what:45} {result}")
@@ -246,7 +279,12 @@ def main() -> int:
     good = not found and not missed and (sees_deleted or image is None) and runs > 0
     write_page(
         [
-            ("means", f"raw image of a loop-mounted ext4, {len(written):,} bytes" if image else f"files of the folder, {len(written):,} bytes (no root: weaker)"),
+            (
+                "means",
+                f"raw image of a loop-mounted ext4, {len(written):,} bytes"
+                if image
+                else f"files of the folder, {len(written):,} bytes (no root: weaker)",
+            ),
             ("the conduits' lock", "complete" if locked["complete"] else f"missing: {locked['missing']}"),
             ("step kinds exercised", str(len(list_kinds()))),
             ("kinds of failure, and SIGKILL", f"{len(FAILURES)} + 3 kills"),
@@ -255,7 +293,10 @@ def main() -> int:
             ("forms looked for", f"{len(list_forms('x' * 24))}, each also inside gzip and zlib streams"),
             ("canaries found", "none" if not found else "; ".join(sorted({f"{c.place} ({form})" for c, form in found}))),
             ("planted leaks found", f"{len(leaks) - len(missed)} of {len(leaks)}" + (f"; MISSED: {missed}" if missed else "")),
-            ("planted leak in a deleted file", "found" if sees_deleted else "not found" if image else "not looked for (needs the raw image)"),
+            (
+                "planted leak in a deleted file",
+                "found" if sees_deleted else "not found" if image else "not looked for (needs the raw image)",
+            ),
             ("verdict", "PASS" if good else "FAIL"),
         ]
     )

@@ -1,4 +1,4 @@
-"""The other side of the bench: the raw ceiling (uvicorn, uvloop, httptools, orjson, hand-written) and the sink. Run by bench.py."""
+"""The other side of the bench: the raw ceiling (uvicorn, uvloop, httptools, orjson, by hand) and the sink. Run by bench.py."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ COUNT = {"received": 0}
 
 
 async def read(receive: Callable[[], Awaitable[Message]]) -> bytes:
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")
@@ -44,7 +44,9 @@ class Sender:
 
     async def post(self, body: bytes) -> None:
         reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
         self.idle.append((reader, writer))
@@ -77,11 +79,15 @@ def make_ceiling(sink_port: int) -> Callable[..., Awaitable[None]]:
         mapped["urgent"] = mapped["priority"] == "Highest"
         await sender.post(orjson.dumps(mapped))
 
-    async def ceiling(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+    async def ceiling(
+        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
         event = orjson.loads(await read(receive))
         if scope["path"] == "/w1":
             mapped = map_ten(event)
-            await reply(send, 200, orjson.dumps({name: mapped[name] for name in ("key", "summary", "type", "priority", "labels")}))
+            await reply(
+                send, 200, orjson.dumps({name: mapped[name] for name in ("key", "summary", "type", "priority", "labels")})
+            )
             return
         task = asyncio.create_task(work(event))
         tasks.add(task)

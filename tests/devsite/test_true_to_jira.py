@@ -26,15 +26,28 @@ class Site:
         self.url = f"http://127.0.0.1:{port}"
         self.base = f"{self.url}/ex/jira/{call(f'{self.url}/_dev/sites')[1][0]['cloudId']}/rest/api/3"
 
-    def ask(self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, person: bool = True) -> tuple[int, Any]:
+    def ask(
+        self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, person: bool = True
+    ) -> tuple[int, Any]:
         content = raw if raw is not None else None if body is None else json.dumps(body).encode()
-        return call(self.base + path, content, PERSON if person else {}, method.upper())
+        status, answer = call(self.base + path, content, PERSON if person else {}, method.upper())
+        return status, answer
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     port = free_port()
-    command = [sys.executable, "-m", "devsite", "--port", str(port), "--manifest", str(MANIFEST), "--app-url", "http://127.0.0.1:9"]
+    command = [
+        sys.executable,
+        "-m",
+        "devsite",
+        "--port",
+        str(port),
+        "--manifest",
+        str(MANIFEST),
+        "--app-url",
+        "http://127.0.0.1:9",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         wait_for(lambda: call(f"http://127.0.0.1:{port}/_dev/sites")[0] == 200)
@@ -59,7 +72,9 @@ def open_schema(api: dict[str, Any], schema: Any) -> Any:
         return [open_schema(api, each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    opened = {name: open_schema(api, value) for name, value in schema.items() if name not in {"example", "readOnly", "xml", "format"}}
+    opened = {
+        name: open_schema(api, value) for name, value in schema.items() if name not in {"example", "readOnly", "xml", "format"}
+    }
     if schema.get("nullable") and "type" in opened:
         opened["type"] = [opened["type"], "null"]
     return opened
@@ -82,7 +97,9 @@ def _request_schema(operation: dict[str, Any]) -> Any:
 
 
 def test_answers_and_requests_fit_atlassians_document(api: dict[str, Any], site: Site) -> None:
-    issue = {"fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": "S", "description": to_adf("a\nb\n\nc")}}
+    issue = {
+        "fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": "S", "description": to_adf("a\nb\n\nc")}
+    }
     exchanges: list[tuple[str, str, str, Any, int]] = [
         ("post", "/rest/api/3/issue", "/issue", issue, 201),
         ("post", "/rest/api/3/issue", "/issue", {"fields": {}}, 400),
@@ -92,10 +109,28 @@ def test_answers_and_requests_fit_atlassians_document(api: dict[str, Any], site:
         ("post", "/rest/api/3/issue/{issueIdOrKey}/comment", "/issue/DEMO-1/comment", {"body": to_adf("hi")}, 201),
         ("get", "/rest/api/3/issue/{issueIdOrKey}/comment", "/issue/DEMO-1/comment", None, 200),
         ("get", "/rest/api/3/issue/{issueIdOrKey}/transitions", "/issue/DEMO-1/transitions", None, 200),
-        ("post", "/rest/api/3/issue/{issueIdOrKey}/transitions", "/issue/DEMO-1/transitions", {"transition": {"id": "31"}}, 204),
-        ("put", "/rest/api/3/issue/{issueIdOrKey}/assignee", "/issue/DEMO-1/assignee", {"accountId": "5b10a2844c20165700ede21g"}, 204),
+        (
+            "post",
+            "/rest/api/3/issue/{issueIdOrKey}/transitions",
+            "/issue/DEMO-1/transitions",
+            {"transition": {"id": "31"}},
+            204,
+        ),
+        (
+            "put",
+            "/rest/api/3/issue/{issueIdOrKey}/assignee",
+            "/issue/DEMO-1/assignee",
+            {"accountId": "5b10a2844c20165700ede21g"},
+            204,
+        ),
         ("get", "/rest/api/3/issue/{issueIdOrKey}/changelog", "/issue/DEMO-1/changelog", None, 200),
-        ("post", "/rest/api/3/search/jql", "/search/jql", {"jql": "project = DEMO", "fields": ["summary"], "maxResults": 5}, 200),
+        (
+            "post",
+            "/rest/api/3/search/jql",
+            "/search/jql",
+            {"jql": "project = DEMO", "fields": ["summary"], "maxResults": 5},
+            200,
+        ),
         ("post", "/rest/api/3/search/approximate-count", "/search/approximate-count", {"jql": "project = DEMO"}, 200),
         ("post", "/rest/api/3/issue/bulkfetch", "/issue/bulkfetch", {"issueIdsOrKeys": ["DEMO-1"]}, 200),
         ("get", "/rest/api/3/field", "/field", None, 200),

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 import pytest
-from fakes.machine import FakeClock, FakeWeb
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
@@ -16,6 +15,7 @@ from blubees.doors.jwks import JwksCache
 from blubees.model.ids import name_tenant
 from blubees.model.receipt import LicenceState
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
+from fakes.machine import FakeClock, FakeWeb
 
 APP = "ari:cloud:ecosystem::app/5a3b7a52-2d6c-4f0e-9f57-8c1d6b0e4a11"
 CLOUD = "11111111-2222-3333-4444-555555555555"

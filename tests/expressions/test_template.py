@@ -126,7 +126,13 @@ def test_a_hostile_template_ends_with_a_code(source: str, code: EvaluationCode) 
 
 @pytest.mark.parametrize(
     "source",
-    ["{{issue.__class__}}", "{{issue.summary.__class__.__mro__}}", "{{issue.key.format}}", "{{issue.items}}", "{{text.__len__}}"],
+    [
+        "{{issue.__class__}}",
+        "{{issue.summary.__class__.__mro__}}",
+        "{{issue.key.format}}",
+        "{{issue.items}}",
+        "{{text.__len__}}",
+    ],
 )
 def test_no_attribute_of_the_host_is_reachable(source: str) -> None:
     assert compile_template(source).value(SCOPE) is None
@@ -161,7 +167,30 @@ def test_a_document_keeps_types_and_shares_what_is_constant() -> None:
 
 
 PIECES = st.sampled_from(
-    ["{{", "}}", "#", "^", "/", "|", "(", ")", ".", ",", '"', "issue", "text", "size", "left", "match", "=", "else", "if", " ", "1", "-"]
+    [
+        "{{",
+        "}}",
+        "#",
+        "^",
+        "/",
+        "|",
+        "(",
+        ")",
+        ".",
+        ",",
+        '"',
+        "issue",
+        "text",
+        "size",
+        "left",
+        "match",
+        "=",
+        "else",
+        "if",
+        " ",
+        "1",
+        "-",
+    ]
 )
 
 

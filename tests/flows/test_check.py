@@ -116,6 +116,8 @@ def test_hostile_texts_get_a_clear_problem(text: str, part: str) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.text(max_size=80) | st.lists(st.sampled_from([*"{}[]:,-\n \"'", "id", "steps", "with", "{{"]), max_size=40).map("".join))
+@given(
+    st.text(max_size=80) | st.lists(st.sampled_from([*"{}[]:,-\n \"'", "id", "steps", "with", "{{"]), max_size=40).map("".join)
+)
 def test_the_check_never_breaks(text: str) -> None:
     check_flow(text, load_book())

@@ -30,7 +30,7 @@ def match(index: FlowIndex, type_name: str, tenant: TenantId = TENANT) -> list[s
 def fill(count: int) -> FlowIndex:
     index = FlowIndex()
     for number in range(count):
-        plan = publish(number, '{{issue.issueType.name.equals("Kind%d")}}' % number)
+        plan = publish(number, f'{{{{issue.issueType.name.equals("Kind{number}")}}}}')
         index.changed(TENANT, plan.flow.id, plan)
     return index
 

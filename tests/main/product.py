@@ -44,7 +44,9 @@ class Product:
     def tenant(self, number: int = 0) -> str:
         """The tenant of a site, once its `installed` event arrived."""
         cloud_id = call(f"{self.site_url}/_dev/sites")[1][number]["cloudId"]
-        return str(wait_for(lambda: next((t["tenant"] for t in self.operator().get("/tenants") if t["cloud_id"] == cloud_id), None)))
+        return str(
+            wait_for(lambda: next((t["tenant"] for t in self.operator().get("/tenants") if t["cloud_id"] == cloud_id), None))
+        )
 
     def publish(self, text: str, number: int = 0) -> str:
         """Publish a flow; gives the webhook's address, or the flow's id."""
@@ -82,7 +84,9 @@ class Product:
 
 def call(url: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str = "") -> tuple[int, Any]:
     """One HTTP call: (status, JSON or text)."""
-    request = urllib.request.Request(url, data=body, headers=headers or {}, method=method or ("POST" if body is not None else "GET"))
+    request = urllib.request.Request(
+        url, data=body, headers=headers or {}, method=method or ("POST" if body is not None else "GET")
+    )
     try:
         with urllib.request.urlopen(request, timeout=20) as response:
             status, content = response.status, response.read()
@@ -146,5 +150,3 @@ def run_product(folder: Path, *, sites: int = 1, conduits: int = 2, more_ports: 
         site.wait(10)
         left = [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert not left, "processes stayed behind"
-
-

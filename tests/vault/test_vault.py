@@ -3,11 +3,11 @@
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy as sa
-from fakes.machine import FakeChance, FakeClock
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from blubees.adapters.database import Database, open_database
@@ -20,6 +20,7 @@ from blubees.vault.keyring import Keyring
 from blubees.vault.lease import LeaseProblem, authorise
 from blubees.vault.seal import Sealer, bind, seal_committed, unseal_committed
 from blubees.vault.secrets import VaultService
+from fakes.machine import FakeChance, FakeClock
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 SECRET = "s3cr3t-hfkqpwzmalx0193"
@@ -56,7 +57,12 @@ async def test_a_secret_comes_out_as_a_lease_and_is_in_no_file(world: World) -> 
     assert lease.secret == SECRET
     assert SECRET not in repr(lease)
     assert lease.expires_at_milliseconds - world.clock.milliseconds == 60_000
-    forms = [SECRET.encode(), base64.b64encode(SECRET.encode())[2:-4], SECRET.encode().hex().encode(), SECRET.encode("utf-16-le")]
+    forms = [
+        SECRET.encode(),
+        base64.b64encode(SECRET.encode())[2:-4],
+        SECRET.encode().hex().encode(),
+        SECRET.encode("utf-16-le"),
+    ]
     for file in world.folder.rglob("*"):
         assert not file.is_file() or not any(form in file.read_bytes() for form in forms), file
 
@@ -114,7 +120,7 @@ async def test_a_shredded_tenant_is_gone(world: World) -> None:
         ({"kind": ConnectionKind.API_KEY_QUERY, "parameter": "a b"}, "parameter:"),
     ],
 )
-async def test_a_bad_connection_says_why_and_never_its_secret(world: World, changes: dict[str, object], part: str) -> None:
+async def test_a_bad_connection_says_why_and_never_its_secret(world: World, changes: dict[str, Any], part: str) -> None:
     with pytest.raises(InputError) as caught:
         await world.save(**changes)
     assert part in str(caught.value)

@@ -126,8 +126,6 @@ class Worker:
             try:
                 batch = await self._queue.take(lane, min(free, TAKE_AT_ONCE), TAKE_WAIT_SECONDS)
             except BluBeesError:
-                if self._stopping:
-                    return
                 self._events("queue_unavailable", lane=lane.value)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
