@@ -86,13 +86,18 @@ class Broker:
             name="PLANS", subjects=["plans.*.*"], max_msgs_per_subject=VERSIONS_KEPT, max_bytes=PLANS_MAX_BYTES
         )
         tokens = StreamConfig(name="TOKENS", subjects=["tokens.*"], max_msgs_per_subject=1)
-        for config in (runs, claims, receipts, plans, tokens):
-            config.storage = StorageType.MEMORY
-            config.num_replicas = self._replicas
-            await self.stream.add_stream(config)
-        for lane in Lane:
-            await self.stream.add_consumer("RUNS", _work_consumer(lane.value, f"runs.{lane.value}.*", 50_000))
-        await self.stream.add_consumer("RECEIPTS", _work_consumer("ledger", "receipts", 1_000))
+        lanes = [_work_consumer(lane.value, f"runs.{lane.value}.*", 50_000) for lane in Lane]
+        await self._create_stream(runs, *lanes)
+        await self._create_stream(receipts, _work_consumer("ledger", "receipts", 1_000))
+        for config in (claims, plans, tokens):  # last: conduits wait for plans and tokens, and find the rest in place
+            await self._create_stream(config)
+
+    async def _create_stream(self, config: StreamConfig, *consumers: ConsumerConfig) -> None:
+        config.storage = StorageType.MEMORY
+        config.num_replicas = self._replicas
+        await self.stream.add_stream(config)
+        for consumer in consumers:
+            await self.stream.add_consumer(config.name, consumer)
 
     async def close(self) -> None:
         """Close the connection."""
