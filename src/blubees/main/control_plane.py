@@ -18,7 +18,7 @@ import msgspec
 import uvicorn
 import uvloop
 
-from blubees.adapters.broker import Broker, BrokerAddress, NatsLeaseDesk, NatsPlanBoard, NatsReceiptBox, connect_broker
+from blubees.adapters.broker import BrokerAddress, NatsLeaseDesk, NatsPlanBoard, NatsReceiptBox, connect_broker
 from blubees.adapters.database import open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
@@ -85,7 +85,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     clock, chance = SystemClock(), SystemChance()
     database = await open_database(f"sqlite+aiosqlite:///{settings.data / 'blubees.sqlite3'}")
     await database.migrate()
-    broker = await _connect(start)
+    broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
     await broker.create_streams()
     plans = NatsPlanBoard(broker)
     flows = FlowService(database.flows, plans, clock, chance, load_book())
@@ -135,15 +135,6 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     await broker.close()
     await database.close()
     events("control_plane_stopped")
-
-
-async def _connect(start: ProcessStart) -> Broker:
-    address = BrokerAddress(start.broker_url, start.broker_user, start.broker_password)
-    for _ in range(100):
-        with contextlib.suppress(UnavailableError):
-            return await connect_broker(address)
-        await asyncio.sleep(0.05)
-    return await connect_broker(address)
 
 
 def main() -> int:

@@ -60,6 +60,7 @@ class Supervisor:
 
         Raises:
             OSError: a port is taken.
+            UnavailableError: the broker did not start.
             TimeoutError: a process was not ready within 30 s.
         """
         settings = self._settings
@@ -68,7 +69,7 @@ class Supervisor:
         self._sockets = [front, operator]
         self.port, self.operator_port = front.getsockname()[1], operator.getsockname()[1]
         passwords = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        self._broker = await start_broker(settings.data / "broker", _find_free_port(), *passwords)
+        self._broker = await start_broker(settings.data / "broker", *passwords)
         self._watchers.append(asyncio.create_task(self._watch_broker(self._broker)))
         run_key, lease_key = secrets.token_bytes(32), secrets.token_bytes(32)
         control = ProcessStart(
@@ -206,15 +207,14 @@ async def _serve(settings: Settings) -> int:
     try:
         starting = asyncio.create_task(supervisor.start())
         stop = asyncio.create_task(stopping.wait())
-        await asyncio.wait({starting, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if not stopping.is_set():
+        failed = asyncio.create_task(supervisor.failed.wait())
+        await asyncio.wait({starting, stop, failed}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
             await starting
             print_event({"event": "serving", "port": supervisor.port, "operator_port": supervisor.operator_port})
-            failed = asyncio.create_task(supervisor.failed.wait())
             await asyncio.wait({stop, failed}, return_when=asyncio.FIRST_COMPLETED)
-            failed.cancel()
-        starting.cancel()
-        stop.cancel()
+        for task in (starting, stop, failed):
+            task.cancel()
     finally:
         await supervisor.stop()
     return 1 if supervisor.failed.is_set() else 0
@@ -242,12 +242,6 @@ def _listen(port: int) -> socket.socket:
     listener.listen(2_048)
     listener.set_inheritable(True)
     return listener
-
-
-def _find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def _wait_or_kill(process: asyncio.subprocess.Process) -> None:
