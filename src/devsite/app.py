@@ -6,6 +6,7 @@ import hmac
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from devsite.tokens import TokenMaker
 PERSON = PEOPLE[0][0]
 SHOWN = 200
 HOUR_SECONDS = 3_600
+NEAR_LIMIT = 0.2  # of the points of an hour: from here on the headers warn
 PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'",
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self' data:",
     "Referrer-Policy": "no-referrer",
 }
 
@@ -59,12 +61,25 @@ class DevSite:
         for queue in self.watchers:
             queue.put_nowait(line)
 
-    def spend(self, amount: int) -> bool:
-        """Spend points of this hour; False when there are none left."""
-        hour = int(time.time()) // HOUR_SECONDS
-        used = self.points[1] if self.points[0] == hour else 0
-        self.points = (hour, used + amount)
-        return used + amount <= self.settings.points_per_hour
+    def spend(self, amount: int) -> tuple[bool, dict[str, str]]:
+        """Spend points of this hour: whether there were enough, and the headers that tell of it."""
+        now, limit = int(time.time()), self.settings.points_per_hour
+        hour = now // HOUR_SECONDS
+        used = (self.points[1] if self.points[0] == hour else 0) + amount
+        self.points = (hour, used)
+        left, ends = max(0, limit - used), (hour + 1) * HOUR_SECONDS
+        headers = {
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(left),
+            "RateLimit-Policy": f'"global-app-quota";q={limit};w={HOUR_SECONDS}',
+        }
+        if left < limit * NEAR_LIMIT:
+            headers["X-RateLimit-NearLimit"] = "true"
+            headers["RateLimit"] = f'"global-app-quota";r={left};t={ends - now}'
+        if used > limit:
+            headers["X-RateLimit-Reset"] = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%dT%H:%MZ")
+            headers |= {"Retry-After": str(ends - now), "RateLimit-Reason": "jira-quota-global-based"}
+        return used <= limit, headers
 
     # ------------------------------------------------------------ REST
 
@@ -78,7 +93,7 @@ class DevSite:
         status, body, headers = await self._answer(site, path, request)
         self.show(
             {
-                "kind": "call",
+                "kind": "call" if self._who(request, site) != PERSON else "person",
                 "method": request.method,
                 "path": path,
                 "status": status,
@@ -89,11 +104,7 @@ class DevSite:
         return Response(content, status, {"Content-Type": "application/json;charset=UTF-8", **headers} if content else headers)
 
     async def _answer(self, site: Site, path: str, request: Request) -> tuple[int, Any, dict[str, str]]:
-        headers = {
-            "X-RateLimit-Limit": "100",
-            "X-RateLimit-Remaining": "99",
-            "RateLimit-Policy": f'"global-app-quota";q={self.settings.points_per_hour};w=3600',
-        }
+        is_within, headers = self.spend(1)
         fault = self._take_fault(path)
         if fault:
             await asyncio.sleep(fault[2])
@@ -115,12 +126,8 @@ class DevSite:
                 {"errorMessages": ["There was an error parsing JSON. Check that your request body is valid."], "errors": {}},
                 headers,
             )
-        if not self.spend(1):
-            return (
-                429,
-                {"errorMessages": ["Rate limit exceeded."], "errors": {}},
-                headers | {"Retry-After": "60", "RateLimit-Reason": "jira-quota-global-based"},
-            )
+        if not is_within:
+            return 429, {"errorMessages": ["Rate limit exceeded."], "errors": {}}, headers
         parts = path.split("/")
         if request.method != "GET" and "/issue/" in path and len(parts) > 5 and not self.writes.allow(parts[5]):  # noqa: PLR2004 - /rest/api/3/issue/KEY
             return (

@@ -53,7 +53,7 @@ def explanation_lines(explanations: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _write_time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%m-%d %H:%M:%S")
 
 
 def _write_duration(microseconds: int) -> str:

@@ -31,9 +31,11 @@ async function list() {
   });
   $("issues").replaceChildren(...found.issues.map(({ key, fields }) => {
     const row = make("tr");
+    const keyCell = make("td");
+    keyCell.append(make("button", key, "link"));
     const labels = make("td");
     labels.append(...fields.labels.map((label) => make("span", label, "tag")));
-    row.append(make("td", key), make("td", fields.issuetype.name), make("td", fields.summary), make("td", fields.status.name), labels, make("td", fields.comment.total));
+    row.append(keyCell, make("td", fields.issuetype.name), make("td", fields.summary), make("td", fields.status.name), labels, make("td", fields.comment.total));
     row.onclick = () => { open = key; show(); };
     return row;
   }));
@@ -69,7 +71,7 @@ $("new").onsubmit = async (event) => {
 };
 new EventSource("/_dev/stream").onmessage = ({ data }) => {
   const line = JSON.parse(data);
-  if (line.kind === "call" && line.path.includes("/search/jql")) return;
+  if (line.kind === "person") { if (line.method !== "GET" && !line.path.includes("/search/")) refresh(); return; } // a page's own
   const text = line.kind === "delivery" ? `Forge → app  ${line.event}  ${line.status || "no answer"}  ${line.milliseconds} ms${line.attempt > 1 ? `  try ${line.attempt}` : ""}`
     : line.kind === "call" ? `app → Jira  ${line.method} ${line.path.replace("/rest/api/3", "")}  ${line.status}`
     : `third party got  ${JSON.stringify(line.document)}`;
