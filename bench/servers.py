@@ -101,7 +101,15 @@ def main() -> None:
     what, port = sys.argv[1], int(sys.argv[2])
     app = sink if what == "sink" else make_ceiling(int(sys.argv[3]))
     config = uvicorn.Config(
-        app, port=port, loop="uvloop", http="httptools", lifespan="off", log_config=None, access_log=False, server_header=False
+        app,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=3_600,  # the next round may come after the usual 5 s
     )
     uvicorn.Server(config).run()
 

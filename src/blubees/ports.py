@@ -119,6 +119,22 @@ class TakenRun(Protocol):
         ...
 
 
+class RunTaker(Protocol):
+    """Who performs runs of one lane."""
+
+    def room(self) -> int:
+        """How many more it would take now."""
+        ...
+
+    def take(self, run: TakenRun) -> None:
+        """Take one; it holds it from now on."""
+        ...
+
+    async def wait_for_room(self) -> None:
+        """Return when there may be more room than there was."""
+        ...
+
+
 class RunQueue(Protocol):
     """The queue of sealed runs, in the broker's memory."""
 
@@ -133,8 +149,12 @@ class RunQueue(Protocol):
         """
         ...
 
-    async def take(self, lane: Lane, limit: int, wait_seconds: float) -> Sequence[TakenRun]:
-        """Take up to `limit` runs; an empty answer after `wait_seconds` without one."""
+    async def supply(self, lane: Lane, taker: RunTaker) -> None:
+        """Give runs to the taker, as many as it has room for, until it is cancelled.
+
+        Raises:
+            UnavailableError: the broker did not take our request.
+        """
         ...
 
     async def claim(self, delivery: str) -> bool:

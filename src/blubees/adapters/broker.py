@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +25,7 @@ from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.model.receipt import RunReceipt, TenantSeen
-from blubees.ports import Lane, Put, TakenRun
+from blubees.ports import Lane, Put, RunTaker
 
 TAKE_OVER_SECONDS: Final = 12.0  # a conduit that says nothing for so long has lost its runs; promised: within 15 s
 CONNECT_SECONDS: Final = 3.0
@@ -35,6 +36,11 @@ RUNS_MAX_BYTES: Final = 1_073_741_824
 RECEIPTS_MAX_BYTES: Final = 268_435_456
 PLANS_MAX_BYTES: Final = 1_073_741_824
 VERSIONS_KEPT: Final = 5
+ORDER_RUNS: Final = 32  # at once: small, so that accepting and performing stay fair to each other
+GATHER_SECONDS: Final = 0.005  # between two orders: a few at a time cost less than one by one
+ORDER_SECONDS: Final = 5.0
+RECEIPT_MESSAGES: Final = 64  # each of many receipts: what is kept in one transaction
+RECEIPT_PAUSE_SECONDS: Final = 0.05  # between two transactions: a few large ones cost less than many small ones
 LEASE_WAIT_SECONDS: Final = 3.0
 _PER_SUBJECT_FULL: Final = 10077  # JetStream: maximum messages per subject, or stream limits, exceeded
 _FULL_CODES: Final = frozenset({_PER_SUBJECT_FULL, 10047, 10122})
@@ -162,45 +168,47 @@ class NatsTakenRun:
             await self._message._client.publish(self._message.reply, word)  # noqa: SLF001 - ack() refuses a second word
 
 
+class _Refusal(msgspec.Struct):
+    err_code: int = 0
+
+
+class _Confirmation(msgspec.Struct):
+    """The broker's answer to a published message."""
+
+    duplicate: bool = False
+    error: _Refusal | None = None
+
+
 class NatsRunQueue:
     """Port RunQueue."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._pulls: dict[Lane, JetStreamContext.PullSubscription] = {}
+        self._confirmation = msgspec.json.Decoder(_Confirmation)
 
     async def put(self, tenant: TenantId, lane: Lane, sealed: bytes, *, delivery: str) -> Put:
         """See the port."""
-        headers = {"Nats-Msg-Id": delivery} if delivery else None
-        try:
-            confirmed = await self._broker.stream.publish(f"runs.{lane.value}.{tenant}", sealed, headers=headers)
-        except nats.js.errors.APIError as error:
-            if error.err_code in _FULL_CODES:
-                return Put.FULL
-            raise UnavailableError("The broker did not take the run.", retry_after_seconds=2) from error
-        except (nats.errors.Error, OSError) as error:
-            raise UnavailableError("The broker did not confirm the run.", retry_after_seconds=2) from error
-        return Put.DUPLICATE if confirmed.duplicate else Put.QUEUED
+        confirmed = await self._publish(f"runs.{lane.value}.{tenant}", sealed, delivery)
+        if confirmed.error is None:
+            return Put.DUPLICATE if confirmed.duplicate else Put.QUEUED
+        if confirmed.error.err_code in _FULL_CODES:
+            return Put.FULL
+        raise UnavailableError("The broker did not take the run.", retry_after_seconds=2)
 
     async def claim(self, delivery: str) -> bool:
         """See the port."""
-        try:
-            confirmed = await self._broker.stream.publish("claims", b"", headers={"Nats-Msg-Id": delivery})
-        except (nats.errors.Error, OSError) as error:
-            raise UnavailableError("The broker did not confirm.", retry_after_seconds=2) from error
+        confirmed = await self._publish("claims", b"", delivery)
+        if confirmed.error is not None:
+            raise UnavailableError("The broker did not confirm.", retry_after_seconds=2)
         return not confirmed.duplicate
 
-    async def take(self, lane: Lane, limit: int, wait_seconds: float) -> Sequence[TakenRun]:
+    async def supply(self, lane: Lane, taker: RunTaker) -> None:
         """See the port."""
+        pull = _Pull(self._broker, lane, taker)
         try:
-            if lane not in self._pulls:
-                self._pulls[lane] = await self._broker.stream.pull_subscribe_bind(lane.value, "RUNS")
-            messages = await self._pulls[lane].fetch(limit, timeout=wait_seconds)
-        except nats.errors.TimeoutError:
-            return ()
+            await pull.fetch_forever()
         except (nats.errors.Error, OSError) as error:
             raise UnavailableError("The broker gives no runs.") from error
-        return [NatsTakenRun(message) for message in messages]
 
     async def count_waiting(self) -> int:
         """See the port."""
@@ -209,6 +217,67 @@ class NatsRunQueue:
         except (nats.errors.Error, OSError) as error:
             raise UnavailableError("The broker does not answer.") from error
         return int(info.state.messages)
+
+    async def _publish(self, subject: str, data: bytes, delivery: str) -> _Confirmation:
+        """As JetStreamContext.publish, with a quicker reading of the answer."""
+        headers = {"Nats-Msg-Id": delivery} if delivery else None
+        try:
+            reply = await self._broker.client.request(subject, data, timeout=CONFIRM_SECONDS, headers=headers)
+            return self._confirmation.decode(reply.data)
+        except (nats.errors.Error, OSError, msgspec.DecodeError) as error:
+            raise UnavailableError("The broker did not confirm the run.", retry_after_seconds=2) from error
+
+
+class _Pull:
+    """Fetches runs of one lane, many at a time when many wait.
+
+    An order without waiting brings all there are, in one piece; when there are none, an order for one waits for the next.
+    (nats-py's fetch() does the same at three times the cost.)
+    """
+
+    def __init__(self, broker: Broker, lane: Lane, taker: RunTaker) -> None:
+        self._client, self._taker = broker.client, taker
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.RUNS.{lane.value}"
+        self._left = 0  # of the order under way
+        self._came = 0
+        self._ended = asyncio.Event()
+
+    async def fetch_forever(self) -> None:
+        """Fetch until cancelled."""
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox, cb=self._receive)
+        try:
+            while True:
+                room = self._taker.room()
+                if room <= 0:
+                    await self._taker.wait_for_room()
+                    continue
+                await self._order(inbox, min(room, ORDER_RUNS), b',"no_wait":true')
+                if self._came:
+                    await asyncio.sleep(GATHER_SECONDS)
+                else:
+                    await self._order(inbox, 1, b',"expires":%d' % int(ORDER_SECONDS * 1e9))
+        finally:
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
+
+    async def _order(self, inbox: str, count: int, how: bytes) -> None:
+        self._left, self._came = count, 0
+        self._ended.clear()
+        await self._client.publish(self._subject, b'{"batch":%d%s}' % (count, how), reply=inbox)
+        with contextlib.suppress(TimeoutError):  # no answer: the order went down with a lost connection
+            async with asyncio.timeout(ORDER_SECONDS + 1):
+                await self._ended.wait()
+
+    async def _receive(self, message: Msg) -> None:
+        if not message.reply:  # a status: the order ended
+            self._ended.set()
+            return
+        self._came += 1
+        self._left -= 1
+        self._taker.take(NatsTakenRun(message))
+        if self._left <= 0:
+            self._ended.set()
 
 
 class NatsPlanBoard:
@@ -277,15 +346,16 @@ class NatsReceiptBox:
         pull = await self._broker.stream.pull_subscribe_bind("ledger", "RECEIPTS")
         while True:
             try:
-                messages = await pull.fetch(8, timeout=5)
+                messages = await pull.fetch(RECEIPT_MESSAGES, timeout=5)
             except nats.errors.TimeoutError:
                 continue
             except (nats.errors.Error, OSError):
                 await asyncio.sleep(1)
                 continue
-            for message in messages:
-                good, refused = self._read(message.data)
-                yield good, refused, NatsTakenRun(message).finish
+            read = [self._read(message.data) for message in messages]
+            good = [receipt for part, _ in read for receipt in part]
+            yield good, sum(refused for _, refused in read), partial(_finish_all, messages)
+            await asyncio.sleep(RECEIPT_PAUSE_SECONDS)
 
     def _read(self, data: bytes) -> tuple[list[RunReceipt | TenantSeen], int]:
         try:
@@ -337,6 +407,11 @@ class NatsLeaseDesk:
                 await message.respond(self._seal(msgspec.msgpack.encode(lease), ("lease", tenant, name)))
 
         await self._broker.client.subscribe("lease.*", queue="vault", cb=reply)
+
+
+async def _finish_all(messages: list[Msg]) -> None:
+    for message in messages:
+        await NatsTakenRun(message).finish()
 
 
 def _work_consumer(name: str, subject: str, pending: int) -> ConsumerConfig:

@@ -55,7 +55,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, unless there are too many or too long ones."""
         super().on_header(name, value)
-        if len(self.headers) > HEADERS_MAX_COUNT or sum(len(n) + len(v) for n, v in self.headers[-1:]) > HEADERS_MAX_BYTES:
+        if len(self.headers) > HEADERS_MAX_COUNT or len(name) + len(value) > HEADERS_MAX_BYTES:
             self._refuse(_TOO_LARGE)
 
     def on_headers_complete(self) -> None:

@@ -21,8 +21,6 @@ from blubees.vault.seal import Sealer
 
 RUNS_AT_ONCE: Final = 512  # in one conduit
 BULK_SHARE: Final = 0.75  # of RUNS_AT_ONCE: the rest stays free for the prompt lane
-TAKE_AT_ONCE: Final = 32  # small, so that accepting and running stay fair to each other
-TAKE_WAIT_SECONDS: Final = 5.0
 HEARTBEAT_SECONDS: Final = 4.0  # a third of the broker's take-over time of 12 s
 RECEIPT_GATHER_SECONDS: Final = 0.025  # one message and one database transaction for many runs
 RECEIPTS_AT_ONCE: Final = 256
@@ -71,6 +69,22 @@ class Receipts:
                 await taken.finish()
 
 
+class _LaneTaker:
+    """The worker, as one lane of the queue sees it."""
+
+    def __init__(self, worker: "Worker", limit: int) -> None:
+        self._worker, self._limit = worker, limit
+
+    def room(self) -> int:
+        return self._limit - self._worker.held
+
+    def take(self, run: TakenRun) -> None:
+        self._worker.hold(run)
+
+    async def wait_for_room(self) -> None:
+        await self._worker.wait_for_room()
+
+
 class Worker:
     """Takes runs and performs them, many at a time."""
 
@@ -99,13 +113,13 @@ class Worker:
     async def work_forever(self) -> None:
         """Take and perform until stop() is called."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._take_forever(Lane.PROMPT, RUNS_AT_ONCE))
-            group.create_task(self._take_forever(Lane.BULK, int(RUNS_AT_ONCE * BULK_SHARE)))
+            group.create_task(self._supply_forever(Lane.PROMPT, RUNS_AT_ONCE))
+            group.create_task(self._supply_forever(Lane.BULK, int(RUNS_AT_ONCE * BULK_SHARE)))
             group.create_task(self._keep_forever())
 
     async def stop(self, grace_seconds: float) -> None:
         """Take no more; finish what is held, and hand back what is not finished in time."""
-        self._stopping = True
+        self._stopping = True  # what comes on open orders is handed back at once
         if self._held:
             await asyncio.wait(self._held, timeout=grace_seconds)
         unfinished = dict(self._held)
@@ -116,23 +130,24 @@ class Worker:
         for taken in unfinished.values():
             await taken.hand_back()
 
-    async def _take_forever(self, lane: Lane, limit: int) -> None:
+    def hold(self, taken: TakenRun) -> None:
+        """Hold a run, and perform it."""
+        task = asyncio.create_task(taken.hand_back() if self._stopping else self._perform(taken))
+        self._held[task] = taken
+        task.add_done_callback(self._forget)
+
+    async def wait_for_room(self) -> None:
+        """Return when a run was finished."""
+        self._room.clear()
+        await self._room.wait()
+
+    async def _supply_forever(self, lane: Lane, limit: int) -> None:
         while not self._stopping:
-            free = limit - len(self._held)
-            if free <= 0:
-                self._room.clear()
-                await self._room.wait()
-                continue
             try:
-                batch = await self._queue.take(lane, min(free, TAKE_AT_ONCE), TAKE_WAIT_SECONDS)
+                await self._queue.supply(lane, _LaneTaker(self, limit))
             except BluBeesError:
                 self._events("queue_unavailable", lane=lane.value)
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            for taken in batch:
-                task = asyncio.create_task(self._perform(taken))
-                self._held[task] = taken
-                task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._held.pop(task, None)

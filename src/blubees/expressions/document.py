@@ -8,10 +8,10 @@ from typing import Any
 
 from blubees.expressions.errors import TemplateError
 from blubees.expressions.limits import DEFAULT, Limits
-from blubees.expressions.template import Template, compile_template
+from blubees.expressions.template import Run, Template, compile_template, guard
 
 Place = tuple[str | int, ...]
-_Render = Callable[[Mapping[str, object], Limits], Any]
+_Render = Callable[[Run], Any]
 
 
 class CompiledDocument:
@@ -26,8 +26,8 @@ class CompiledDocument:
         self.roots = frozenset(path[0] for path in paths)
 
     def render(self, scope: Mapping[str, object], limits: Limits = DEFAULT) -> Any:  # noqa: ANN401 - data
-        """Work out every template in it. Raises EvaluationError."""
-        return self._render(scope, limits)
+        """Work out every template in it, within one budget. Raises EvaluationError."""
+        return guard(self._render, Run(scope, limits))
 
 
 def compile_document(document: object) -> CompiledDocument:
@@ -40,7 +40,7 @@ def compile_document(document: object) -> CompiledDocument:
     render = _compile(document, templates)
     paths = frozenset(path for template in templates for path in template.paths)
     if render is None:
-        return CompiledDocument(lambda _scope, _limits: document, paths, is_constant=True)
+        return CompiledDocument(lambda _run: document, paths, is_constant=True)
     return CompiledDocument(render, paths, is_constant=False)
 
 
@@ -72,15 +72,28 @@ def _compile(document: object, templates: list[Template]) -> _Render | None:
     if isinstance(document, str):
         template = compile_template(document)
         templates.append(template)
-        return None if template.is_constant else template.value
+        return None if template.is_constant else template.evaluate
     if isinstance(document, dict):
         pairs = [(key, _compile(value, templates), value) for key, value in document.items()]
         if all(render is None for _, render, _ in pairs):
             return None
-        return lambda scope, limits: {key: value if render is None else render(scope, limits) for key, render, value in pairs}
+        return _compile_dict(pairs)
     if isinstance(document, list | tuple):
         parts = [(_compile(value, templates), value) for value in document]
         if all(render is None for render, _ in parts):
             return None
-        return lambda scope, limits: [value if render is None else render(scope, limits) for render, value in parts]
+        return lambda run: [value if render is None else render(run) for render, value in parts]
     return None
+
+
+def _compile_dict(pairs: list[tuple[Any, _Render | None, Any]]) -> _Render:
+    pattern = {key: value for key, _, value in pairs}
+    dynamic = [(key, render) for key, render, _ in pairs if render is not None]
+
+    def render_dict(run: Run) -> dict[Any, Any]:
+        made = pattern.copy()  # keeps the author's order
+        for key, render in dynamic:
+            made[key] = render(run)
+        return made
+
+    return render_dict

@@ -66,19 +66,30 @@ class Template:
     Attributes:
         is_constant: there is no tag in it.
         is_single_expression: one value tag and nothing else: its value keeps its type.
+        evaluate: works it out within a run that may go on with other templates (document.py).
         roots: the first names that it reads; `outer_roots`: those outside of sections, which can't be an element's own.
         paths: the constant paths that it reads, as far as no function stands in them.
     """
 
-    __slots__ = ("_get", "_nodes", "_parts", "is_constant", "is_single_expression", "outer_roots", "paths", "roots", "source")
+    __slots__ = (
+        "_nodes",
+        "_parts",
+        "evaluate",
+        "is_constant",
+        "is_single_expression",
+        "outer_roots",
+        "paths",
+        "roots",
+        "source",
+    )
 
     def __init__(self, source: str, nodes: tuple[Node, ...]) -> None:
         self.source = source
         self._nodes = nodes
         self.is_constant = not nodes or (len(nodes) == 1 and isinstance(nodes[0], str))
         self.is_single_expression = len(nodes) == 1 and isinstance(nodes[0], Value)
-        self._get = _compile_value(nodes[0]) if isinstance(nodes[0] if nodes else "", Value) else None  # type: ignore[arg-type]
         self._parts = _compile_nodes(nodes)
+        self.evaluate: Getter = _compile_value(nodes[0]) if len(nodes) == 1 and isinstance(nodes[0], Value) else self._parts
         self.paths = frozenset(_list_paths(nodes))
         self.roots = frozenset(path[0] for path in self.paths)
         self.outer_roots = frozenset(path[0] for path in _list_paths(nodes, inside=False))
@@ -91,14 +102,11 @@ class Template:
         """
         if self.is_constant:
             return self.source
-        run = Run(scope, limits)
-        if self.is_single_expression and self._get is not None:
-            return _guard(self._get, run)
-        return _guard(self._parts, run)
+        return guard(self.evaluate, Run(scope, limits))
 
     def text(self, scope: Mapping[str, object], limits: Limits = DEFAULT) -> str:
         """Work it out as text. Raises as value()."""
-        return self.source if self.is_constant else str(_guard(self._parts, Run(scope, limits)))
+        return self.source if self.is_constant else str(guard(self._parts, Run(scope, limits)))
 
     def holds(self, scope: Mapping[str, object], limits: Limits = DEFAULT) -> bool:
         """Work it out as a condition: null, false, empty text and list, and the text "false" do not hold. Raises as value()."""
@@ -154,7 +162,8 @@ def _constant_path(expression: Expression) -> tuple[str, ...] | None:
     return tuple(each.name for each in expression.segments) if plain else None
 
 
-def _guard(get: Getter, run: Run) -> Any:  # noqa: ANN401 - data
+def guard(get: Getter, run: Run) -> Any:  # noqa: ANN401 - data
+    """Evaluate; what the interpreter itself refuses becomes an error of this language."""
     try:
         return get(run)
     except RecursionError:
@@ -285,7 +294,8 @@ def _compile_path(names: tuple[str, ...]) -> Getter:
         for name in rest:
             if value is None:
                 return None
-            value = look_up(value, name, run.meter)
+            found = value.get(name) if type(value) is dict else None  # the common case, without a call
+            value = found if found is not None else look_up(value, name, run.meter)
         return value
 
     return follow

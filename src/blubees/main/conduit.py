@@ -6,6 +6,7 @@ imported and every kind found before the lock.
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import os
 import signal
@@ -53,6 +54,7 @@ from blubees.steps.book import load_book
 from blubees.vault.seal import Sealer
 from blubees.vault.tokens import TokenShelf
 
+COLLECTOR_THRESHOLDS: Final = (20_000, 50, 100)
 GRACE_SECONDS: Final = 8.0  # to finish what is held when told to stop
 
 
@@ -163,6 +165,8 @@ async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> 
     broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
     conduit = Conduit(start, broker, lock, events)
     await _wait_for_streams(conduit)
+    gc.freeze()  # code and plans stay: the collector need not look at them again and again, nor so often (a third of the CPU)
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     config = uvicorn.Config(
         conduit.front,
         http=GuardedHttpProtocol,
@@ -218,6 +222,8 @@ def main() -> int:
     sys.dont_write_bytecode = True
     events = EventLog(sys.stdout.buffer)
     load_book()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     lock = lock_process(require=start.settings.require_lockdown)
     sys.excepthook = lambda kind, _error, _trace: events("conduit_crashed", error=kind.__name__)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

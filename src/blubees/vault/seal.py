@@ -20,8 +20,11 @@ KEY_BYTES: Final = 32
 
 
 def bind(associated: tuple[str, ...]) -> bytes:
-    """Write what the data belongs to, so that no two tuples give the same bytes: each part with its length before it."""
-    return b"".join(len(part.encode()).to_bytes(4, "big") + part.encode() for part in associated)
+    """Write what the data belongs to, so that no two tuples give the same bytes: ids, names and words with a NUL between."""
+    text = "\0".join(associated)
+    if text.count("\0") != len(associated) - 1:
+        raise ValueError("What data belongs to is told in words without NUL.")
+    return text.encode()
 
 
 class Sealer:
