@@ -1,0 +1,162 @@
+"""The store ports on a real database file: every method sees its own tenant's rows only, and keeps its word."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from blubees.adapters.database import Database, open_database
+from blubees.model.connection import Connection, ConnectionKind
+from blubees.model.errors import ConflictError, UnavailableError
+from blubees.model.flow import TriggerKind
+from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
+from blubees.model.receipt import LicenceState, RunOutcome, RunReceipt, StepOutcome, StepReceipt, TenantSeen
+from blubees.ports import FlowRow, SecretRow, VersionRow
+
+A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
+FLOW = FlowId("greet")
+NAME = ConnectionName("mine")
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'db.sqlite3'}")
+    await opened.migrate()
+    yield opened
+    await opened.close()
+
+
+def run(number: int, tenant: TenantId = A, **changes: object) -> RunReceipt:
+    step = StepReceipt(step="s", kind="set", outcome=StepOutcome.DONE, offset_microseconds=0, duration_microseconds=5)
+    receipt = RunReceipt(
+        tenant=tenant,
+        flow=FLOW,
+        version=1,
+        run=RunId(f"r{number:026d}"),
+        trigger=TriggerKind.WEBHOOK,
+        outcome=RunOutcome.FINISHED,
+        accepted_at_milliseconds=1,
+        started_at_milliseconds=2,
+        duration_microseconds=3,
+        payload_bytes=4,
+        deliveries=1,
+        steps=(step,),
+    )
+    return msgspec.structs.replace(receipt, **changes)
+
+
+def version(number: int, tenant: TenantId = A) -> VersionRow:
+    return VersionRow(tenant=tenant, flow=FLOW, version=number, text=f"v{number}", published_at_milliseconds=number)
+
+
+async def test_flows_versions_and_hooks_belong_to_one_tenant(database: Database) -> None:
+    flows = database.flows
+    await flows.save_draft(FlowRow(tenant=A, flow=FLOW, name="Greet", draft="v1"))
+    await flows.publish(version(1), hook_token_hash="h")
+    await flows.publish(version(2), hook_token_hash="h")
+    assert await flows.load(B, FLOW) is None
+    assert list(await flows.list(B)) == []
+    assert await flows.load_version(B, FLOW, 1) is None
+    assert list(await flows.list_versions(B, FLOW)) == []
+    await flows.make_live(B, FLOW, 1, 9)
+    await flows.set_hook(B, FLOW, "stolen")
+    head = await flows.load(A, FLOW)
+    assert head is not None
+    assert (head.live_version, head.newest_version, head.hook_token_hash) == (2, 2, "h")
+    assert [each.version for each in await flows.list_versions(A, FLOW)] == [2, 1]
+    await flows.save_draft(FlowRow(tenant=B, flow=FLOW, name="Other", draft="b"))
+    changed = await flows.load(A, FLOW)
+    assert changed is not None
+    assert changed.name == "Greet"
+    assert [(row.tenant, each.version) for row, each in await flows.list_live()] == [(A, 2)]
+
+
+async def test_a_version_is_published_once_and_a_draft_changes_nothing_that_is_live(database: Database) -> None:
+    flows = database.flows
+    await flows.save_draft(FlowRow(tenant=A, flow=FLOW, name="Greet", draft="v1"))
+    await flows.publish(version(1), hook_token_hash="")
+    with pytest.raises(ConflictError):
+        await flows.publish(msgspec.structs.replace(version(1), text="another"), hook_token_hash="x")
+    await flows.save_draft(FlowRow(tenant=A, flow=FLOW, name="Greet 2", draft="v2"))
+    head, kept = await flows.load(A, FLOW), await flows.load_version(A, FLOW, 1)
+    assert head is not None
+    assert kept is not None
+    assert (head.draft, head.live_version, head.hook_token_hash, kept.text) == ("v2", 1, "", "v1")
+    await flows.make_live(A, FLOW, 0, 5)
+    assert list(await flows.list_live()) == []
+
+
+async def test_connections_and_keys_belong_to_one_tenant(database: Database) -> None:
+    store = database.connections
+    connection = Connection(
+        tenant=A,
+        name=NAME,
+        kind=ConnectionKind.BEARER,
+        hosts=("a.example", "b.example"),
+        fingerprint="f",
+        created_at_milliseconds=1,
+    )
+    await store.save(SecretRow(connection=connection, key_version=1, sealed=b"\x00sealed"))
+    assert await store.load(B, NAME) is None
+    assert list(await store.list(B)) == []
+    assert await store.delete(B, NAME) is False
+    kept = await store.load(A, NAME)
+    assert kept is not None
+    assert (kept.sealed, kept.connection) == (b"\x00sealed", connection)
+    assert await store.add_key(A, 1, b"one")
+    assert not await store.add_key(A, 1, b"two")
+    assert await store.load_key(B) is None
+    await store.delete_keys(B)
+    assert await store.load_key(A) == (1, b"one")
+    await store.delete_keys(A)
+    assert await store.load_key(A) is None
+    assert await store.delete(A, NAME) is True
+
+
+async def test_runs_belong_to_one_tenant_and_keep_their_first_receipt(database: Database) -> None:
+    store = database.runs
+    await store.record([run(number) for number in range(1, 4)] + [run(4, B)])
+    await store.record([run(1, outcome=RunOutcome.FAILED, deliveries=3)])
+    again = await store.load(A, RunId(f"r{1:026d}"))
+    assert again is not None
+    assert (again.outcome, again.deliveries, len(again.steps)) == (RunOutcome.FINISHED, 3, 1)
+    assert await store.load(B, RunId(f"r{1:026d}")) is None
+    listed = await store.list(A, flow=None, limit=2, before=None)
+    assert [int(each.run[1:]) for each in listed] == [3, 2]
+    assert all(each.steps == () for each in listed)
+    assert [int(each.run[1:]) for each in await store.list(A, flow=FLOW, limit=9, before=RunId(listed[-1].run))] == [1]
+    assert list(await store.list(A, flow=FlowId("other"), limit=9, before=None)) == []
+    assert len(await store.list(None, flow=None, limit=9, before=None)) == 4
+    assert await store.count() == {"finished": 4}
+
+
+async def test_an_older_sight_of_a_tenant_never_overwrites_a_newer_one(database: Database) -> None:
+    def seen(at: int, *, uninstalled: bool = False) -> TenantSeen:
+        return TenantSeen(
+            tenant=A,
+            environment_id="e",
+            environment_type="DEVELOPMENT",
+            cloud_id="c",
+            installation_id=str(at),
+            licence=LicenceState.ACTIVE,
+            seen_at_milliseconds=at,
+            uninstalled=uninstalled,
+        )
+
+    await database.tenants.record(seen(10, uninstalled=True))
+    await database.tenants.record(seen(5))
+    kept = await database.tenants.load(A)
+    assert kept is not None
+    assert (kept.seen.uninstalled, kept.first_seen_at_milliseconds) == (True, 10)
+    await database.tenants.record(seen(20))
+    assert [each.seen.installation_id for each in await database.tenants.list()] == ["20"]
+    assert await database.tenants.load(B) is None
+
+
+async def test_a_database_that_is_away_says_so_without_its_words(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'missing' / 'db.sqlite3'}")
+    with pytest.raises(UnavailableError) as caught:
+        await database.runs.record([run(1)])
+    assert "missing" not in str(caught.value)
+    await database.close()

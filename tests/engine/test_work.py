@@ -1,0 +1,249 @@
+"""The worker, the launcher and the intake: nothing is forgotten before its receipt is safe, nobody stands in another's way."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self
+
+import pytest
+
+from blubees.engine import work as work_module
+from blubees.engine.launch import PROMPT_BURST, LaneChooser, Launcher
+from blubees.engine.message import open_run, seal_run
+from blubees.engine.plan import VERSIONS_KEPT, Plan, PlanShelf
+from blubees.engine.runner import Runner
+from blubees.engine.work import Receipts, Worker
+from blubees.flows import intake as intake_module
+from blubees.flows.intake import Intake
+from blubees.flows.match import FlowIndex
+from blubees.model.call import Call, CallAnswer
+from blubees.model.errors import TamperedError
+from blubees.model.event import RawEvent, Verdict
+from blubees.model.failures import Failure, FailureCode
+from blubees.model.flow import TriggerKind
+from blubees.model.ids import TenantId
+from blubees.model.receipt import RunOutcome, RunReceipt
+from blubees.ports import Lane, Put
+from blubees.vault.seal import Sealer
+from fakes.engine import TENANT, FakeBox, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
+from fakes.machine import FakeChance, FakeClock
+
+SEALER = Sealer(b"k" * 32, FakeChance())
+OTHER = TenantId("t" + "1" * 24)
+STOP = "  - {id: a, kind: stop}"
+CALL = '  - {id: a, kind: http, with: {url: "https://a.example.com/"}}'
+
+
+class Bench:
+    """A worker with everything around it in memory."""
+
+    def __init__(self, plan: Plan | None = None, line: FakeLine | None = None) -> None:
+        self.queue, self.box, self.told = FakeQueue(), FakeBox(), list[str]()
+        self.shelf = make_shelf(*([plan] if plan else []))
+        self.refused = 0
+        self.receipts = Receipts(self.box, self.tell)
+        runner = Runner(
+            FakeClock(), lambda _tenant: line or FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b""))
+        )
+        self.worker = Worker(self.queue, self.shelf, runner, self.receipts, SEALER, FakeClock(), self.tell, self.refuse)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def tell(self, event: str, /, **_fields: float | bool | str) -> None:
+        self.told.append(event)
+
+    def refuse(self) -> None:
+        self.refused += 1
+
+    def give(self, sealed: bytes, *, tenant: TenantId = TENANT, deliveries: int = 1, lane: Lane = Lane.PROMPT) -> FakeTaken:
+        taken = FakeTaken(tenant, sealed, deliveries)
+        self.queue.give[lane].append(taken)
+        return taken
+
+    async def __aenter__(self) -> Self:
+        self.tasks = [asyncio.create_task(self.worker.work_forever()), asyncio.create_task(self.receipts.send_forever())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def until(ask: Callable[[], Any]) -> None:
+    async with asyncio.timeout(5):
+        while not ask():  # noqa: ASYNC110 - what is asked for has no event
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(work_module, "HEARTBEAT_SECONDS", 0.02)
+
+
+async def test_a_run_is_forgotten_only_after_its_receipt_is_in_the_broker() -> None:
+    async with Bench(make_plan(STOP)) as bench:
+        bench.box.failures = 3
+        taken = bench.give(seal_run(make_message(), SEALER))
+        await until(lambda: bench.told.count("receipts_waiting") == 2)
+        assert "finish" not in taken.said
+        await until(lambda: "finish" in taken.said)
+        assert [type(each) for each in bench.box.sent] == [RunReceipt]
+
+
+async def test_a_run_that_was_tampered_with_or_moved_to_another_tenant_is_refused() -> None:
+    sealed = seal_run(make_message(), SEALER)
+    async with Bench(make_plan(STOP)) as bench:
+        bad = [
+            bench.give(sealed[:-1] + bytes((sealed[-1] ^ 1,))),
+            bench.give(sealed, tenant=OTHER),
+            bench.give(b""),
+            bench.give(sealed.replace(b"flow", b"flaw", 1)),
+            bench.give(seal_run(make_message(), Sealer(b"x" * 32, FakeChance()))),
+        ]
+        await until(lambda: all(each.said == ["finish"] for each in bad))
+        assert (bench.refused, bench.box.sent) == (5, [])
+        assert bench.told.count("run_refused") == 5
+
+
+def test_what_is_sealed_opens_for_its_tenant_flow_and_run_only() -> None:
+    message = make_message()
+    sealed = seal_run(message, SEALER)
+    assert open_run(TENANT, sealed, SEALER) == message
+    assert b'"n"' not in sealed
+    with pytest.raises(TamperedError):
+        open_run(OTHER, sealed, SEALER)
+
+
+async def test_held_runs_are_kept_alive_and_handed_back_when_they_do_not_end_in_time() -> None:
+    class Stuck(FakeLine):
+        async def call(self, call: Call) -> CallAnswer | Failure:
+            await asyncio.sleep(30)
+            return self.answer(call)
+
+    line = Stuck(lambda _call: CallAnswer(status=200, headers={}, body=b""))
+    async with Bench(make_plan(CALL), line) as bench:
+        taken = bench.give(seal_run(make_message(), SEALER))
+        await until(lambda: taken.said.count("keep") >= 2)
+        await bench.worker.stop(0.05)
+        assert taken.said[-1] == "hand back"
+        late = bench.give(seal_run(make_message(number=2), SEALER))
+        await until(lambda: late.said == ["hand back"])
+        assert bench.box.sent == []
+
+
+async def test_a_run_whose_plan_is_unknown_waits_for_it_and_fails_in_the_end() -> None:
+    async with Bench() as bench:
+        early = bench.give(seal_run(make_message(), SEALER), deliveries=1)
+        late = bench.give(seal_run(make_message(), SEALER), deliveries=work_module.PLAN_WAIT_DELIVERIES)
+        await until(lambda: early.said[-1:] == ["hand back"] and late.said[-1:] == ["finish"])
+        receipt = bench.box.sent[0]
+        assert isinstance(receipt, RunReceipt)
+        assert receipt.failure is not None
+        assert (receipt.outcome, receipt.failure.code) == (RunOutcome.FAILED, FailureCode.PLAN_MISSING)
+
+
+async def test_no_more_runs_are_held_than_allowed_and_the_bulk_lane_leaves_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = asyncio.Event()
+
+    class Waiting(FakeLine):
+        async def call(self, call: Call) -> CallAnswer | Failure:
+            await gate.wait()
+            return self.answer(call)
+
+    monkeypatch.setattr(work_module, "RUNS_AT_ONCE", 8)
+    line = Waiting(lambda _call: CallAnswer(status=200, headers={}, body=b""))
+    async with Bench(make_plan(CALL), line) as bench:
+        bulk = [bench.give(seal_run(make_message(number=number), SEALER), lane=Lane.BULK) for number in range(10)]
+        await until(lambda: bench.worker.held == 6)
+        prompt = [bench.give(seal_run(make_message(number=number), SEALER)) for number in range(20, 25)]
+        await until(lambda: bench.worker.held == 8)
+        await asyncio.sleep(0.05)
+        assert bench.worker.held == 8
+        gate.set()
+        await until(lambda: all("finish" in each.said for each in bulk + prompt))
+
+
+async def test_a_broker_that_is_away_is_asked_again() -> None:
+    async with Bench(make_plan(STOP)) as bench:
+        bench.queue.is_away = True
+        taken = bench.give(seal_run(make_message(), SEALER))
+        await asyncio.sleep(0.05)
+        bench.queue.is_away = False
+        await until(lambda: "finish" in taken.said)
+
+
+def test_a_noisy_tenant_takes_the_bulk_lane_and_a_quiet_one_never() -> None:
+    clock = FakeClock()
+    lanes = LaneChooser(clock)
+    noisy = [lanes.choose(TENANT) for _ in range(100)]
+    assert noisy.count(Lane.PROMPT) == PROMPT_BURST
+    assert lanes.choose(OTHER) is Lane.PROMPT
+    clock.advance(0.5)
+    assert [lanes.choose(TENANT) for _ in range(20)].count(Lane.PROMPT) == 10
+
+
+def test_a_shelf_keeps_the_versions_that_runs_may_still_need() -> None:
+    shelf = make_shelf(*(make_plan(STOP, version=number) for number in range(1, VERSIONS_KEPT + 3)))
+    assert shelf.get(TENANT, make_message().flow, 2) is None
+    assert shelf.get(TENANT, make_message().flow, 3) is not None
+    shelf.put(TENANT, make_message().flow, None)
+    assert shelf.get(TENANT, make_message().flow, 3) is not None, "runs of a withdrawn flow go on"
+    assert shelf.get(OTHER, make_message().flow, 3) is None
+
+
+class Door:
+    """An intake with everything around it in memory."""
+
+    def __init__(self, plan: Plan, line: FakeLine | None = None) -> None:
+        self.plan, self.queue, self.box = plan, FakeQueue(), FakeBox()
+        index, shelf = FlowIndex(), PlanShelf({})
+        published = plan.published
+        index.changed(published.tenant, published.flow.id, published)
+        shelf = make_shelf(plan)
+        clock, chance = FakeClock(), FakeChance()
+        runner = Runner(clock, lambda _tenant: line or FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b"")))
+        launcher = Launcher(self.queue, SEALER, b"d" * 32, clock)
+        self.intake = Intake(index, shelf, launcher, runner, Receipts(self.box, lambda *_, **__: None), clock, chance)
+
+    async def send(self, *, delivery: str = "") -> Verdict:
+        event = RawEvent(
+            tenant=TENANT, trigger=TriggerKind.WEBHOOK, body=b"{}", document={}, delivery=delivery, hook=self.plan.published
+        )
+        return (await self.intake.admit(event)).verdict
+
+
+async def test_the_intake_says_queued_duplicate_full_and_unavailable() -> None:
+    door = Door(make_plan(STOP))
+    assert [await door.send(delivery="d") for _ in range(2)] == [Verdict.QUEUED, Verdict.DUPLICATE]
+    assert "d" not in {each[3] for each in door.queue.put_runs}, "a delivery id is hashed with a key"
+    door.queue.room_for = 1
+    assert await door.send() is Verdict.FULL
+    door.queue.is_away = True
+    assert await door.send() is Verdict.UNAVAILABLE
+
+
+async def test_callers_who_wait_are_bounded_for_each_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = asyncio.Event()
+
+    class Waiting(FakeLine):
+        async def call(self, call: Call) -> CallAnswer | Failure:
+            await gate.wait()
+            return self.answer(call)
+
+    monkeypatch.setattr(intake_module, "ANSWERING_PER_TENANT", 3)
+    steps = CALL + "\n  - {id: say, kind: respond, with: {json: 1}}"
+    door = Door(make_plan(steps), Waiting(lambda _call: CallAnswer(status=200, headers={}, body=b"")))
+    waiting = [asyncio.create_task(door.send()) for _ in range(3)]
+    await asyncio.sleep(0.02)
+    assert await door.send() is Verdict.FULL
+    gate.set()
+    assert await asyncio.gather(*waiting) == [Verdict.ANSWERED] * 3
+    assert await door.send() is Verdict.ANSWERED
+    assert await door.send(delivery="x") is Verdict.ANSWERED
+    assert await door.send(delivery="x") is Verdict.DUPLICATE
+
+
+async def test_a_run_that_is_too_large_for_the_broker_is_refused_and_not_cut() -> None:
+    launcher = Launcher(queue := FakeQueue(), SEALER, b"d" * 32, FakeClock())
+    assert await launcher.launch(make_message(b'"' + b"x" * 8_388_608 + b'"'), delivery="") is Put.FULL
+    assert queue.put_runs == []

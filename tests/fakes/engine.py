@@ -1,0 +1,145 @@
+"""A queue, a receipt box and a line that stay in memory, and plans made from flow texts."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from blubees.engine.message import RunMessage
+from blubees.engine.plan import Plan, PlanShelf, compile_plan
+from blubees.flows.check import check_flow
+from blubees.model.call import Call, CallAnswer
+from blubees.model.errors import UnavailableError
+from blubees.model.failures import Failure
+from blubees.model.flow import PublishedFlow, TriggerKind
+from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.ports import Lane, Put, RunTaker
+from blubees.steps.book import load_book
+
+TENANT = TenantId("t" + "0" * 24)
+
+
+def make_plan(steps: str, *, tenant: TenantId = TENANT, version: int = 1, trigger: str = "webhook") -> Plan:
+    """Compile a flow with these steps (YAML lines, two spaces in)."""
+    checked = check_flow(f"id: flow\nname: Flow\ntrigger: {{on: {trigger}}}\nsteps:\n{steps}\n", load_book())
+    assert checked.flow is not None, checked.problems
+    token_hash = hashlib.sha256(b"token").hexdigest()
+    published = PublishedFlow(tenant=tenant, version=version, flow=checked.flow, hook_token_hash=token_hash)
+    return compile_plan(published, dict(load_book()))
+
+
+def make_shelf(*plans: Plan) -> PlanShelf:
+    shelf = PlanShelf(dict(load_book()))
+    for plan in plans:
+        shelf.put(plan.published.tenant, plan.published.flow.id, plan.published)
+    return shelf
+
+
+def make_message(body: bytes = b'{"n": 1}', *, tenant: TenantId = TENANT, number: int = 1, version: int = 1) -> RunMessage:
+    return RunMessage(
+        run=RunId(f"r{number:026d}"),
+        tenant=tenant,
+        flow=FlowId("flow"),
+        version=version,
+        trigger=TriggerKind.WEBHOOK,
+        accepted_at_milliseconds=1_795_000_000_000,
+        body=body,
+    )
+
+
+class FakeLine:
+    """Answers calls by a function, and keeps what was asked."""
+
+    def __init__(self, answer: Callable[[Call], CallAnswer | Failure]) -> None:
+        self.answer = answer
+        self.calls: list[Call] = []
+        self.request_bytes = self.answer_bytes = self.http_status = 0
+
+    def start_step(self) -> None:
+        self.request_bytes = self.answer_bytes = self.http_status = 0
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        self.calls.append(call)
+        found = self.answer(call)
+        self.http_status = found.status if isinstance(found, CallAnswer) else 0
+        return found
+
+    call_jira = call
+
+
+class FakeTaken:
+    """Port TakenRun."""
+
+    def __init__(self, tenant: TenantId, sealed: bytes, deliveries: int = 1) -> None:
+        self.tenant, self.sealed, self.deliveries = tenant, sealed, deliveries
+        self.said: list[str] = []
+
+    async def finish(self) -> None:
+        self.said.append("finish")
+
+    async def keep(self) -> None:
+        self.said.append("keep")
+
+    async def hand_back(self) -> None:
+        self.said.append("hand back")
+
+
+class FakeQueue:
+    """Port RunQueue: keeps what is put, gives what is told to give."""
+
+    def __init__(self) -> None:
+        self.put_runs: list[tuple[TenantId, Lane, bytes, str]] = []
+        self.deliveries: set[str] = set()
+        self.give: dict[Lane, list[FakeTaken]] = {lane: [] for lane in Lane}
+        self.room_for = 1_000
+        self.is_away = False
+
+    async def put(self, tenant: TenantId, lane: Lane, sealed: bytes, *, delivery: str) -> Put:
+        if self.is_away:
+            raise UnavailableError("away")
+        if len(self.put_runs) >= self.room_for:
+            return Put.FULL
+        if delivery and delivery in self.deliveries:
+            return Put.DUPLICATE
+        self.deliveries.add(delivery)
+        self.put_runs.append((tenant, lane, sealed, delivery))
+        return Put.QUEUED
+
+    async def claim(self, delivery: str) -> bool:
+        if delivery in self.deliveries:
+            return False
+        self.deliveries.add(delivery)
+        return True
+
+    async def supply(self, lane: Lane, taker: RunTaker) -> None:
+        if self.is_away:
+            raise UnavailableError("away")
+        while True:
+            while self.give[lane] and taker.room() > 0:
+                taker.take(self.give[lane].pop(0))
+            await asyncio.sleep(0.001)
+
+    async def count_waiting(self) -> int:
+        return len(self.put_runs)
+
+
+class FakeBox:
+    """Port ReceiptBox: keeps what is sent; fails as often as told."""
+
+    def __init__(self) -> None:
+        self.sent: list[RunReceipt | TenantSeen] = []
+        self.failures = 0
+
+    async def send(self, receipts: Sequence[RunReceipt | TenantSeen]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise UnavailableError("away")
+        self.sent += receipts
+
+    async def collect(self) -> AsyncIterator[tuple[Sequence[RunReceipt | TenantSeen], int, Callable[[], Awaitable[None]]]]:
+        while self.sent:
+            yield [self.sent.pop(0)], 0, _do_nothing
+
+
+async def _do_nothing() -> None:
+    """Kept."""
