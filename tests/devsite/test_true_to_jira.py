@@ -1,18 +1,27 @@
 """The development Jira site's answers, and the product's requests, against Atlassian's own OpenAPI document and ADF schema."""
 
 import json
+import re
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from jsonschema import Draft4Validator
 from product import call, free_port, wait_for
 
 from blubees.connectors.adf_text import to_adf
+from blubees.steps.book import KindEntry, list_kinds
+from blubees.steps.contract import Example
 from devsite.adf import is_document
+from devsite.app import DevSite
+from devsite.settings import SiteSettings
+from fakes.tools import FakeTools
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "jira"
 MANIFEST = Path(__file__).resolve().parents[2] / "forge" / "manifest.yml"
@@ -152,6 +161,57 @@ def test_answers_and_requests_fit_atlassians_document(api: dict[str, Any], site:
         if problems:
             found[f"{method} {asked}"] = problems
     assert found == {}
+
+
+REQUESTS = [
+    pytest.param(entry, example, id=f"{entry.name}-{number}")
+    for entry in list_kinds()
+    for number, example in enumerate(entry.examples)
+    if entry.name.startswith("jira.") and example.asks
+]
+
+
+@pytest.mark.parametrize(("entry", "example"), REQUESTS)
+async def test_what_the_steps_ask_of_jira_fits_atlassians_document(
+    api: dict[str, Any], entry: KindEntry, example: Example
+) -> None:
+    tools = FakeTools(example)
+    await entry.perform(msgspec.convert(example.settings, entry.settings, strict=False), tools)
+    for asked in tools.calls:
+        path = next(
+            (each for each in api["paths"] if _fits(each, asked.url) and asked.method.lower() in api["paths"][each]), None
+        )
+        assert path is not None, asked.url
+        operation = api["paths"][path][asked.method.lower()]
+        known = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"}
+        assert {name for name, _ in asked.query} <= known
+        if asked.body:
+            status = next(iter(operation["responses"]))
+            assert complaints(api, asked.method.lower(), path, int(status), None, json.loads(asked.body)) == []
+
+
+def _fits(path: str, url: str) -> bool:
+    """Whether a URL is of a path such as /issue/{issueIdOrKey}; the one without a placeholder wins by its place."""
+    return re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", path), url.partition("?")[0]) is not None
+
+
+def test_the_headers_tell_of_the_rate_limit_before_it_is_reached(site: Site) -> None:
+    with urllib.request.urlopen(urllib.request.Request(f"{site.base}/myself", headers=PERSON), timeout=5) as response:
+        assert response.headers["X-RateLimit-Limit"] == "65000"
+        assert response.headers["X-RateLimit-NearLimit"] is None
+        assert response.headers["RateLimit-Policy"] == '"global-app-quota";q=65000;w=3600'
+
+
+def test_points_run_out_as_jira_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = DevSite(SiteSettings(app_url="", manifest=MANIFEST, points_per_hour=10))
+    told = [points.spend(1) for _ in range(11)]
+    assert [good for good, _ in told] == [True] * 10 + [False]
+    assert ["X-RateLimit-NearLimit" in headers for _, headers in told] == [False] * 8 + [True] * 3
+    assert told[-1][1]["RateLimit-Reason"] == "jira-quota-global-based"
+    assert 0 < int(told[-1][1]["Retry-After"]) <= 3_600
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3_600)
+    assert points.spend(1)[0]
 
 
 GOOD = [to_adf("a\nb\n\nc"), to_adf(""), {"version": 1, "type": "doc", "content": [{"type": "rule"}]}]

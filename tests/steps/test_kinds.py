@@ -5,36 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import orjson
 import pytest
 
-from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.book import KindEntry, find_kind, list_kinds
 from blubees.steps.contract import Example
+from fakes.tools import FakeTools
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "steps.md"
-
-
-class FakeTools:
-    """Answers an example's replies in order and keeps what was asked."""
-
-    def __init__(self, example: Example) -> None:
-        self.replies = list(example.replies)
-        self.calls: list[Call] = []
-        self._holds = example.holds
-        self.branch_count = len(example.holds)
-
-    def holds(self, branch: int) -> bool:
-        return self._holds[branch]
-
-    async def call(self, call: Call) -> CallAnswer | Failure:
-        self.calls.append(call)
-        status, body = self.replies.pop(0)
-        content = b"" if body is None else body.encode() if isinstance(body, str) else orjson.dumps(body)
-        return CallAnswer(status=status, headers={"content-type": "application/json"}, body=content)
-
-    call_jira = call
 
 
 CASES = [

@@ -1,0 +1,28 @@
+"""The tools of a step, answering from an example's replies."""
+
+import orjson
+
+from blubees.model.call import Call, CallAnswer
+from blubees.model.failures import Failure
+from blubees.steps.contract import Example
+
+
+class FakeTools:
+    """Answers an example's replies in order and keeps what was asked."""
+
+    def __init__(self, example: Example) -> None:
+        self.replies = list(example.replies)
+        self.calls: list[Call] = []
+        self._holds = example.holds
+        self.branch_count = len(example.holds)
+
+    def holds(self, branch: int) -> bool:
+        return self._holds[branch]
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        self.calls.append(call)
+        status, body = self.replies.pop(0)
+        content = b"" if body is None else body.encode() if isinstance(body, str) else orjson.dumps(body)
+        return CallAnswer(status=status, headers={"content-type": "application/json"}, body=content)
+
+    call_jira = call
