@@ -29,6 +29,7 @@ from blubees.ports import Lane, Put, RunTaker
 
 TAKE_OVER_SECONDS: Final = 12.0  # a conduit that says nothing for so long has lost its runs; promised: within 15 s
 CONNECT_SECONDS: Final = 3.0
+CLOSE_SECONDS: Final = 2.0
 CONFIRM_SECONDS: Final = 4.0  # under Forge's 5 s for an answer
 DUPLICATE_WINDOW_SECONDS: Final = 86_400.0
 RUNS_PER_TENANT_AND_LANE: Final = 5_000
@@ -107,9 +108,11 @@ class Broker:
             await self.stream.add_consumer(str(config.name), consumer)
 
     async def close(self) -> None:
-        """Close the connection."""
-        with contextlib.suppress(nats.errors.Error):
-            await self.client.close()
+        """Close the connection, also one that is being sought again."""
+        self.client.options["max_reconnect_attempts"] = 1  # nats-py can miss its own cancelling and seek a dead broker for ever
+        with contextlib.suppress(nats.errors.Error, OSError):  # a timeout is an OSError: a broker that is gone says nothing
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.client.close()
 
 
 async def connect_broker(address: BrokerAddress) -> Broker:
@@ -407,6 +410,7 @@ class NatsLeaseDesk:
                 await message.respond(self._seal(msgspec.msgpack.encode(lease), ("lease", tenant, name)))
 
         await self._broker.client.subscribe("lease.*", queue="vault", cb=reply)
+        await self._broker.client.flush()  # when this returns, the broker knows that we answer
 
 
 async def _finish_all(messages: list[Msg]) -> None:

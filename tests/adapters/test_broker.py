@@ -1,0 +1,240 @@
+"""The broker ports on a real nats-server: bounds, duplicates, hand-backs, who may see what, and a broker that goes away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from nats.aio.msg import Msg
+
+from blubees.adapters import broker as broker_module
+from blubees.adapters.broker import (
+    Broker,
+    BrokerAddress,
+    NatsLeaseDesk,
+    NatsPlanBoard,
+    NatsReceiptBox,
+    NatsRunQueue,
+    NatsTokenBoard,
+    connect_broker,
+)
+from blubees.main.broker_child import BrokerChild, start_broker
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
+from blubees.model.errors import UnavailableError
+from blubees.model.flow import PublishedFlow
+from blubees.model.ids import ConnectionName, FlowId, TenantId
+from blubees.model.receipt import LicenceState, RunReceipt, TenantSeen
+from blubees.ports import Lane, Put, TakenRun
+from blubees.vault.seal import Sealer
+from fakes.engine import make_plan
+from fakes.machine import FakeChance
+
+A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
+
+
+@dataclass
+class Brokers:
+    """A broker with both of its users."""
+
+    child: BrokerChild
+    control: Broker
+    conduit: Broker
+
+
+@dataclass
+class Taker:
+    """Port RunTaker: keeps what it is given."""
+
+    limit: int = 100
+    taken: list[TakenRun] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def room(self) -> int:
+        return self.limit - len(self.taken)
+
+    def take(self, run: TakenRun) -> None:
+        self.taken.append(run)
+        self.changed.set()
+
+    async def wait_for_room(self) -> None:
+        await asyncio.Event().wait()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.taken) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@pytest.fixture
+async def brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Brokers]:
+    monkeypatch.setattr(broker_module, "RUNS_PER_TENANT_AND_LANE", 3)
+    child = await start_broker(tmp_path, "conduit-password", "control-password")
+    control = await connect_broker(BrokerAddress(child.url, "control", "control-password"))
+    await control.create_streams()
+    conduit = await connect_broker(BrokerAddress(child.url, "conduit", "conduit-password"))
+    yield Brokers(child, control, conduit)
+    await conduit.close()
+    await control.close()
+    if child.process.returncode is None:
+        child.process.terminate()
+    await child.process.wait()
+    await child.drain
+
+
+async def test_each_tenant_and_lane_has_a_bound_of_its_own(brokers: Brokers) -> None:
+    queue = NatsRunQueue(brokers.conduit)
+    found = [await queue.put(A, Lane.PROMPT, b"x", delivery="") for _ in range(4)]
+    assert found == [Put.QUEUED] * 3 + [Put.FULL]
+    assert await queue.put(B, Lane.PROMPT, b"x", delivery="") is Put.QUEUED
+    assert await queue.put(A, Lane.BULK, b"x", delivery="") is Put.QUEUED
+    assert await queue.count_waiting() == 5
+
+
+async def test_a_delivery_counts_once_also_when_it_comes_twice_at_a_time(brokers: Brokers) -> None:
+    queue = NatsRunQueue(brokers.conduit)
+    found = await asyncio.gather(*(queue.put(A, Lane.PROMPT, b"x", delivery="d1") for _ in range(20)))
+    assert sorted(each.value for each in found) == ["duplicate"] * 19 + ["queued"]
+    assert await queue.put(A, Lane.PROMPT, b"y", delivery="d2") is Put.QUEUED
+    assert [await queue.claim("c") for _ in range(3)] == [True, False, False]
+
+
+async def test_runs_come_once_and_again_when_they_are_handed_back(brokers: Brokers) -> None:
+    queue, taker = NatsRunQueue(brokers.conduit), Taker()
+    supply = asyncio.create_task(queue.supply(Lane.PROMPT, taker))
+    for number in range(3):
+        await queue.put(A, Lane.PROMPT, str(number).encode(), delivery="")
+    await taker.until(3)
+    assert {(run.tenant, run.sealed, run.deliveries) for run in taker.taken} == {(A, b"%d" % number, 1) for number in range(3)}
+    back = taker.taken[0]
+    await back.hand_back()
+    await taker.until(4)
+    assert (taker.taken[3].sealed, taker.taken[3].deliveries) == (back.sealed, 2)
+    for run in taker.taken[1:]:
+        await run.finish()
+    await brokers.conduit.client.flush()
+    assert await queue.count_waiting() == 0
+    supply.cancel()
+
+
+async def test_no_more_come_than_there_is_room_for(brokers: Brokers) -> None:
+    queue = NatsRunQueue(brokers.conduit)
+    for tenant in (A, B):
+        for _ in range(3):
+            await queue.put(tenant, Lane.PROMPT, b"x", delivery="")
+    taker = Taker(limit=4)
+    supply = asyncio.create_task(queue.supply(Lane.PROMPT, taker))
+    await taker.until(4)
+    await asyncio.sleep(0.2)
+    assert len(taker.taken) == 4
+    supply.cancel()
+
+
+async def test_the_control_plane_can_neither_read_runs_nor_put_any(brokers: Brokers) -> None:
+    queue = NatsRunQueue(brokers.conduit)
+    await queue.put(A, Lane.PROMPT, b"x", delivery="")
+    with pytest.raises((UnavailableError, asyncio.TimeoutError)):
+        await asyncio.wait_for(NatsRunQueue(brokers.control).put(A, Lane.PROMPT, b"forged", delivery=""), 0.5)
+    taker = Taker()
+    supply = asyncio.create_task(NatsRunQueue(brokers.control).supply(Lane.PROMPT, taker))
+    heard: list[bytes] = []
+
+    async def hear(message: Msg) -> None:
+        heard.append(message.data)
+
+    await brokers.control.client.subscribe("runs.>", cb=hear)
+    await queue.put(B, Lane.PROMPT, b"y", delivery="")
+    await asyncio.sleep(0.3)
+    assert (taker.taken, heard, await queue.count_waiting()) == ([], [], 2)
+    supply.cancel()
+
+
+async def test_plans_are_told_from_the_beginning_and_go_on_being_told(brokers: Brokers) -> None:
+    board, told = NatsPlanBoard(brokers.control), list[tuple[TenantId, FlowId, int]]()
+    plan = make_plan("  - {id: a, kind: stop}", tenant=A).published
+
+    def learn(tenant: TenantId, flow: FlowId, published: PublishedFlow | None) -> None:
+        told.append((tenant, flow, published.version if published else 0))
+
+    await board.post(plan)
+    await NatsPlanBoard(brokers.conduit).watch(learn)
+    assert told == [(A, plan.flow.id, 1)]
+    await board.withdraw(A, plan.flow.id)
+    async with asyncio.timeout(5):
+        while len(told) < 2:  # noqa: ASYNC110 - what is told has no event here
+            await asyncio.sleep(0.01)
+    assert told[1] == (A, plan.flow.id, 0)
+    with pytest.raises((UnavailableError, asyncio.TimeoutError)):
+        await asyncio.wait_for(NatsPlanBoard(brokers.conduit).post(plan), 0.5)
+
+
+async def test_tokens_reach_every_conduit(brokers: Brokers) -> None:
+    board, told = NatsTokenBoard(brokers.conduit), list[tuple[TenantId, bytes]]()
+    await board.post(A, b"old")
+    await board.post(A, b"new")
+    await board.watch(lambda tenant, sealed: told.append((tenant, sealed)))
+    assert told == [(A, b"new")]
+
+
+async def test_what_is_no_receipt_is_refused_and_counted(brokers: Brokers) -> None:
+    box = NatsReceiptBox(brokers.conduit)
+    seen = TenantSeen(
+        tenant=A,
+        environment_id="e",
+        environment_type="DEVELOPMENT",
+        cloud_id="1" * 36,
+        installation_id="i",
+        licence=LicenceState.ABSENT,
+        seen_at_milliseconds=1,
+    )
+    await box.send([seen, {"tenant": A, "summary": "payload"}, "text", seen])  # type: ignore[list-item]
+    await brokers.conduit.stream.publish("receipts", b"\xc1 no msgpack")
+    good, refused = list[RunReceipt | TenantSeen](), 0
+    async with asyncio.timeout(5):
+        async for receipts, count, finish in NatsReceiptBox(brokers.control).collect():
+            good += receipts
+            refused += count
+            await finish()
+            if refused >= 3:
+                break
+    assert (good, refused) == ([seen, seen], 3)
+
+
+async def test_a_lease_opens_for_its_tenant_and_name_only(brokers: Brokers) -> None:
+    key, chance = b"l" * 32, FakeChance()
+    lease = Lease(
+        kind=ConnectionKind.BEARER,
+        hosts=("a.example.com",),
+        user_name="",
+        parameter="",
+        secret="s3cret",
+        expires_at_milliseconds=1,
+    )
+
+    async def answer(tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
+        return lease if (tenant, name) == (A, "mine") else LeaseRefusal.MISSING
+
+    sealer = Sealer(key, chance)
+    await NatsLeaseDesk(brokers.control, sealer.seal, sealer.unseal).serve(answer)
+    desk = NatsLeaseDesk(brokers.conduit, sealer.seal, sealer.unseal)
+    assert await desk.borrow(A, ConnectionName("mine")) == lease
+    assert await desk.borrow(B, ConnectionName("mine")) is LeaseRefusal.MISSING
+    other = Sealer(b"x" * 32, chance)
+    assert (
+        await NatsLeaseDesk(brokers.conduit, other.seal, other.unseal).borrow(A, ConnectionName("mine"))
+        is LeaseRefusal.UNAVAILABLE
+    )
+
+
+async def test_a_broker_that_is_gone_makes_unavailable_and_never_a_lost_run(
+    brokers: Brokers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_module, "CONFIRM_SECONDS", 0.3)
+    queue = NatsRunQueue(brokers.conduit)
+    brokers.child.process.kill()
+    await brokers.child.process.wait()
+    with pytest.raises(UnavailableError):
+        await queue.put(A, Lane.PROMPT, b"x", delivery="")
+    with pytest.raises(UnavailableError):
+        await queue.claim("d")
