@@ -24,6 +24,7 @@ from devsite.tokens import TokenMaker
 
 PERSON = PEOPLE[0][0]
 SHOWN = 200
+RECEIVED = 2_000
 HOUR_SECONDS = 3_600
 NEAR_LIMIT = 0.2  # of the points of an hour: from here on the headers warn
 PAGE_HEADERS = {
@@ -40,7 +41,7 @@ class DevSite:
         self.tokens = TokenMaker(settings)
         self.sites = {site.cloud_id: site for site in (Site(number, settings.port) for number in range(settings.sites))}
         self.writes = Writes()
-        self.received: deque[Json] = deque(maxlen=SHOWN)
+        self.received: deque[Json] = deque(maxlen=RECEIVED)
         self.shown: deque[Json] = deque(maxlen=SHOWN)
         self.watchers: set[asyncio.Queue[Json]] = set()
         self.faults: deque[tuple[str, int, float]] = deque()

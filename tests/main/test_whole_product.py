@@ -1,5 +1,7 @@
 """The whole product as its users meet it: real processes, a real broker, a real database file, the development Jira site."""
 
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -15,6 +17,7 @@ from product import ROOT, Product, call, run_product, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 JSON = {"Content-Type": "application/json"}
+BURST = 500  # webhooks
 SECRET_WORDS = "canary-Zq83hd02kfLmWx71"
 ECHO = (ROOT / "examples" / "flows" / "echo.yaml").read_text()
 
@@ -225,15 +228,44 @@ def test_a_killed_conduit_loses_no_run(tmp_path: Path) -> None:
                         break
                     time.sleep(0.05)
 
-        threads = [threading.Thread(target=send, args=(range(start, 160, 4),)) for start in range(4)]
+        threads = [threading.Thread(target=send, args=(range(start, BURST, 4),)) for start in range(4)]
         for thread in threads:
             thread.start()
         time.sleep(0.15)
         os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
         for thread in threads:
             thread.join()
-        assert len(accepted) == 160
-        wait_for(lambda: set(received(product, "burst")) == set(range(160)), 40)
+        assert len(accepted) == BURST
+        wait_for(lambda: set(received(product, "burst")) == set(range(BURST)), 40)
         wait_for(lambda: len(product.find("blubees.main.conduit")) == 2)
         tenant = product.tenant()
-        wait_for(lambda: len(product.operator().get(f"/tenants/{tenant}/runs?flow=burst&limit=1000")) == 160, 30)
+        wait_for(lambda: len(product.operator().get(f"/tenants/{tenant}/runs?flow=burst&limit=1000")) == BURST, 30)
+
+
+def test_a_signed_webhook_starts_its_flow_and_a_forged_or_old_one_does_not(product: Product) -> None:
+    tenant = product.tenant()
+    secret = "whsec-0193kdlqpwmz"
+    product.operator().put(f"/tenants/{tenant}/connections/hook-secret", {"kind": "signing_secret", "secret": secret})
+    signed = "trigger: {on: webhook, signature: {scheme: slack, connection: hook-secret}}"
+    path = product.publish(ECHO.replace("id: echo", "id: signed").replace("trigger: {on: webhook}", signed), probe=False)
+    body = b'{"issue": {"key": "A-1", "fields": {"summary": "hi"}}}'
+
+    def sign(at: float, key: str = secret) -> dict[str, str]:
+        base = b"v0:%d:" % int(at) + body
+        digest = hmac.new(key.encode(), base, hashlib.sha256).hexdigest()
+        return JSON | {"X-Slack-Request-Timestamp": str(int(at)), "X-Slack-Signature": f"v0={digest}"}
+
+    wait_for(lambda: call(path, body, sign(time.time()))[0] == 200)
+    unknown = call(path[:-4] + "AAAA", body, JSON)
+    for headers in (JSON, sign(time.time(), "another"), sign(time.time() - 3_600), sign(time.time() + 3_600)):
+        assert call(path, body, headers) == unknown
+    assert call(path, body + b" ", sign(time.time())) == unknown
+
+
+def test_when_the_broker_dies_all_of_it_ends_at_once_with_a_code(tmp_path: Path) -> None:
+    with run_product(tmp_path) as product:
+        started = time.monotonic()
+        os.kill(product.find("nats-server")[0], signal.SIGKILL)
+        assert product.process.wait(20) == 1
+        assert time.monotonic() - started < 12, "nothing waits to be killed"
+        assert '"event":"broker_died"' in product.log.read_text()
