@@ -378,10 +378,6 @@ class RunStore(Protocol):
         """Newest first, without steps. `tenant` None is for operators only. `before`: the last id of the page before."""
         ...
 
-    async def count(self) -> Mapping[str, int]:
-        """Runs by outcome, over all tenants."""
-        ...
-
 
 # ---------------------------------------------------------------- keys
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from blubees.model.failures import Failure, FailureCode
-from blubees.steps.book import KindEntry, find_kind, list_kinds
+from blubees.steps.book import KindEntry, list_kinds
 from blubees.steps.contract import Example
 from fakes.tools import FakeTools
 
@@ -47,7 +47,3 @@ def test_a_kind_has_examples_of_success_and_failure_and_its_documentation(entry:
     section = page.split(f"## {entry.name}\n")[1].split("\n## ")[0]
     for each in dataclasses.fields(entry.settings):
         assert f"`{each.name}`" in section
-
-
-def test_a_name_that_is_no_kind_is_none() -> None:
-    assert find_kind("htp") is None

@@ -50,11 +50,6 @@ class Database:
         async with self._engine.begin() as connection:
             await connection.run_sync(_run_migrations)
 
-    async def ping(self) -> None:
-        """Raise UnavailableError when the database does not answer."""
-        async with _using(self._engine) as connection:
-            await connection.execute(sa.text("SELECT 1"))
-
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
@@ -310,12 +305,6 @@ class SqlRunStore:
         async with _using(self._engine) as connection:
             rows = (await connection.execute(query)).all()
         return [msgspec.structs.replace(_read_receipt(row[0], row[1]), steps=()) for row in rows]
-
-    async def count(self) -> Mapping[str, int]:
-        """See the port."""
-        query = sa.select(RUNS.c.outcome, sa.func.count()).group_by(RUNS.c.outcome)
-        async with _using(self._engine) as connection:
-            return {str(row[0]): int(row[1]) for row in await connection.execute(query)}
 
 
 @asynccontextmanager

@@ -114,11 +114,6 @@ class Supervisor:
             each.close()
         (self._settings.data / "operator.json").unlink(missing_ok=True)
 
-    def list_processes(self) -> dict[str, int]:
-        """Process ids by name, of those that run."""
-        found = {child.name: child.process.pid for child in self._children if child.process is not None}
-        return found | ({"broker": self._broker.process.pid} if self._broker else {})
-
     async def _stop_children(self, children: list[Child]) -> None:
         running = [child.process for child in children if child.process and child.process.returncode is None]
         for process in running:

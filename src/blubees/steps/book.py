@@ -47,11 +47,6 @@ def load_book() -> dict[str, KindEntry]:
     return book
 
 
-def find_kind(name: str) -> KindEntry | None:
-    """One kind, or None."""
-    return load_book().get(name)
-
-
 def list_kinds() -> tuple[KindEntry, ...]:
     """All kinds, by name."""
     return tuple(load_book()[name] for name in sorted(load_book()))
