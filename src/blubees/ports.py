@@ -88,6 +88,14 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+class Finishable(Protocol):
+    """Something that can be forgotten once its receipt is safe."""
+
+    async def finish(self) -> None:
+        """Forget it."""
+        ...
+
+
 class TakenRun(Protocol):
     """A run that this conduit holds until it says what became of it. Else another gets it after the take-over time."""
 
@@ -167,6 +175,29 @@ class RunQueue(Protocol):
 
     async def count_waiting(self) -> int:
         """Runs in the broker that nobody finished yet."""
+        ...
+
+
+class CheckpointStore(Protocol):
+    """How far runs are, sealed, in the broker's memory: one checkpoint a run, and nobody overwrites another's unseen."""
+
+    async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, after: int) -> int | None:
+        """Save a checkpoint; gives its number, or None when it is not `after` that is there: another conduit has the run.
+
+        Args:
+            after: the number of the checkpoint that this one follows; 0 for none.
+
+        Raises:
+            UnavailableError: the broker did not confirm: it may or may not be saved.
+        """
+        ...
+
+    async def load(self, tenant: TenantId, run: RunId) -> tuple[int, bytes] | None:
+        """Give (number, sealed) of a run's checkpoint. Raises UnavailableError."""
+        ...
+
+    async def drop(self, tenant: TenantId, run: RunId) -> None:
+        """Forget a run's checkpoint."""
         ...
 
 

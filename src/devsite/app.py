@@ -42,6 +42,7 @@ class DevSite:
         self.sites = {site.cloud_id: site for site in (Site(number, settings.port) for number in range(settings.sites))}
         self.writes = Writes()
         self.received: deque[Json] = deque(maxlen=RECEIVED)
+        self.keys_seen: dict[str, Json] = {}
         self.shown: deque[Json] = deque(maxlen=SHOWN)
         self.watchers: set[asyncio.Queue[Json]] = set()
         self.faults: deque[tuple[str, int, float]] = deque()
@@ -244,9 +245,15 @@ class DevSite:
             document = orjson.loads(raw)
         except orjson.JSONDecodeError:
             return JSONResponse({"error": "not JSON"}, 400)
+        key = request.headers.get("idempotency-key", "")
+        if key and key in self.keys_seen:  # as Stripe and others do: the same key is the same request
+            return JSONResponse(self.keys_seen[key])
         self.received.append(document)
         self.show({"kind": "thirdparty", "document": document})
-        return JSONResponse({"ok": True, "number": len(self.received)})
+        answer = {"ok": True, "number": len(self.received)}
+        if key:
+            self.keys_seen[key] = answer
+        return JSONResponse(answer)
 
     # ------------------------------------------------------------ page
 

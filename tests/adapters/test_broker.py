@@ -12,6 +12,7 @@ from blubees.adapters import broker as broker_module
 from blubees.adapters.broker import (
     Broker,
     BrokerAddress,
+    NatsCheckpointStore,
     NatsLeaseDesk,
     NatsPlanBoard,
     NatsReceiptBox,
@@ -23,7 +24,7 @@ from blubees.main.broker_child import BrokerChild, start_broker
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
-from blubees.model.ids import ConnectionName, FlowId, TenantId
+from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, RunReceipt, TenantSeen
 from blubees.ports import Lane, Put, TakenRun
 from blubees.vault.seal import Sealer
@@ -150,6 +151,26 @@ async def test_the_control_plane_can_neither_read_runs_nor_put_any(brokers: Brok
     supply.cancel()
 
 
+async def test_a_checkpoint_follows_the_one_that_its_conduit_knows(brokers: Brokers) -> None:
+    store, run = NatsCheckpointStore(brokers.conduit), RunId("r" + "0" * 26)
+    assert await store.load(A, run) is None
+    first = await store.save(A, run, b"one", after=0)
+    assert first
+    assert await store.save(A, run, b"another's", after=0) is None
+    second = await store.save(A, run, b"two", after=first)
+    assert second
+    assert await store.load(A, run) == (second, b"two")
+    assert await store.load(B, run) is None
+    assert await store.save(B, run, b"b", after=0)
+    await store.drop(A, run)
+    await brokers.conduit.client.flush()
+    await asyncio.sleep(0.05)
+    assert await store.load(A, run) is None
+    assert await store.load(B, run) is not None
+    with pytest.raises((UnavailableError, asyncio.TimeoutError)):
+        await asyncio.wait_for(NatsCheckpointStore(brokers.control).save(A, run, b"forged", after=0), 0.5)
+
+
 async def test_plans_are_told_from_the_beginning_and_go_on_being_told(brokers: Brokers) -> None:
     board, told = NatsPlanBoard(brokers.control), list[tuple[TenantId, FlowId, int]]()
     plan = make_plan("  - {id: a, kind: stop}", tenant=A).published
@@ -238,3 +259,7 @@ async def test_a_broker_that_is_gone_makes_unavailable_and_never_a_lost_run(
         await queue.put(A, Lane.PROMPT, b"x", delivery="")
     with pytest.raises(UnavailableError):
         await queue.claim("d")
+    monkeypatch.setattr(broker_module, "SAVE_SECONDS", 0.3)
+    checkpoints = NatsCheckpointStore(brokers.conduit)
+    with pytest.raises(UnavailableError):
+        await checkpoints.save(A, RunId("r" + "0" * 26), b"x", after=0)

@@ -114,7 +114,7 @@ async def test_a_resumed_run_enters_the_branch_that_it_had_entered() -> None:
     line = FakeLine(ok)
     answered = await make_runner(line).perform(plan, make_message(), answering=True)
     assert isinstance(answered, Answered)
-    assert answered.message.entered == {"way": 0}
+    assert answered.message.state.entered == {"way": 0}
     await make_runner(line).perform(plan, answered.message)
     assert [call.url.rpartition("/")[2] for call in line.calls] == ["in", "after"]
 

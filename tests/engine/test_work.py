@@ -7,8 +7,9 @@ from typing import Any, Self
 import pytest
 
 from blubees.engine import work as work_module
+from blubees.engine.journal import Journal
 from blubees.engine.launch import PROMPT_BURST, LaneChooser, Launcher
-from blubees.engine.message import open_run, seal_run
+from blubees.engine.message import RunState, open_run, seal_run
 from blubees.engine.plan import VERSIONS_KEPT, Plan, PlanShelf
 from blubees.engine.runner import Runner
 from blubees.engine.work import Receipts, Worker
@@ -24,7 +25,7 @@ from blubees.model.ids import TenantId
 from blubees.model.receipt import RunOutcome, RunReceipt
 from blubees.ports import Lane, Put
 from blubees.vault.seal import Sealer
-from fakes.engine import TENANT, FakeBox, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
+from fakes.engine import TENANT, FakeBox, FakeCheckpoints, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
 from fakes.machine import FakeChance, FakeClock
 
 SEALER = Sealer(b"k" * 32, FakeChance())
@@ -44,7 +45,10 @@ class Bench:
         runner = Runner(
             FakeClock(), lambda _tenant: line or FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b""))
         )
-        self.worker = Worker(self.queue, self.shelf, runner, self.receipts, SEALER, FakeClock(), self.tell, self.refuse)
+        self.checkpoints = FakeCheckpoints()
+        self.worker = Worker(
+            self.queue, self.checkpoints, self.shelf, runner, self.receipts, SEALER, FakeClock(), self.tell, refused=self.refuse
+        )
         self.tasks: list[asyncio.Task[None]] = []
 
     def tell(self, event: str, /, **_fields: float | bool | str) -> None:
@@ -88,6 +92,34 @@ async def test_a_run_is_forgotten_only_after_its_receipt_is_in_the_broker() -> N
         assert "finish" not in taken.said
         await until(lambda: "finish" in taken.said)
         assert [type(each) for each in bench.box.sent] == [RunReceipt]
+
+
+async def test_a_run_that_is_taken_over_goes_on_from_its_checkpoint_and_leaves_none_behind() -> None:
+    line = FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b""))
+    async with Bench(make_plan(CALL + "\n" + CALL.replace("id: a", "id: b")), line) as bench:
+        message = make_message()
+        journal = Journal(bench.checkpoints, SEALER, FakeClock(), message)
+        await journal.save(RunState(done={"a": None}))
+        taken = bench.give(seal_run(message, SEALER), deliveries=2)
+        await until(lambda: "finish" in taken.said and not bench.checkpoints.kept)
+        assert len(line.calls) == 1, "the first step is done already"
+
+
+async def test_a_run_whose_checkpoint_can_not_be_read_now_is_handed_back() -> None:
+    async with Bench(make_plan(STOP)) as bench:
+        bench.checkpoints.away = 1
+        taken = bench.give(seal_run(make_message(), SEALER), deliveries=2)
+        await until(lambda: taken.said == ["hand back"])
+        assert bench.box.sent == []
+
+
+async def test_a_run_that_another_conduit_has_is_left_to_it_without_a_word() -> None:
+    async with Bench(make_plan(CALL.replace("with: {", "with: {method: POST, "))) as bench:
+        message = make_message()
+        await Journal(bench.checkpoints, SEALER, FakeClock(), message).save(RunState())
+        taken = bench.give(seal_run(message, SEALER), deliveries=1)
+        await until(lambda: "run_lost_to_another" in bench.told)
+        assert (taken.said.count("finish"), taken.said.count("hand back"), bench.box.sent) == (0, 0, [])
 
 
 async def test_a_run_that_was_tampered_with_or_moved_to_another_tenant_is_refused() -> None:

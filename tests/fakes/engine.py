@@ -123,6 +123,38 @@ class FakeQueue:
         return len(self.put_runs)
 
 
+class FakeCheckpoints:
+    """Port CheckpointStore."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[TenantId, RunId], tuple[int, bytes]] = {}
+        self.saved: list[bytes] = []
+        self.away = 0
+        self.unconfirmed = 0
+
+    async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, after: int) -> int | None:
+        if self.away:
+            self.away -= 1
+            raise UnavailableError("away")
+        if self.kept.get((tenant, run), (0, b""))[0] != after:
+            return None
+        self.saved.append(sealed)
+        self.kept[tenant, run] = (len(self.saved), sealed)
+        if self.unconfirmed:
+            self.unconfirmed -= 1
+            raise UnavailableError("saved, but the answer was lost")
+        return len(self.saved)
+
+    async def load(self, tenant: TenantId, run: RunId) -> tuple[int, bytes] | None:
+        if self.away:
+            self.away -= 1
+            raise UnavailableError("away")
+        return self.kept.get((tenant, run))
+
+    async def drop(self, tenant: TenantId, run: RunId) -> None:
+        self.kept.pop((tenant, run), None)
+
+
 class FakeBox:
     """Port ReceiptBox: keeps what is sent; fails as often as told."""
 

@@ -214,10 +214,11 @@ def test_a_forged_invocation_is_refused(product: Product, claims: dict[str, Any]
     assert answer["message"] == "The invocation token was not accepted."
 
 
-def test_a_killed_conduit_loses_no_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("effect", ["keyed", "unsafe"])
+def test_a_killed_conduit_loses_no_run_and_no_finished_effect_happens_twice(tmp_path: Path, effect: str) -> None:
     with run_product(tmp_path) as product:
         add_sink(product)
-        path = product.publish(sink_flow(product, "burst"))
+        path = product.publish(sink_flow(product, "burst").replace("method: POST", f"method: POST, effect: {effect}"))
         accepted: list[int] = []
 
         def send(numbers: range) -> None:
@@ -236,10 +237,17 @@ def test_a_killed_conduit_loses_no_run(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert len(accepted) == BURST
-        wait_for(lambda: set(received(product, "burst")) == set(range(BURST)), 40)
-        wait_for(lambda: len(product.find("blubees.main.conduit")) == 2)
         tenant = product.tenant()
-        wait_for(lambda: len(product.operator().get(f"/tenants/{tenant}/runs?flow=burst&limit=1000")) == BURST, 30)
+        runs = wait_for(
+            lambda: len(found := product.operator().get(f"/tenants/{tenant}/runs?flow=burst&limit=1000")) == BURST and found, 40
+        )
+        doubtful = [run for run in runs if run.get("failure", {}).get("code") == "in_doubt"]
+        done = received(product, "burst")
+        assert len(done) == len(set(done)), "no effect twice"
+        assert BURST - len(done) <= len(doubtful) < 100, "what did not happen is shown as in doubt"
+        assert len(doubtful) == 0 or effect == "unsafe"
+        assert all(run["outcome"] == "finished" for run in runs if run not in doubtful)
+        wait_for(lambda: len(product.find("blubees.main.conduit")) == 2)
 
 
 def test_a_signed_webhook_starts_its_flow_and_a_forged_or_old_one_does_not(product: Product) -> None:

@@ -23,7 +23,7 @@ from nats.js.client import JetStreamContext
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.flow import PublishedFlow
-from blubees.model.ids import ConnectionName, FlowId, TenantId
+from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import RunReceipt, TenantSeen
 from blubees.ports import Lane, Put, RunTaker
 
@@ -34,6 +34,9 @@ CONFIRM_SECONDS: Final = 4.0  # under Forge's 5 s for an answer
 DUPLICATE_WINDOW_SECONDS: Final = 86_400.0
 RUNS_PER_TENANT_AND_LANE: Final = 5_000
 RUNS_MAX_BYTES: Final = 1_073_741_824
+CHECKPOINTS_MAX_BYTES: Final = 1_073_741_824
+CHECKPOINT_SECONDS: Final = 3_600.0  # longer than a run may take
+SAVE_SECONDS: Final = 2.0
 RECEIPTS_MAX_BYTES: Final = 268_435_456
 PLANS_MAX_BYTES: Final = 1_073_741_824
 VERSIONS_KEPT: Final = 5
@@ -44,6 +47,7 @@ RECEIPT_MESSAGES: Final = 64  # each of many receipts: what is kept in one trans
 RECEIPT_PAUSE_SECONDS: Final = 0.05  # between two transactions: a few large ones cost less than many small ones
 LEASE_WAIT_SECONDS: Final = 3.0
 _PER_SUBJECT_FULL: Final = 10077  # JetStream: maximum messages per subject, or stream limits, exceeded
+_WRONG_SEQUENCE_CODES: Final = frozenset({10071, 10164})
 _FULL_CODES: Final = frozenset({_PER_SUBJECT_FULL, 10047, 10122})
 
 
@@ -97,6 +101,15 @@ class Broker:
         lanes = [_work_consumer(lane.value, f"runs.{lane.value}.*", 50_000) for lane in Lane]
         await self._create_stream(runs, *lanes)
         await self._create_stream(receipts, _work_consumer("ledger", "receipts", 1_000))
+        checkpoints = StreamConfig(
+            name="CHECKPOINTS",
+            subjects=["checkpoints.*.*"],
+            max_msgs_per_subject=1,
+            max_bytes=CHECKPOINTS_MAX_BYTES,
+            max_age=CHECKPOINT_SECONDS,
+            discard=DiscardPolicy.NEW,
+        )
+        await self._create_stream(checkpoints)
         for config in (claims, plans, tokens):  # last: conduits wait for plans and tokens, and find the rest in place
             await self._create_stream(config)
 
@@ -178,6 +191,7 @@ class _Refusal(msgspec.Struct):
 class _Confirmation(msgspec.Struct):
     """The broker's answer to a published message."""
 
+    seq: int = 0
     duplicate: bool = False
     error: _Refusal | None = None
 
@@ -229,6 +243,46 @@ class NatsRunQueue:
             return self._confirmation.decode(reply.data)
         except (nats.errors.Error, OSError, msgspec.DecodeError) as error:
             raise UnavailableError("The broker did not confirm the run.", retry_after_seconds=2) from error
+
+
+class NatsCheckpointStore:
+    """Port CheckpointStore: one subject a run, which keeps its newest message."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._confirmation = msgspec.json.Decoder(_Confirmation)
+
+    async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, after: int) -> int | None:
+        """See the port."""
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(after)}
+        try:
+            reply = await self._broker.client.request(
+                f"checkpoints.{tenant}.{run}", sealed, timeout=SAVE_SECONDS, headers=headers
+            )
+            confirmed = self._confirmation.decode(reply.data)
+        except (nats.errors.Error, OSError, msgspec.DecodeError) as error:
+            raise UnavailableError("The broker did not confirm the checkpoint.") from error
+        if confirmed.error is None:
+            return confirmed.seq
+        if confirmed.error.err_code in _WRONG_SEQUENCE_CODES:
+            return None
+        raise UnavailableError("The broker did not take the checkpoint.")
+
+    async def load(self, tenant: TenantId, run: RunId) -> tuple[int, bytes] | None:
+        """See the port."""
+        try:
+            found = await self._broker.stream.get_last_msg("CHECKPOINTS", f"checkpoints.{tenant}.{run}")
+        except nats.js.errors.NotFoundError:
+            return None
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError("The broker does not give the checkpoint.") from error
+        return int(found.seq or 0), found.data or b""
+
+    async def drop(self, tenant: TenantId, run: RunId) -> None:
+        """See the port. Not waited for: what is not dropped goes with its age."""
+        with contextlib.suppress(nats.errors.Error):
+            subject = f"checkpoints.{tenant}.{run}"
+            await self._broker.client.publish("$JS.API.STREAM.PURGE.CHECKPOINTS", b'{"filter":"%s"}' % subject.encode())
 
 
 class _Pull:
@@ -410,7 +464,8 @@ class NatsLeaseDesk:
                 await message.respond(self._seal(msgspec.msgpack.encode(lease), ("lease", tenant, name)))
 
         await self._broker.client.subscribe("lease.*", queue="vault", cb=reply)
-        await self._broker.client.flush()  # when this returns, the broker knows that we answer
+        for _ in range(2):  # then the broker knows that we answer; nats-py's flush overtakes what it has not yet written
+            await self._broker.client.flush()
 
 
 async def _finish_all(messages: list[Msg]) -> None:

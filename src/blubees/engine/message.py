@@ -11,10 +11,30 @@ import msgspec
 from blubees.model.errors import TamperedError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
-from blubees.model.receipt import StepReceipt
+from blubees.model.receipt import RunReceipt, StepReceipt
 from blubees.vault.seal import Sealer
 
 RUN_MAX_BYTES: Final = 8_388_608  # the broker's largest message; docs/decisions/0004-size-limits.md
+
+
+class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a run is: what another conduit needs, besides the run's message, to go on with it.
+
+    Attributes:
+        done: results of steps that are done, by step id; null where no later step reads it.
+        entered: which branch a block took.
+        variables: what `set` steps gave, as far as a later step reads it.
+        receipts: of the steps that are done.
+        attempting: the step whose unsafe call was begun; empty when none is under way.
+        receipt: the run's, once it has ended.
+    """
+
+    done: dict[str, Any] = {}
+    entered: dict[str, int] = {}
+    variables: dict[str, Any] = {}
+    receipts: tuple[StepReceipt, ...] = ()
+    attempting: str = ""
+    receipt: RunReceipt | None = None
 
 
 class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -22,9 +42,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     Attributes:
         body: the event as JSON bytes, or empty.
-        done: results of steps that are done, by step id; `entered`: which branch a block took.
-        variables: what `set` steps gave.
-        receipts: of the steps that are done.
+        state: how far it is.
     """
 
     run: RunId
@@ -36,14 +54,12 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     body: bytes
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
-    done: dict[str, Any] = {}
-    entered: dict[str, int] = {}
-    variables: dict[str, Any] = {}
-    receipts: tuple[StepReceipt, ...] = ()
+    state: RunState = RunState()
 
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(RunMessage)
+_STATE_DECODER = msgspec.msgpack.Decoder(RunState)
 
 
 def seal_run(message: RunMessage, sealer: Sealer) -> bytes:
@@ -66,3 +82,13 @@ def open_run(tenant: TenantId, sealed: bytes, sealer: Sealer) -> RunMessage:
     flow, run = head[:size].decode("ascii", "replace"), head[size:].decode("ascii", "replace")
     plain = sealer.unseal(sealed[1 + size + 27 :], ("run", tenant, flow, run))
     return _DECODER.decode(plain)
+
+
+def seal_state(message: RunMessage, state: RunState, sealer: Sealer) -> bytes:
+    """Seal how far a run is, for its checkpoint."""
+    return sealer.seal(_ENCODER.encode(state), ("checkpoint", message.tenant, message.flow, message.run))
+
+
+def open_state(message: RunMessage, sealed: bytes, sealer: Sealer) -> RunState:
+    """Open a run's checkpoint. Raises TamperedError: it is not this run's."""
+    return _STATE_DECODER.decode(sealer.unseal(sealed, ("checkpoint", message.tenant, message.flow, message.run)))

@@ -9,7 +9,7 @@ from typing import Final
 
 from blubees.expressions.document import CompiledDocument, compile_document
 from blubees.expressions.template import Template, compile_template
-from blubees.model.flow import Branch, PublishedFlow, Step
+from blubees.model.flow import Branch, OnDoubt, PublishedFlow, Step
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.steps.book import KindEntry
 
@@ -33,15 +33,38 @@ class CompiledStep:
     kind: KindEntry
     settings: CompiledDocument
     branches: tuple[CompiledBranch, ...]
+    on_doubt: OnDoubt
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What smart values read: results of steps and first names; `all_steps` when one reads `steps` as a whole."""
+
+    steps: frozenset[str] = frozenset()
+    roots: frozenset[str] = frozenset()
+    all_steps: bool = False
+
+    def __or__(self, other: "Reads") -> "Reads":
+        return Reads(self.steps | other.steps, self.roots | other.roots, self.all_steps or other.all_steps)
+
+    def keeps(self, step: str) -> bool:
+        """Whether a step's result is read. Names ignore case, as looking up does."""
+        return self.all_steps or step.casefold() in self.steps
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A flow version ready to perform. `answers` tells whether a `respond` step stands anywhere in it."""
+    """A flow version ready to perform.
+
+    Attributes:
+        answers: whether a `respond` step stands anywhere in it.
+        reads_from: for each step, what it and all steps written after it read: what a run that stands there must still hold.
+    """
 
     published: PublishedFlow
     steps: tuple[CompiledStep, ...]
     answers: bool
+    reads_from: dict[StepId, Reads]
 
 
 def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
@@ -52,7 +75,9 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
         TemplateError: a template is not one; publishing checks that.
     """
     steps = _compile_steps(published.flow.steps, book)
-    return Plan(published=published, steps=steps, answers=_has_answer(steps))
+    reads_from: dict[StepId, Reads] = {}
+    _note_reads(steps, Reads(), reads_from)
+    return Plan(published=published, steps=steps, answers=_has_answer(steps), reads_from=reads_from)
 
 
 class PlanShelf:
@@ -97,6 +122,7 @@ def _compile_steps(steps: tuple[Step, ...], book: dict[str, KindEntry]) -> tuple
             kind=book[step.kind],
             settings=compile_document(step.settings),
             branches=tuple(_compile_branch(branch, book) for branch in step.branches),
+            on_doubt=step.on_doubt,
         )
         for step in steps
     )
@@ -109,3 +135,25 @@ def _compile_branch(branch: Branch, book: dict[str, KindEntry]) -> CompiledBranc
 
 def _has_answer(steps: tuple[CompiledStep, ...]) -> bool:
     return any(step.kind.name == "respond" or any(_has_answer(branch.steps) for branch in step.branches) for step in steps)
+
+
+def _note_reads(steps: tuple[CompiledStep, ...], later: Reads, found: dict[StepId, Reads]) -> Reads:
+    """Note, from the last step to the first, what is read from each step on; gives what the whole block and `later` read."""
+    for step in reversed(steps):
+        inner = later
+        for branch in reversed(step.branches):
+            inner |= _note_reads(branch.steps, later, found)
+            if branch.when is not None:
+                inner |= _sort_reads(branch.when.paths)
+        later = inner | _sort_reads(step.settings.paths)
+        found[step.id] = later
+    return later
+
+
+def _sort_reads(paths: frozenset[tuple[str, ...]]) -> Reads:
+    steps = [path for path in paths if path[0].casefold() == "steps"]
+    return Reads(
+        steps=frozenset(path[1].casefold() for path in steps if len(path) > 1),
+        roots=frozenset(path[0].casefold() for path in paths),
+        all_steps=any(len(path) == 1 for path in steps),
+    )

@@ -26,7 +26,7 @@ class StepBook:
         self._clock = clock
         self._started = clock.monotonic_seconds()
         self.started_at_milliseconds = clock.now_milliseconds()
-        self._before = message.receipts
+        self._before = message.state.receipts
         self._steps: list[StepReceipt] = []
 
     def note(

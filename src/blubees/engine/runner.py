@@ -1,7 +1,8 @@
 """Performs one run: walks the steps, keeps their results in memory, gives the receipt. Read this file third.
 
 Called by engine/work.py (runs from the queue) and flows/intake.py (flows that answer their caller). A walk can be resumed:
-steps whose result is known are passed over, and a block that was entered is entered at the same branch.
+steps whose result is known are passed over, and a block that was entered is entered at the same branch. After an effect, the
+next call waits until the effect's checkpoint is safe; an unsafe call waits until it is safe that it was begun.
 """
 
 import asyncio
@@ -13,13 +14,15 @@ from typing import Any, Final, Protocol
 import msgspec
 import orjson
 
-from blubees.engine.message import RunMessage
+from blubees.engine.journal import Journal, RunLostError
+from blubees.engine.message import RunMessage, RunState
 from blubees.engine.plan import CompiledStep, Plan
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.scope import trigger_scope
 from blubees.expressions.errors import EvaluationError
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.flow import OnDoubt
 from blubees.model.ids import TenantId
 from blubees.model.receipt import RunOutcome, RunReceipt, StepOutcome
 from blubees.ports import Clock
@@ -67,13 +70,25 @@ class Answered:
 class StepTools:
     """The tools of one step: calls, and the conditions of its branches."""
 
-    __slots__ = ("_line", "_scope", "_step", "branch_count", "call", "call_jira")
+    __slots__ = ("_calls", "_scope", "_step", "_walk", "branch_count")
 
-    def __init__(self, line: Line, step: CompiledStep, scope: Mapping[str, object]) -> None:
-        self._line, self._step, self._scope = line, step, scope
-        self.call = line.call
-        self.call_jira = line.call_jira
+    def __init__(self, walk: "_Walk", step: CompiledStep, scope: Mapping[str, object]) -> None:
+        self._walk, self._step, self._scope = walk, step, scope
+        self._calls = 0
         self.branch_count = len(step.branches)
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        """Call a third party."""
+        self._calls += 1
+        if call.effect is Effect.KEYED:
+            call = _add_key(call, f"{self._walk.run}:{self._step.id}:{self._calls}")
+        await self._walk.prepare_call(self._step, call.effect)
+        return await self._walk.line.call(call)
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        """Call the tenant's Jira."""
+        await self._walk.prepare_call(self._step, call.effect)
+        return await self._walk.line.call_jira(call)
 
     def holds(self, branch: int) -> bool:
         """Whether the condition of the branch holds now."""
@@ -98,16 +113,27 @@ class Runner:
         self._frame_root = frame_root
 
     async def perform(
-        self, plan: Plan, message: RunMessage, *, deliveries: int = 1, answering: bool = False, document: object = None
+        self,
+        plan: Plan,
+        message: RunMessage,
+        *,
+        journal: Journal | None = None,
+        deliveries: int = 1,
+        answering: bool = False,
+        document: object = None,
     ) -> Ended | Answered:
         """Perform a run from where `message` stands.
 
         Args:
+            journal: keeps its checkpoints; none for a run whose caller waits, and has been promised nothing yet.
             deliveries: how often the broker delivered it.
             answering: someone waits for the answer: give it as soon as it is known, and hand the rest back.
             document: the event's body when the caller has it parsed already.
+
+        Raises:
+            RunLostError: another conduit has the run.
         """
-        walk = _Walk(self, plan, message, answering=answering)
+        walk = _Walk(self, plan, message, journal, answering=answering)
         end: Stop | Failure | Answer | None = None
         try:
             async with asyncio.timeout(RUN_MAX_SECONDS):
@@ -122,22 +148,28 @@ class Runner:
         failure = end if isinstance(end, Failure) else None
         outcome = RunOutcome.FAILED if failure else RunOutcome.STOPPED if isinstance(end, Stop) else RunOutcome.FINISHED
         receipt = describe_run(message, walk.book, outcome, failure, deliveries=deliveries, failed_step=walk.at)
+        await walk.save_end(receipt)
         return Ended(receipt=receipt, answer=walk.answer)
 
 
 class _Walk:
     """One run under way."""
 
-    def __init__(self, runner: Runner, plan: Plan, message: RunMessage, *, answering: bool) -> None:
+    def __init__(self, runner: Runner, plan: Plan, message: RunMessage, journal: Journal | None, *, answering: bool) -> None:
         self._clock = runner._clock  # noqa: SLF001 - one file, one thing: the walk is the runner's inside
         self._frame_root = runner._frame_root  # noqa: SLF001 - see above
-        self._line = runner._open_line(message.tenant)  # noqa: SLF001 - see above
+        self.line = runner._open_line(message.tenant)  # noqa: SLF001 - see above
+        self.run = message.run
         self._message = message
+        self._plan = plan
         self._flow = plan.published.flow
+        self._journal = journal
         self._answering = answering
-        self._results: dict[str, object] = dict(message.done)
-        self._entered = dict(message.entered)
-        self._variables = dict(message.variables)
+        self._results: dict[str, object] = dict(message.state.done)
+        self._entered = dict(message.state.entered)
+        self._variables = dict(message.state.variables)
+        self._doubtful = message.state.attempting
+        self._is_ahead = False  # an effect happened that no checkpoint knows of
         self._scope: dict[str, object] = {}
         self.book = StepBook(self._clock, message)
         self.answer: Answer | None = None
@@ -165,21 +197,39 @@ class _Walk:
 
     def hand_over(self) -> RunMessage:
         """Give what is needed to go on elsewhere."""
-        return msgspec.structs.replace(
-            self._message,
-            done=self._results,
+        state = RunState(done=self._results, entered=self._entered, variables=self._variables, receipts=self.book.receipts())
+        return msgspec.structs.replace(self._message, state=state)
+
+    async def prepare_call(self, step: CompiledStep, effect: Effect) -> None:
+        """Before a call: make safe what happened before, and for an unsafe call, that it is begun."""
+        if self._journal is not None and (self._is_ahead or effect is Effect.UNSAFE):
+            await self._journal.save(self._write_state(step, attempting=step.id if effect is Effect.UNSAFE else ""))
+            self._is_ahead = False
+        self._is_ahead = self._is_ahead or effect is not Effect.READ
+
+    async def save_end(self, receipt: RunReceipt) -> None:
+        """The run has ended: a conduit that gets it again has only the receipt to send."""
+        if self._journal is not None and (self._is_ahead or self._journal.has_saved):
+            await self._journal.save(RunState(receipt=receipt))
+
+    def _write_state(self, step: CompiledStep, attempting: str) -> RunState:
+        """What a run that stands at `step` must still hold: no more."""
+        reads = self._plan.reads_from[step.id]
+        return RunState(
+            done={name: result if reads.keeps(name) else None for name, result in self._results.items()},
             entered=self._entered,
-            variables=self._variables,
+            variables={name: value for name, value in self._variables.items() if name.casefold() in reads.roots},
             receipts=self.book.receipts(),
+            attempting=attempting,
         )
 
     async def _perform(self, step: CompiledStep, *, last: bool) -> None:
         self.at = step.id
-        self._line.start_step()
+        self.line.start_step()
         started = self._clock.monotonic_seconds()
         outcome = await self._attempt(step)
         branch = outcome.branch if isinstance(outcome, Enter) and outcome.branch is not None else -1
-        self.book.note(step, started, self._line, _name_outcome(outcome), branch, outcome)
+        self.book.note(step, started, self.line, _name_outcome(outcome), branch, outcome)
         if isinstance(outcome, Done):
             self._results[step.id] = outcome.result
             if outcome.variables:
@@ -200,16 +250,32 @@ class _Walk:
             raise _EndOfRunError(outcome)
 
     async def _attempt(self, step: CompiledStep) -> Outcome:
+        if self._doubtful == step.id:
+            self._doubtful = ""
+            if step.on_doubt is OnDoubt.FAIL:
+                return Failure(code=FailureCode.IN_DOUBT)
+            if step.on_doubt is OnDoubt.SKIP:
+                return Done(None)
         try:
             rendered = step.settings.render(self._scope)
             settings: Any = msgspec.convert(rendered, step.kind.settings, strict=False)
-            return await step.kind.perform(settings, StepTools(self._line, step, self._scope))
+            return await step.kind.perform(settings, StepTools(self, step, self._scope))
         except EvaluationError as error:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="with", detail=error.code.value)
         except msgspec.ValidationError as error:
             return Failure(code=FailureCode.SETTING_INVALID, field=_find_field(error, step))
+        except RunLostError:
+            raise
         except Exception as error:  # noqa: BLE001 - the runner is where surprises become typed failures (style, rule 20)
             return Failure(code=FailureCode.INTERNAL, frame=_hash_frame(error, self._frame_root))
+
+
+def _add_key(call: Call, name: str) -> Call:
+    """Add the Idempotency-Key: the same one whenever and wherever this call of this run is made."""
+    if any(header.lower() == "idempotency-key" for header, _ in call.headers):
+        return call  # the author's own
+    key = hashlib.sha256(name.encode()).hexdigest()[:32]
+    return msgspec.structs.replace(call, headers=(*call.headers, ("Idempotency-Key", key)))
 
 
 def _read_document(message: RunMessage) -> object:

@@ -9,14 +9,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from blubees.engine.journal import Journal, RunLostError
 from blubees.engine.message import RunMessage, open_run
 from blubees.engine.plan import PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Ended, Runner
-from blubees.model.errors import BluBeesError, TamperedError
+from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.receipt import RunOutcome, RunReceipt, TenantSeen
-from blubees.ports import Clock, Events, Lane, ReceiptBox, RunQueue, TakenRun
+from blubees.ports import CheckpointStore, Clock, Events, Finishable, Lane, ReceiptBox, RunQueue, TakenRun
 from blubees.vault.seal import Sealer
 
 RUNS_AT_ONCE: Final = 512  # in one conduit
@@ -34,9 +35,9 @@ class Receipts:
     def __init__(self, box: ReceiptBox, events: Events) -> None:
         self._box = box
         self._events = events
-        self._waiting: asyncio.Queue[tuple[RunReceipt | TenantSeen, TakenRun | None]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[RunReceipt | TenantSeen, Finishable | None]] = asyncio.Queue()
 
-    def add(self, receipt: RunReceipt | TenantSeen, taken: TakenRun | None = None) -> None:
+    def add(self, receipt: RunReceipt | TenantSeen, taken: Finishable | None = None) -> None:
         """Send this one soon, then finish `taken`."""
         self._waiting.put_nowait((receipt, taken))
 
@@ -55,7 +56,7 @@ class Receipts:
         """Wait until all that was added is sent."""
         await self._waiting.join()
 
-    async def _send(self, batch: list[tuple[RunReceipt | TenantSeen, TakenRun | None]]) -> None:
+    async def _send(self, batch: list[tuple[RunReceipt | TenantSeen, Finishable | None]]) -> None:
         receipts = [receipt for receipt, _ in batch]
         while True:
             try:
@@ -67,6 +68,19 @@ class Receipts:
         for _, taken in batch:
             if taken is not None:
                 await taken.finish()
+
+
+class _PerformedRun:
+    """A run whose receipt is on its way: finishing it forgets its checkpoints too."""
+
+    __slots__ = ("_journal", "_taken")
+
+    def __init__(self, taken: TakenRun, journal: Journal) -> None:
+        self._taken, self._journal = taken, journal
+
+    async def finish(self) -> None:
+        await self._taken.finish()
+        await self._journal.drop()
 
 
 class _LaneTaker:
@@ -91,15 +105,18 @@ class Worker:
     def __init__(
         self,
         queue: RunQueue,
+        checkpoints: CheckpointStore,
         shelf: PlanShelf,
         runner: Runner,
         receipts: Receipts,
         sealer: Sealer,
         clock: Clock,
         events: Events,
+        *,
         refused: Callable[[], None],
     ) -> None:
-        self._queue, self._shelf, self._runner, self._receipts = queue, shelf, runner, receipts
+        self._queue, self._checkpoints, self._shelf = queue, checkpoints, shelf
+        self._runner, self._receipts = runner, receipts
         self._sealer, self._clock, self._events, self._refused = sealer, clock, events, refused
         self._held: dict[asyncio.Task[None], TakenRun] = {}
         self._room = asyncio.Event()
@@ -173,9 +190,22 @@ class Worker:
         if plan is None:
             await self._wait_for_plan(taken, message)
             return
-        end = await self._runner.perform(plan, message, deliveries=taken.deliveries)
-        if isinstance(end, Ended):
-            self._receipts.add(end.receipt, taken)
+        journal = Journal(self._checkpoints, self._sealer, self._clock, message)
+        try:
+            if taken.deliveries > 1:
+                message.state = await journal.load() or message.state
+            receipt = message.state.receipt
+            if receipt is None:
+                end = await self._runner.perform(plan, message, journal=journal, deliveries=taken.deliveries)
+                receipt = end.receipt if isinstance(end, Ended) else None
+        except RunLostError:
+            self._events("run_lost_to_another", tenant=taken.tenant)
+            return
+        except UnavailableError:
+            await taken.hand_back()
+            return
+        if receipt is not None:
+            self._receipts.add(receipt, _PerformedRun(taken, journal))
 
     async def _wait_for_plan(self, taken: TakenRun, message: RunMessage) -> None:
         if taken.deliveries < PLAN_WAIT_DELIVERIES:

@@ -18,7 +18,7 @@ from blubees.expressions.errors import TemplateError
 from blubees.expressions.template import Template, compile_template
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.schema import settings_schema
-from blubees.model.flow import Flow, SignatureEncoding, SignatureScheme, TriggerKind
+from blubees.model.flow import Flow, OnDoubt, SignatureEncoding, SignatureScheme, TriggerKind
 from blubees.model.ids import CONNECTION_PATTERN, FLOW_PATTERN, STEP_PATTERN
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import BranchRule
@@ -180,7 +180,9 @@ class _Checker:
 
     def check_step(self, step: dict[str, Any], here: Place, done: set[str]) -> None:
         """Check one step."""
-        self.expect_names(here, step, ("id", "kind"), ("name", "with", "branches"))
+        self.expect_names(here, step, ("id", "kind"), ("name", "with", "branches", "on_doubt"))
+        if "on_doubt" in step:
+            self.expect_choice((*here, "on_doubt"), step, OnDoubt)
         self.expect_text((*here, "id"), step, STEP_PATTERN, "1 to 63 lower-case letters, digits and _, starting with a letter")
         self.expect_length((*here, "name"), step, 0, NAME_MAX)
         settings = step.get("with", {})

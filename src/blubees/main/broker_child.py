@@ -31,7 +31,8 @@ jetstream: {{ store_dir: "{store}", max_memory_store: 4GB, max_file_store: 0 }}
 authorization: {{
   users: [
     {{ user: conduit, password: $BLUBEES_CONDUIT_PASSWORD, permissions: {{
-      publish: ["runs.>", "claims", "receipts", "tokens.>", "lease.>", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>",
+      publish: ["runs.>", "checkpoints.>", "$JS.API.STREAM.MSG.GET.CHECKPOINTS", "$JS.API.STREAM.PURGE.CHECKPOINTS",
+                "claims", "receipts", "tokens.>", "lease.>", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>",
                 "$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>"],
       subscribe: ["_INBOX.>"] }} }},
     {{ user: control, password: $BLUBEES_CONTROL_PASSWORD, permissions: {{

@@ -21,6 +21,7 @@ import uvloop
 from blubees.adapters.broker import (
     Broker,
     BrokerAddress,
+    NatsCheckpointStore,
     NatsLeaseDesk,
     NatsPlanBoard,
     NatsReceiptBox,
@@ -89,7 +90,17 @@ class Conduit:
         self._refused = 0
         runner = Runner(clock, self._open_line)
         self._clock: Clock = clock
-        self.worker = Worker(self._queue, self.shelf, runner, self.receipts, run_sealer, clock, events, self._count_refused)
+        self.worker = Worker(
+            self._queue,
+            NatsCheckpointStore(broker),
+            self.shelf,
+            runner,
+            self.receipts,
+            run_sealer,
+            clock,
+            events,
+            refused=self._count_refused,
+        )
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
         launcher = Launcher(self._queue, run_sealer, delivery_key, clock)
         intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance)

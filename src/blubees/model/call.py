@@ -1,6 +1,35 @@
 """What a step asks of a third party, and what comes back. Made by step kinds; carried out by connectors/caller.py."""
 
+from enum import StrEnum
+
 import msgspec
+
+
+class Effect(StrEnum):
+    """What happens when a call is made twice: decides what is done when a conduit dies between the call and its answer.
+
+    `read` changes nothing; `idempotent` comes to the same; `keyed` too, since the third party knows our Idempotency-Key;
+    `unsafe` happens twice.
+    """
+
+    READ = "read"
+    IDEMPOTENT = "idempotent"
+    KEYED = "keyed"
+    UNSAFE = "unsafe"
+
+
+_BY_METHOD = {
+    "GET": Effect.READ,
+    "HEAD": Effect.READ,
+    "OPTIONS": Effect.READ,
+    "PUT": Effect.IDEMPOTENT,
+    "DELETE": Effect.IDEMPOTENT,
+}
+
+
+def effect_of_method(method: str) -> Effect:
+    """What RFC 9110 says of a method; what it says nothing of is unsafe."""
+    return _BY_METHOD.get(method, Effect.UNSAFE)
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -10,10 +39,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         url: absolute for `call`; a path below the site's REST root for `call_jira` ("/rest/api/3/issue").
         query: appended, URL-encoded by us.
         connection: the connection that authorises the call; empty for none.
+        effect: what happens when it is made twice.
     """
 
     method: str
     url: str
+    effect: Effect
     query: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""

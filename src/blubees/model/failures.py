@@ -38,6 +38,7 @@ class FailureCode(StrEnum):
     RUN_TOO_LARGE = "run_too_large"
     RUN_TOO_LONG = "run_too_long"
     PLAN_MISSING = "plan_missing"
+    IN_DOUBT = "in_doubt"
     INTERNAL = "internal"
 
 
@@ -80,6 +81,7 @@ WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
     FailureCode.RUN_TOO_LARGE: Fault.TENANT,
     FailureCode.RUN_TOO_LONG: Fault.TENANT,
     FailureCode.PLAN_MISSING: Fault.US,
+    FailureCode.IN_DOUBT: Fault.US,
     FailureCode.INTERNAL: Fault.US,
 }
 
@@ -120,6 +122,10 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
     FailureCode.RUN_TOO_LARGE: ("The run holds more data than allowed.", "Keep fewer fields of large answers."),
     FailureCode.RUN_TOO_LONG: ("The run took longer than allowed.", "Split the flow, or use fewer items."),
     FailureCode.PLAN_MISSING: ("The flow version of this run is no longer known here.", "Send the event again."),
+    FailureCode.IN_DOUBT: (
+        "A process died while this call was under way: nobody knows here whether it happened. It was not made again.",
+        "Look at the third party. For the next time, say on_doubt: retry or skip, or effect: keyed or idempotent.",
+    ),
     FailureCode.INTERNAL: ("A fault of ours.", "Tell us the run's id; the frame hash names the place."),
 }
 """For each code: what happened, and what to do about it."""

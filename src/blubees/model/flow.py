@@ -77,6 +77,14 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     every_seconds: int = 0
 
 
+class OnDoubt(StrEnum):
+    """What to do when a process died during an unsafe call, so that nobody knows whether it happened."""
+
+    FAIL = "fail"
+    RETRY = "retry"
+    SKIP = "skip"
+
+
 class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One way through a block: its steps, taken when `when` holds. An empty `when` always holds ("else")."""
 
@@ -100,6 +108,8 @@ class Step(
         name: for people; empty means the id.
         settings: what the kind's dataclass takes, written `with` in the document.
         branches: for kinds that are blocks; else empty.
+        on_doubt: when a process died during an unsafe call of this step: end the run as in doubt, make the call again, or go
+            on as if it had been made (its result is null then).
     """
 
     id: StepId
@@ -107,6 +117,7 @@ class Step(
     name: str = ""
     settings: dict[str, Any] = {}
     branches: tuple[Branch, ...] = ()
+    on_doubt: OnDoubt = OnDoubt.FAIL
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

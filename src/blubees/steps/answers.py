@@ -6,7 +6,7 @@ from urllib.parse import quote
 import orjson
 
 from blubees.connectors.meanings import find_meaning, read_retry_after
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Effect, effect_of_method
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.contract import Tools
 
@@ -47,13 +47,29 @@ def write_json(document: object) -> bytes | Failure:
 
 
 async def ask_jira(
-    tools: Tools, method: str, path: str, body: object = None, query: tuple[tuple[str, str], ...] = (), *, field: str = ""
+    tools: Tools,
+    method: str,
+    path: str,
+    body: object = None,
+    query: tuple[tuple[str, str], ...] = (),
+    *,
+    field: str = "",
+    effect: Effect | None = None,
 ) -> Any | Failure:  # noqa: ANN401 - JSON
-    """Ask the tenant's Jira and give its JSON answer, or the failure its status means."""
+    """Ask the tenant's Jira and give its JSON answer, or the failure its status means. `effect` None: the method's own."""
     content = b"" if body is None else write_json(body)
     if isinstance(content, Failure):
         return content
-    answer = await tools.call_jira(Call(method=method, url=path, query=query, headers=JSON_HEADERS, body=content))
+    answer = await tools.call_jira(
+        Call(
+            method=method,
+            url=path,
+            effect=effect or effect_of_method(method),
+            query=query,
+            headers=JSON_HEADERS,
+            body=content,
+        )
+    )
     if isinstance(answer, Failure):
         return answer
     return read_json(answer) if is_success(answer) else fail_by_status(answer, field)

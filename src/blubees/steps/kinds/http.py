@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Meta
 
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Effect, effect_of_method
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.answers import fail_by_status, is_success, read_json, write_json
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
@@ -21,6 +21,8 @@ class Http:
     At most one of `json`, `form` and `text` is the request's body. `connection` names the connection whose credential is
     added, for its own hosts only. The answer's body is read by its content type (JSON, form, text; anything else as base64),
     or as `answer` says. A status other than 2xx fails the step unless `expect` is `any`.
+    `effect` says what happens when the call is made twice, which matters when a process dies in between: `auto` goes by the
+    method (GET reads, PUT and DELETE are idempotent, the rest is unsafe); `keyed` sends an Idempotency-Key that stays the same.
     """
 
     url: str
@@ -36,6 +38,7 @@ class Http:
     answer_limit_bytes: Annotated[int, Meta(ge=1, le=5_242_880)] = 5_242_880
     expect: Literal["success", "any"] = "success"
     redirects: Annotated[int, Meta(ge=0, le=5)] = 0
+    effect: Literal["auto", "read", "idempotent", "keyed", "unsafe"] = "auto"
 
     async def perform(self, tools: Tools) -> Outcome:
         """Make the call."""
@@ -50,6 +53,7 @@ class Http:
             Call(
                 method=self.method,
                 url=self.url,
+                effect=effect_of_method(self.method) if self.effect == "auto" else Effect(self.effect),
                 query=_write_pairs(self.query),
                 headers=headers,
                 body=body,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blubees.connectors.adf_text import to_adf
+from blubees.model.call import Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.answers import ask_jira, path_to_issue
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
@@ -30,7 +31,8 @@ class EditIssue:
         body = {name: value for name, value in (("fields", fields), ("update", update)) if value}
         if not body:
             return Failure(code=FailureCode.SETTING_INVALID, field="with", detail="nothing_to_change")
-        done = await ask_jira(tools, "PUT", path_to_issue(self.issue), body, field="with.issue")
+        effect = Effect.UNSAFE if self.update else None  # an operation such as adding a comment happens twice
+        done = await ask_jira(tools, "PUT", path_to_issue(self.issue), body, field="with.issue", effect=effect)
         return done if isinstance(done, Failure) else Done({"issue": self.issue})
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from blubees.model.call import Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.answers import ask_jira
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
@@ -19,7 +20,7 @@ class LinkIssues:
     async def perform(self, tools: Tools) -> Outcome:
         """Link them."""
         body = {"type": {"name": self.type}, "inwardIssue": {"key": self.inward}, "outwardIssue": {"key": self.outward}}
-        done = await ask_jira(tools, "POST", "/rest/api/3/issueLink", body, field="with")
+        done = await ask_jira(tools, "POST", "/rest/api/3/issueLink", body, field="with", effect=Effect.IDEMPOTENT)
         return done if isinstance(done, Failure) else Done({"inward": self.inward, "outward": self.outward})
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from blubees.model.call import Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.answers import ask_jira
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
@@ -28,7 +29,12 @@ class SearchIssues:
         while True:
             body = {"jql": self.jql, "fields": self.fields, "maxResults": min(PAGE, self.limit - len(issues))}
             page = await ask_jira(
-                tools, "POST", "/rest/api/3/search/jql", body | ({"nextPageToken": token} if token else {}), field="with.jql"
+                tools,
+                "POST",
+                "/rest/api/3/search/jql",
+                body | ({"nextPageToken": token} if token else {}),
+                field="with.jql",
+                effect=Effect.READ,
             )
             if isinstance(page, Failure):
                 return page

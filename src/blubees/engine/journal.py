@@ -1,0 +1,73 @@
+"""Keeps a run's checkpoints: what is needed to go on with it elsewhere, sealed, in the broker's memory. Used by runner, work.
+
+Each checkpoint follows a known one. When another conduit has saved one meanwhile, this one has lost the run and stops: what
+was paused and wakes up again makes no further call. Source: docs/decisions/0008-checkpoints.md.
+"""
+
+import asyncio
+from typing import Final
+
+from blubees.engine.message import RunMessage, RunState, open_state, seal_state
+from blubees.model.errors import UnavailableError
+from blubees.ports import CheckpointStore, Clock
+from blubees.vault.seal import Sealer
+
+SAVE_SECONDS: Final = 8.0  # under the take-over time of 12 s: later than that, another conduit may have the run
+RETRY_SECONDS: Final = 0.25
+
+
+class RunLostError(Exception):
+    """Another conduit has the run, or may have it: stop without a word."""
+
+
+class Journal:
+    """The checkpoints of one run."""
+
+    def __init__(self, store: CheckpointStore, sealer: Sealer, clock: Clock, message: RunMessage) -> None:
+        self._store, self._sealer, self._clock, self._message = store, sealer, clock, message
+        self._number = 0
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether there is a checkpoint."""
+        return self._number > 0
+
+    async def load(self) -> RunState | None:
+        """Give the newest checkpoint. Raises UnavailableError, TamperedError."""
+        found = await self._store.load(self._message.tenant, self._message.run)
+        if found is None:
+            return None
+        state = open_state(self._message, found[1], self._sealer)
+        self._number = found[0]
+        return state
+
+    async def save(self, state: RunState) -> None:
+        """Save a checkpoint, and return when the broker has it.
+
+        Raises:
+            RunLostError: another conduit has saved one meanwhile, or the broker did not answer for so long that it may have.
+        """
+        sealed = seal_state(self._message, state, self._sealer)
+        deadline = self._clock.monotonic_seconds() + SAVE_SECONDS
+        is_ambiguous = False
+        while True:
+            try:
+                number = await self._store.save(self._message.tenant, self._message.run, sealed, after=self._number)
+                if number is None and is_ambiguous:  # an unconfirmed try may have been ours after all
+                    found = await self._store.load(self._message.tenant, self._message.run)
+                    number = found[0] if found is not None and found[1] == sealed else None
+            except UnavailableError:
+                if self._clock.monotonic_seconds() > deadline:
+                    raise RunLostError from None
+                is_ambiguous = True
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if number is None:
+                raise RunLostError
+            self._number = number
+            return
+
+    async def drop(self) -> None:
+        """Forget the checkpoints: the run has ended, and its receipt is safe."""
+        if self.has_saved:
+            await self._store.drop(self._message.tenant, self._message.run)
