@@ -136,6 +136,10 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
         "fail": {"reason": c},
         "stop": {},
         "choose": {},
+        "each": {"items": ["{{webhookData}}", c], "name": "row"},
+        "repeat": {"limit": 2},
+        "parallel": {},
+        "try": {},
         "jira.get_issue": {"issue": c},
         "jira.search_issues": {"jql": f'summary ~ "{c}"'},
         "jira.create_issue": {"project": "DEMO", "type": "Bug", "summary": c, "description": c},
@@ -148,6 +152,20 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
         "jira.get_property": {"issue": "{{webhookData.issue}}", "key": c},
     }
     step: dict[str, Any] = {"id": "it", "kind": kind, "with": settings[kind]}
+    post: dict[str, Any] = {"method": "POST", "url": f"{site}/thirdparty/echo", "json": {"c": c, "all": "{{webhookData}}"}}
+    send, lose = {"kind": "http", "with": post}, {"kind": "http", "with": post | {"url": f"{site}/thirdparty/status/500?c={c}"}}
+    blocks: dict[str, list[dict[str, Any]]] = {
+        "each": [{"steps": [{"id": "x", **send}, {"id": "y", "kind": "set", "with": {"values": {"v": "{{row}}"}}}]}],
+        "repeat": [{"when": "{{webhookData.list}}", "steps": [{"id": "x", **send}]}],
+        "parallel": [{"steps": [{"id": "x", **send}]}, {"steps": [{"id": "y", **lose}]}],
+        "try": [
+            {"name": "try", "steps": [{"id": "x", **lose}]},
+            {"name": "catch", "steps": [{"id": "y", **send}]},
+            {"name": "finally", "steps": [{"id": "z", **send}]},
+        ],
+    }
+    if kind in blocks:
+        step["branches"] = blocks[kind]
     if kind == "choose":
         step["branches"] = [
             {"when": f'{{{{webhookData.c.equals("{canaries.made[0].place}")}}}}', "steps": [{"id": "x", "kind": "stop"}]}

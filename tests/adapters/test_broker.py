@@ -117,6 +117,7 @@ async def test_runs_come_once_and_again_when_they_are_handed_back(brokers: Broke
     await brokers.conduit.client.flush()
     assert await queue.count_waiting() == 0
     supply.cancel()
+    await asyncio.gather(supply, return_exceptions=True)
 
 
 async def test_no_more_come_than_there_is_room_for(brokers: Brokers) -> None:
@@ -130,6 +131,7 @@ async def test_no_more_come_than_there_is_room_for(brokers: Brokers) -> None:
     await asyncio.sleep(0.2)
     assert len(taker.taken) == 4
     supply.cancel()
+    await asyncio.gather(supply, return_exceptions=True)
 
 
 async def test_the_control_plane_can_neither_read_runs_nor_put_any(brokers: Brokers) -> None:
@@ -149,6 +151,7 @@ async def test_the_control_plane_can_neither_read_runs_nor_put_any(brokers: Brok
     await asyncio.sleep(0.3)
     assert (taker.taken, heard, await queue.count_waiting()) == ([], [], 2)
     supply.cancel()
+    await asyncio.gather(supply, return_exceptions=True)
 
 
 async def test_a_checkpoint_follows_the_one_that_its_conduit_knows(brokers: Brokers) -> None:

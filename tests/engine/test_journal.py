@@ -143,7 +143,7 @@ async def test_a_checkpoint_holds_only_what_later_steps_read() -> None:
     await world.run_once(deliveries=1)
     message = make_message()
     states = [open_state(message, sealed, SEALER) for sealed in world.store.saved]
-    before_c = next(state for state in states if state.attempting == "c")
+    before_c = next(state for state in states if state.attempting == ("c",))
     assert {name for name, result in before_c.done.items() if result is not None} == {"look"}
     assert before_c.variables == {"w": "a"}
     assert set(before_c.done) == {"a", "look", "words", "b"}
@@ -170,7 +170,7 @@ async def test_a_conduit_that_wakes_up_after_another_took_over_makes_no_further_
 
     async def pause_then_go_on(state: RunState) -> None:
         await Journal.save(slow, state)
-        if state.attempting == "b":  # it sleeps here; another takes over, finds b in doubt, and ends the run
+        if state.attempting == ("b",):  # it sleeps here; another takes over, finds b in doubt, and ends the run
             await world.run_once(deliveries=2)
 
     slow.save = pause_then_go_on  # type: ignore[method-assign]
@@ -190,7 +190,7 @@ async def test_a_save_goes_on_until_the_broker_confirms_and_gives_up_before_anot
     journal = journal_for(store)
     await journal.save(RunState())
     store.unconfirmed = 1
-    await journal.save(RunState(attempting="a"))
+    await journal.save(RunState(attempting=("a",)))
     assert len(store.saved) == 2, "the unconfirmed try was recognised as our own"
     clock = FakeClock()
     monkeypatch.setattr(clock, "monotonic_seconds", iter(range(0, 1_000, 3)).__next__)
@@ -210,14 +210,14 @@ class FakeCheckpointsOfAnother(FakeCheckpoints):
 
 async def test_a_checkpoint_of_another_run_does_not_open() -> None:
     store, message = FakeCheckpoints(), make_message()
-    await journal_for(store, message=message).save(RunState(attempting="a"))
+    await journal_for(store, message=message).save(RunState(attempting=("a",)))
     other = make_message(number=2)
     store.kept[other.tenant, other.run] = store.kept[message.tenant, message.run]
     with pytest.raises(TamperedError):
         await journal_for(store, message=other).load()
     loaded = await journal_for(store, message=message).load()
     assert loaded is not None
-    assert loaded.attempting == "a"
+    assert loaded.attempting == ("a",)
 
 
 async def test_what_stands_after_a_block_is_kept_while_the_run_is_inside() -> None:
@@ -231,6 +231,6 @@ async def test_what_stands_after_a_block_is_kept_while_the_run_is_inside() -> No
     end = await world.run(1, before_answer=True)
     assert end.receipt.failure is not None
     states = [open_state(make_message(), sealed, SEALER) for sealed in world.store.saved]
-    inside = next(state for state in states if state.attempting == "in")
+    inside = next(state for state in states if state.attempting == ("in",))
     assert inside.done["a"]["body"] == {"name": "a"}
     assert inside.entered == {"way": 0}

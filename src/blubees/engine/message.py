@@ -21,11 +21,11 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far a run is: what another conduit needs, besides the run's message, to go on with it.
 
     Attributes:
-        done: results of steps that are done, by step id; null where no later step reads it.
-        entered: which branch a block took.
-        variables: what `set` steps gave, as far as a later step reads it.
+        done: results of steps that are done, by path (engine/walk.py); null where no later step reads it.
+        entered: which branch or turn a block is in, by path.
+        variables: what `set` steps gave, by path, as far as a later step reads it.
         receipts: of the steps that are done.
-        attempting: the step whose unsafe call was begun; empty when none is under way.
+        attempting: paths of the steps whose unsafe call was begun and is under way.
         receipt: the run's, once it has ended.
     """
 
@@ -33,7 +33,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entered: dict[str, int] = {}
     variables: dict[str, Any] = {}
     receipts: tuple[StepReceipt, ...] = ()
-    attempting: str = ""
+    attempting: tuple[str, ...] = ()
     receipt: RunReceipt | None = None
 
 

@@ -12,6 +12,7 @@ from blubees.expressions.template import Template, compile_template
 from blubees.model.flow import Branch, OnDoubt, PublishedFlow, Step
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.steps.book import KindEntry
+from blubees.steps.contract import BranchRule
 
 VERSIONS_KEPT: Final = 5  # runs of an older version may still be under way; the broker's bucket keeps as many
 COMPILED_KEPT: Final = 4_096  # plans compiled at a time; the rest stay as documents
@@ -23,6 +24,7 @@ class CompiledBranch:
 
     when: Template | None
     steps: tuple["CompiledStep", ...]
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _compile_steps(steps: tuple[Step, ...], book: dict[str, KindEntry]) -> tuple
 
 def _compile_branch(branch: Branch, book: dict[str, KindEntry]) -> CompiledBranch:
     when = compile_template(branch.when) if branch.when else None
-    return CompiledBranch(when=when, steps=_compile_steps(branch.steps, book))
+    return CompiledBranch(when=when, steps=_compile_steps(branch.steps, book), name=branch.name)
 
 
 def _has_answer(steps: tuple[CompiledStep, ...]) -> bool:
@@ -140,13 +142,14 @@ def _has_answer(steps: tuple[CompiledStep, ...]) -> bool:
 def _note_reads(steps: tuple[CompiledStep, ...], later: Reads, found: dict[StepId, Reads]) -> Reads:
     """Note, from the last step to the first, what is read from each step on; gives what the whole block and `later` read."""
     for step in reversed(steps):
-        inner = later
-        for branch in reversed(step.branches):
-            inner |= _note_reads(branch.steps, later, found)
-            if branch.when is not None:
-                inner |= _sort_reads(branch.when.paths)
-        later = inner | _sort_reads(step.settings.paths)
-        found[step.id] = later
+        block = later | _sort_reads(step.settings.paths)
+        for branch in step.branches:
+            block |= _sort_reads(branch.when.paths) if branch.when is not None else Reads()
+            block |= _note_reads(branch.steps, later, found)
+        if step.kind.branches is not BranchRule.CONDITIONAL:  # other branches, and other turns, are still to come
+            for branch in step.branches:
+                _note_reads(branch.steps, block, found)
+        later = found[step.id] = block
     return later
 
 

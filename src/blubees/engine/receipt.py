@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+import msgspec
+
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import CompiledStep
 from blubees.model.failures import Failure
@@ -18,23 +20,28 @@ class Counters(Protocol):
 
 
 class StepBook:
-    """Collects the step receipts of one run and its times."""
+    """Collects the step receipts of one run and its times: one a step, in the order in which they began."""
 
-    __slots__ = ("_before", "_clock", "_started", "_steps", "started_at_milliseconds")
+    __slots__ = ("_clock", "_started", "_steps", "started_at_milliseconds")
 
     def __init__(self, clock: Clock, message: RunMessage) -> None:
         self._clock = clock
         self._started = clock.monotonic_seconds()
         self.started_at_milliseconds = clock.now_milliseconds()
-        self._before = message.state.receipts
-        self._steps: list[StepReceipt] = []
+        self._steps: dict[str, StepReceipt | None] = {each.step: each for each in message.state.receipts}
+
+    def reserve(self, step: CompiledStep) -> None:
+        """A step begins: its receipt stands before those of the steps in it."""
+        self._steps.setdefault(step.id, None)
 
     def note(
         self, step: CompiledStep, started: float, line: Counters, outcome: StepOutcome, branch: int, result: object
     ) -> None:
         """Note one step. `started` is the clock's monotonic time when it began."""
-        self._steps.append(
-            StepReceipt(
+        failure = result if isinstance(result, Failure) else None
+        before = self._steps.get(step.id)
+        if before is None:
+            self._steps[step.id] = StepReceipt(
                 step=step.id,
                 kind=step.kind.name,
                 outcome=outcome,
@@ -44,13 +51,30 @@ class StepBook:
                 http_status=line.http_status,
                 request_bytes=line.request_bytes,
                 answer_bytes=line.answer_bytes,
-                failure=result if isinstance(result, Failure) else None,
+                failure=failure,
             )
+            return
+        self._steps[step.id] = msgspec.structs.replace(
+            before,
+            outcome=before.outcome if before.failure is not None else outcome,
+            duration_microseconds=before.duration_microseconds + self._count_since(started),
+            branch=branch,
+            http_status=before.http_status if before.failure is not None else line.http_status,
+            request_bytes=before.request_bytes + line.request_bytes,
+            answer_bytes=before.answer_bytes + line.answer_bytes,
+            times=before.times + 1,
+            failure=before.failure or failure,
         )
+
+    def extend(self, step: CompiledStep, started: float) -> None:
+        """A block has ended: it took as long as what was in it."""
+        noted = self._steps.get(step.id)
+        if noted is not None and noted.times == 1:
+            self._steps[step.id] = msgspec.structs.replace(noted, duration_microseconds=self._count_since(started))
 
     def receipts(self) -> tuple[StepReceipt, ...]:
         """All so far, those of an earlier part of the run included."""
-        return (*self._before, *self._steps)
+        return tuple(each for each in self._steps.values() if each is not None)
 
     def duration_microseconds(self) -> int:
         """Since the book was opened."""

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 import msgspec
@@ -33,6 +33,23 @@ _SECRET: Final = re.compile(
     r"|(bearer|basic)\s+[\w.~+/=-]{12})"
 )
 _STEP_REFERENCE: Final = 2  # steps.<id>
+
+
+class _Branches(NamedTuple):
+    """How many branches, and how to say it."""
+
+    least: int
+    most: int
+    words: str
+
+
+BRANCH_RULES: Final = {
+    BranchRule.CONDITIONAL: _Branches(1, 50, "a list of {when, steps}; the last may do without when"),
+    BranchRule.ONE: _Branches(1, 1, "a list with one {steps}"),
+    BranchRule.LOOP: _Branches(1, 1, "a list with one {when, steps}"),
+    BranchRule.ALL: _Branches(2, 50, "a list of two or more {name, steps}"),
+    BranchRule.TRY: _Branches(2, 3, "a list of {name: try, steps}, {name: catch, steps} and perhaps {name: finally, steps}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +212,12 @@ class _Checker:
             settings = {}
         if entry is not None:
             self.check_settings(entry, settings, (*here, "with"))
+            if entry.branches is BranchRule.ONE:  # a loop over items gives the item a name
+                self.variables |= {str(settings.get("name", "item")), "index"}
+            if entry.branches in {BranchRule.ONE, BranchRule.LOOP, BranchRule.ALL}:
+                for number, branch in enumerate(step["branches"]) if isinstance(step.get("branches"), list) else ():
+                    inner = branch.get("steps") if isinstance(branch, dict) else None
+                    self.forbid_answers(inner, (*here, "branches", number, "steps"), entry.name)
             self.check_branches(entry, step, here, done)
         self.check_templates(settings, (*here, "with"), done)
         if name == "set" and isinstance(settings.get("values"), dict):
@@ -223,26 +246,64 @@ class _Checker:
             if branches is not None:
                 self.read.complain(place, f"{entry.name} has no branches. Remove them.")
             return
-        if not isinstance(branches, list) or not branches:
-            self.read.complain(
-                place, f"{entry.name} needs `branches`: a list of {{when, steps}}; the last may do without when."
-            )
+        rule = BRANCH_RULES[entry.branches]
+        if not isinstance(branches, list) or not rule.least <= len(branches) <= rule.most:
+            self.read.complain(place, f"{entry.name} needs `branches`: {rule.words}.")
             return
+        if entry.branches is BranchRule.TRY:
+            self.check_try(branches, place)
         inner: set[str] = set()
         for number, branch in enumerate(branches):
             spot: Place = (*place, number)
             if not isinstance(branch, dict):
                 self.read.complain(spot, f"A branch is a mapping with when and steps; this is {_name_type(branch)}.")
                 continue
-            self.expect_names(spot, branch, ("steps",), ("when",))
-            if branch.get("when"):
-                self.check_condition((*spot, "when"), branch["when"], done)
-            elif number < len(branches) - 1:
-                self.read.complain(spot, "Only the last branch may do without `when`: those after it would never be taken.")
+            self.expect_names(
+                spot, branch, ("steps", "when") if entry.branches is BranchRule.LOOP else ("steps",), ("when", "name")
+            )
+            self.check_when(entry, branch, spot, done, is_last=number == len(branches) - 1)
             within = set(done)
             self.check_steps(branch.get("steps"), (*spot, "steps"), within)
             inner |= within - done
-        self.maybe |= inner
+        if entry.branches is BranchRule.ALL:
+            done |= inner
+        else:
+            self.maybe |= inner
+
+    def check_when(self, entry: KindEntry, branch: dict[str, Any], spot: Place, done: set[str], *, is_last: bool) -> None:
+        """Check a branch's condition: some kinds need one, some have no use for it."""
+        rule = entry.branches
+        if branch.get("when"):
+            if rule in {BranchRule.CONDITIONAL, BranchRule.LOOP}:
+                own = {
+                    step["id"]
+                    for step in branch.get("steps") or ()
+                    if isinstance(step, dict) and isinstance(step.get("id"), str)
+                }
+                self.check_condition((*spot, "when"), branch["when"], done | own if rule is BranchRule.LOOP else done)
+            else:
+                self.read.complain((*spot, "when"), f"A branch of {entry.name} has no `when`. Remove it.")
+        elif rule is BranchRule.CONDITIONAL and not is_last:
+            self.read.complain(spot, "Only the last branch may do without `when`: those after it would never be taken.")
+
+    def check_try(self, branches: list[Any], place: Place) -> None:
+        """Check the names of a `try` block's branches."""
+        names = [branch.get("name") if isinstance(branch, dict) else None for branch in branches]
+        if names not in (["try", "catch"], ["try", "catch", "finally"]):
+            self.read.complain(place, "The branches of try are named try, catch and, if there is one, finally: in this order.")
+        self.variables.add("error")
+
+    def forbid_answers(self, steps: object, place: Place, block: str) -> None:
+        """A caller is answered once: no `respond` where things happen several times or at a time."""
+        for number, step in enumerate(steps) if isinstance(steps, list) else ():
+            if not isinstance(step, dict):
+                continue
+            if step.get("kind") == "respond":
+                self.read.complain((*place, number), f"respond can't stand in {block}: a caller is answered once. Move it out.")
+            branches = step.get("branches")
+            for index, branch in enumerate(branches) if isinstance(branches, list) else ():
+                if isinstance(branch, dict):
+                    self.forbid_answers(branch.get("steps"), (*place, number, "branches", index, "steps"), block)
 
     def check_condition(self, place: Place, condition: object, done: Iterable[str] = ()) -> None:
         """Check a condition: one smart value and nothing around it."""

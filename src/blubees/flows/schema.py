@@ -62,7 +62,7 @@ def _allow_template(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write_kind_rule(entry: KindEntry) -> dict[str, Any]:
     then: dict[str, Any] = {"properties": {"with": {"$ref": f"#/$defs/settings.{entry.name}"}}}
-    then["required"] = ["branches"] if entry.branches is BranchRule.CONDITIONAL else []
+    then["required"] = ["branches"] if entry.branches is not BranchRule.NONE else []
     if entry.branches is BranchRule.NONE:
         then["properties"]["branches"] = False
     return {"if": {"properties": {"kind": {"const": entry.name}}, "required": ["kind"]}, "then": then}

@@ -86,8 +86,12 @@ class OnDoubt(StrEnum):
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One way through a block: its steps, taken when `when` holds. An empty `when` always holds ("else")."""
+    """One way through a block: its steps, taken when `when` holds. An empty `when` always holds ("else").
 
+    `name` is for people, and in `try` tells what the branch is for.
+    """
+
+    name: str = ""
     when: str = ""
     steps: tuple["Step", ...] = ()
 

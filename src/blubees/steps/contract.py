@@ -13,10 +13,18 @@ from blubees.model.failures import Failure, FailureCode
 
 
 class BranchRule(StrEnum):
-    """What branches a kind has: none, or conditional ones of which only the last may have an empty `when`."""
+    """What branches a kind has.
+
+    `conditional`: only the last may do without `when`. `one`: exactly one, without. `loop`: exactly one, whose `when` is asked
+    before each turn. `all`: two or more, without. `try`: named try and catch, and perhaps finally, without.
+    """
 
     NONE = "none"
     CONDITIONAL = "conditional"
+    ONE = "one"
+    LOOP = "loop"
+    ALL = "all"
+    TRY = "try"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,40 @@ class Stop:
     """End the run here, as planned by its author."""
 
 
-Outcome = Done | Enter | Answer | Stop | Failure
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """Perform the branch once for each item.
+
+    Attributes:
+        name: what smart values call the item.
+        at_once: how many turns may be under way at a time.
+        goes_on: whether the others go on when one fails.
+    """
+
+    items: tuple[object, ...]
+    name: str
+    at_once: int
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Perform the branch while its `when` holds, at most `limit` times."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnterAll:
+    """Perform all branches at a time, and go on when all have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Perform `try`; when it fails, `catch`; in any case, `finally`."""
+
+
+Outcome = Done | Enter | ForEach | Repeat | EnterAll | Try | Answer | Stop | Failure
 
 
 class Tools(Protocol):

@@ -1,0 +1,466 @@
+"""Walks the steps of one run: keeps results in memory, goes into blocks, saves how far it is. Made by engine/runner.py.
+
+A walk can be resumed: steps whose result is known are passed over, and a block is entered where it was left. After an effect,
+the next call waits until the effect's checkpoint is safe; an unsafe call waits until it is safe that it was begun.
+
+Results are kept by path: `loop[3]/post` is the step `post` in the fourth turn of `loop`. Turns of `each` and branches of
+`parallel` have a frame of their own: what they set is theirs. `choose`, `try` and `repeat` share the frame they stand in.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from blubees.engine.journal import Journal, RunLostError
+from blubees.engine.message import RunMessage, RunState
+from blubees.engine.plan import CompiledBranch, CompiledStep, Plan, Reads
+from blubees.engine.receipt import StepBook
+from blubees.engine.scope import trigger_scope
+from blubees.expressions.errors import EvaluationError
+from blubees.model.call import Call, CallAnswer, Effect
+from blubees.model.failures import Failure, FailureCode
+from blubees.model.flow import OnDoubt
+from blubees.model.ids import StepId, TenantId
+from blubees.model.receipt import RunReceipt, StepOutcome
+from blubees.ports import Clock
+from blubees.steps.contract import Answer, Done, Enter, EnterAll, ForEach, Outcome, Repeat, Stop, Try
+
+TRY, CATCH, FINALLY = range(3)
+
+
+class Line(Protocol):
+    """What the runner needs of connectors/caller.py for one run."""
+
+    request_bytes: int
+    answer_bytes: int
+    http_status: int
+
+    def start_step(self) -> None:
+        """Count from zero."""
+        ...
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        """Call a third party."""
+        ...
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        """Call the tenant's Jira."""
+        ...
+
+
+class EndOfRunError(Exception):
+    """Unwinds the walk: the run ends before its last step, or hands over after an answer."""
+
+    def __init__(self, end: Stop | Failure | Answer, step: str) -> None:
+        super().__init__()
+        self.end = end
+        self.step = step
+
+
+@dataclass(slots=True)
+class Frame:
+    """Where steps stand: what they see, and where their results are kept.
+
+    Attributes:
+        prefix: of the paths of results; `home` of those of variables, which a turn of `repeat` leaves to what it stands in.
+        results: what `{{steps.…}}` reads.
+        has_acted: the step under way has made a call that is not a mere read.
+    """
+
+    prefix: str
+    home: str
+    scope: dict[str, object]
+    results: dict[str, object]
+    line: Line
+    has_acted: bool = False
+
+
+class StepTools:
+    """The tools of one step: calls, and the conditions of its branches."""
+
+    __slots__ = ("_calls", "_frame", "_step", "_walk", "branch_count")
+
+    def __init__(self, walk: "Walk", step: CompiledStep, frame: Frame) -> None:
+        self._walk, self._step, self._frame = walk, step, frame
+        self._calls = 0
+        self.branch_count = len(step.branches)
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        """Call a third party."""
+        self._calls += 1
+        if call.effect is Effect.KEYED:
+            call = _add_key(call, f"{self._walk.run}:{self._frame.prefix}{self._step.id}:{self._calls}")
+        await self._walk.prepare_call(self._step, self._frame, call.effect)
+        return await self._frame.line.call(call)
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        """Call the tenant's Jira."""
+        await self._walk.prepare_call(self._step, self._frame, call.effect)
+        return await self._frame.line.call_jira(call)
+
+    def holds(self, branch: int) -> bool:
+        """Whether the condition of the branch holds now."""
+        when = self._step.branches[branch].when
+        return when is None or when.holds(self._frame.scope)
+
+
+class Walk:
+    """One run under way."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        open_line: Callable[[TenantId], Line],
+        plan: Plan,
+        message: RunMessage,
+        journal: Journal | None,
+        *,
+        answering: bool,
+        frame_root: str,
+    ) -> None:
+        self._clock, self._open_line, self._plan, self._message = clock, open_line, plan, message
+        self._journal, self._answering, self._frame_root = journal, answering, frame_root
+        self.run = message.run
+        state = message.state
+        self._done: dict[str, Any] = dict(state.done)
+        self._entered = dict(state.entered)
+        self._variables = dict(state.variables)
+        self._doubtful = set(state.attempting)
+        self._attempting: set[str] = set()
+        self._positions: dict[str, StepId] = {}
+        self._is_ahead = False  # an effect happened that no checkpoint knows of
+        self._is_lost = False  # another conduit has the run
+        self._saving = asyncio.Lock()
+        self.book = StepBook(clock, message)
+        self.answer: Answer | None = None
+
+    async def perform_all(self, document: object) -> None:
+        """Perform the run's steps. `document`: the event's body."""
+        message, flow = self._message, self._plan.published.flow
+        scope = trigger_scope(message.trigger, document, message.headers, message.query)
+        scope["now"] = self._clock.now()
+        scope["flow"] = {"id": flow.id, "name": flow.name, "version": message.version, "run": message.run}
+        await self._perform_steps(self._plan.steps, self._open_frame(scope, {}, "", ""), last=True)
+
+    def hand_over(self) -> RunMessage:
+        """Give what is needed to go on elsewhere."""
+        state = RunState(done=self._done, entered=self._entered, variables=self._variables, receipts=self.book.receipts())
+        return msgspec.structs.replace(self._message, state=state)
+
+    async def prepare_call(self, step: CompiledStep, frame: Frame, effect: Effect) -> None:
+        """Before a call: make safe what happened before, and for an unsafe call, that it is begun."""
+        if self._is_lost:
+            raise RunLostError
+        if self._journal is not None and (self._is_ahead or effect is Effect.UNSAFE):
+            async with self._saving:
+                if effect is Effect.UNSAFE:
+                    self._attempting.add(frame.prefix + step.id)
+                self._is_ahead = False  # before the state is written: what ends while it is saved is ahead again
+                try:
+                    await self._journal.save(self._write_state())
+                except RunLostError:
+                    self._is_lost = True  # other turns make no further call either
+                    raise
+        frame.has_acted = frame.has_acted or effect is not Effect.READ
+
+    async def save_end(self, receipt: RunReceipt) -> None:
+        """The run has ended: a conduit that gets it again has only the receipt to send."""
+        if self._journal is not None and (self._is_ahead or self._journal.has_saved):
+            await self._journal.save(RunState(receipt=receipt))
+
+    def _write_state(self) -> RunState:
+        """What a run that stands where this one stands must still hold: no more."""
+        reads = Reads()
+        for step in self._positions.values():
+            reads |= self._plan.reads_from[step]
+        return RunState(
+            done={path: result if _is_needed(path, reads) else None for path, result in self._done.items()},
+            entered=dict(self._entered),
+            variables={path: value for path, value in self._variables.items() if _name(path).casefold() in reads.roots},
+            receipts=self.book.receipts(),
+            attempting=tuple(sorted(self._attempting)),
+        )
+
+    # ------------------------------------------------------------ frames
+
+    def _open_frame(self, scope: Mapping[str, object], results: Mapping[str, object], prefix: str, home: str) -> Frame:
+        """Make a frame, with what a resumed run has done in it already."""
+        known = {**results, **{name: self._done[prefix + name] for name in self._list_own(self._done, prefix)}}
+        variables = {name: self._variables[home + name] for name in self._list_own(self._variables, home)}
+        return Frame(prefix, home, {**scope, **variables, "steps": known}, known, self._open_line(self._message.tenant))
+
+    @staticmethod
+    def _list_own(paths: Mapping[str, object], prefix: str) -> Iterator[str]:
+        for path in paths:
+            name = path[len(prefix) :]
+            if path.startswith(prefix) and "/" not in name and "[" not in name:
+                yield name
+
+    def _close(self, prefix: str) -> None:
+        """Forget what was kept below a path."""
+        self._positions.pop(prefix, None)
+        for kept in (self._done, self._entered, self._variables):
+            for path in [path for path in kept if path.startswith(prefix)]:
+                del kept[path]
+
+    # ------------------------------------------------------------ steps
+
+    async def _perform_steps(self, steps: tuple[CompiledStep, ...], frame: Frame, *, last: bool) -> None:
+        """Perform steps in order. `last`: nothing follows this block."""
+        count = len(steps)
+        for number, step in enumerate(steps, 1):
+            path = frame.prefix + step.id
+            if path not in self._done:
+                await self._perform(step, frame, path, last=last and number == count)
+
+    async def _perform(self, step: CompiledStep, frame: Frame, path: str, *, last: bool) -> None:
+        self._positions[frame.prefix] = step.id
+        frame.line.start_step()
+        started = self._clock.monotonic_seconds()
+        if path in self._entered and step.kind.name == "choose":
+            outcome: Outcome = Enter(self._entered[path])
+        else:
+            self.book.reserve(step)
+            outcome = await self._attempt(step, frame, path)
+            self._attempting.discard(path)
+            self._is_ahead = self._is_ahead or frame.has_acted
+            frame.has_acted = False
+            branch = outcome.branch if isinstance(outcome, Enter) and outcome.branch is not None else -1
+            self.book.note(step, started, frame.line, _name_outcome(outcome), branch, outcome)
+        if isinstance(outcome, Done):
+            self._finish(step, frame, outcome.result, outcome.variables)
+        elif isinstance(outcome, Enter):
+            if outcome.branch is not None:
+                self._entered[path] = outcome.branch
+                await self._perform_steps(step.branches[outcome.branch].steps, frame, last=last)
+            self._entered.pop(path, None)
+            self._finish(step, frame, None, {})
+        elif isinstance(outcome, ForEach | Repeat | EnterAll | Try):
+            result = await self._go_into(step, frame, path, outcome)
+            self.book.extend(step, started)
+            self._finish(step, frame, result, {})
+        elif isinstance(outcome, Answer):
+            self._finish(step, frame, {"status": outcome.status}, {})
+            self.answer = self.answer or outcome
+            if self._answering and not last:
+                raise EndOfRunError(outcome, step.id)
+        else:
+            raise EndOfRunError(outcome, step.id)
+
+    def _finish(self, step: CompiledStep, frame: Frame, result: object, variables: Mapping[str, object]) -> None:
+        self._done[frame.prefix + step.id] = frame.results[step.id] = result
+        for name, value in variables.items():
+            self._variables[frame.home + name] = frame.scope[name] = value
+
+    async def _attempt(self, step: CompiledStep, frame: Frame, path: str) -> Outcome:
+        if path in self._doubtful:
+            self._doubtful.discard(path)
+            if step.on_doubt is OnDoubt.FAIL:
+                return Failure(code=FailureCode.IN_DOUBT)
+            if step.on_doubt is OnDoubt.SKIP:
+                return Done(None)
+        try:
+            rendered = step.settings.render(frame.scope)
+            settings: Any = msgspec.convert(rendered, step.kind.settings, strict=False)
+            return await step.kind.perform(settings, StepTools(self, step, frame))
+        except EvaluationError as error:
+            return Failure(code=FailureCode.TEMPLATE_FAILED, field="with", detail=error.code.value)
+        except msgspec.ValidationError as error:
+            return Failure(code=FailureCode.SETTING_INVALID, field=_find_field(error, step))
+        except RunLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the walk is where surprises become typed failures (style, rule 20)
+            return Failure(code=FailureCode.INTERNAL, frame=_hash_frame(error, self._frame_root))
+
+    # ------------------------------------------------------------ blocks
+
+    async def _go_into(self, step: CompiledStep, frame: Frame, path: str, outcome: ForEach | Repeat | EnterAll | Try) -> object:
+        if isinstance(outcome, Try):
+            return await self._perform_try(step, frame, path)
+        self._positions.pop(frame.prefix, None)  # what stands inside tells what is still read
+        if isinstance(outcome, ForEach):
+            return await self._perform_each(step, frame, path, outcome)
+        if isinstance(outcome, Repeat):
+            return await self._perform_repeat(step, frame, path, outcome)
+        return await self._perform_parallel(step, frame, path)
+
+    async def _perform_each(self, step: CompiledStep, frame: Frame, path: str, each: ForEach) -> object:
+        steps = step.branches[0].steps
+        waiting = iter(range(len(each.items)))
+        troubles: list[EndOfRunError] = []
+
+        async def take_turns() -> None:
+            for number in waiting:
+                if troubles:
+                    return
+                turn = f"{path}[{number}]"
+                if turn in self._done:
+                    continue
+                scope = {**frame.scope, each.name: each.items[number], "index": number}
+                inner = self._open_frame(scope, frame.results, f"{turn}/", f"{turn}/")
+                try:
+                    await self._perform_steps(steps, inner, last=False)
+                    ended = [inner.results.get(steps[-1].id), False]
+                except EndOfRunError as trouble:
+                    if not isinstance(trouble.end, Failure) or not each.goes_on:
+                        troubles.append(trouble)
+                        return
+                    ended = [None, True]
+                self._close(f"{turn}/")
+                self._done[turn] = ended
+
+        await _perform_together([take_turns() for _ in range(max(1, min(each.at_once, len(each.items))))])
+        if troubles:
+            raise troubles[0]
+        turns = [self._done[f"{path}[{number}]"] for number in range(len(each.items))]
+        self._close(f"{path}[")
+        return {"results": [result for result, _ in turns], "count": len(turns), "failed": sum(failed for _, failed in turns)}
+
+    async def _perform_repeat(self, step: CompiledStep, frame: Frame, path: str, repeat: Repeat) -> object:
+        branch = step.branches[0]
+        number = self._entered.get(path, -1)
+        is_inside = number >= 0  # a resumed run is in the middle of a turn, which was begun with good reason
+        while True:
+            if not is_inside:
+                number += 1
+                if not self._holds(step, frame):
+                    break
+                if number >= repeat.limit:
+                    raise EndOfRunError(Failure(code=FailureCode.RUN_TOO_LONG, detail="repeat_limit"), step.id)
+                self._entered[path] = number
+            is_inside = False
+            turn = f"{path}[{number}]/"
+            for inner_step in branch.steps:
+                frame.results.pop(inner_step.id, None)  # a turn sees its own results only
+            frame.results.update({name: self._done[turn + name] for name in self._list_own(self._done, turn)})
+            inner = Frame(turn, frame.home, frame.scope, frame.results, frame.line)
+            await self._perform_steps(branch.steps, inner, last=False)
+            self._close(turn)
+        self._entered.pop(path, None)
+        return {"count": number}
+
+    def _holds(self, step: CompiledStep, frame: Frame) -> bool:
+        when = step.branches[0].when
+        try:
+            return when is None or when.holds(frame.scope)
+        except EvaluationError as error:
+            failure = Failure(code=FailureCode.TEMPLATE_FAILED, field="branches", detail=error.code.value)
+            raise EndOfRunError(failure, step.id) from None
+
+    async def _perform_parallel(self, step: CompiledStep, frame: Frame, path: str) -> object:
+        frames = [
+            self._open_frame(frame.scope, frame.results, f"{path}[{number}]/", f"{path}[{number}]/")
+            for number in range(len(step.branches))
+        ]
+        troubles: list[EndOfRunError] = []
+
+        async def go(branch: CompiledBranch, inner: Frame) -> None:
+            try:
+                await self._perform_steps(branch.steps, inner, last=False)
+            except EndOfRunError as trouble:  # the others still end: a call that is under way is not cut off
+                troubles.append(trouble)
+
+        await _perform_together([go(branch, inner) for branch, inner in zip(step.branches, frames, strict=True)])
+        if troubles:
+            raise troubles[0]
+        for inner in frames:
+            for name in list(self._list_own(self._done, inner.prefix)):
+                self._done[frame.prefix + name] = frame.results[name] = self._done[inner.prefix + name]
+            for name in list(self._list_own(self._variables, inner.home)):
+                self._variables[frame.home + name] = frame.scope[name] = self._variables[inner.home + name]
+        self._close(f"{path}[")
+        return None
+
+    async def _perform_try(self, step: CompiledStep, frame: Frame, path: str) -> object:
+        branches = {branch.name: branch.steps for branch in step.branches}
+        phase = self._entered.get(path, TRY)
+        error: Any = self._done.get(f"{path}[error]")
+        pending: EndOfRunError | None = None
+        if phase == TRY:
+            try:
+                await self._perform_steps(branches["try"], frame, last=False)
+            except EndOfRunError as trouble:
+                if not isinstance(trouble.end, Failure):
+                    pending = trouble
+                else:
+                    error = {**msgspec.to_builtins(trouble.end), "step": trouble.step}
+                    self._done[f"{path}[error]"] = error
+                    self._entered[path] = phase = CATCH
+        frame.scope["error"] = error
+        if phase == CATCH:
+            try:
+                await self._perform_steps(branches["catch"], frame, last=False)
+            except EndOfRunError as trouble:
+                pending = trouble
+                if isinstance(trouble.end, Failure):
+                    self._done[f"{path}[pending]"] = {**msgspec.to_builtins(trouble.end), "step": trouble.step}
+        if "finally" in branches:
+            self._entered[path] = FINALLY
+            kept: Any = self._done.get(f"{path}[pending]")
+            if kept is not None and pending is None:
+                facts = {name: value for name, value in kept.items() if name != "step"}
+                pending = EndOfRunError(msgspec.convert(facts, Failure), kept["step"])
+            await self._perform_steps(branches["finally"], frame, last=False)
+        if pending is not None:
+            raise pending
+        self._entered.pop(path, None)
+        self._close(f"{path}[")
+        return {"failed": error is not None, "error": error}
+
+
+async def _perform_together(parts: list[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all; when the run is lost or its time is over, stop all."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _is_needed(path: str, reads: Reads) -> bool:
+    """What a block keeps for itself (`loop[3]`) it needs until it ends; a step's result only what is written later does."""
+    name = _name(path)
+    return "[" in name or reads.keeps(name)
+
+
+def _add_key(call: Call, name: str) -> Call:
+    """Add the Idempotency-Key: the same one whenever and wherever this call of this run is made."""
+    if any(header.lower() == "idempotency-key" for header, _ in call.headers):
+        return call  # the author's own
+    key = hashlib.sha256(name.encode()).hexdigest()[:32]
+    return msgspec.structs.replace(call, headers=(*call.headers, ("Idempotency-Key", key)))
+
+
+def _name_outcome(outcome: Outcome) -> StepOutcome:
+    if isinstance(outcome, Failure):
+        return StepOutcome.FAILED
+    return StepOutcome.STOPPED if isinstance(outcome, Stop) else StepOutcome.DONE
+
+
+def _find_field(error: msgspec.ValidationError, step: CompiledStep) -> str:
+    """Name the setting: the path in msgspec's message is made of our field names, its other words may hold values."""
+    path = str(error).rpartition("`$.")[2].rstrip("`") if "`$." in str(error) else ""
+    name = path.partition(".")[0].partition("[")[0]
+    return f"with.{name}" if name in getattr(step.kind.settings, "__dataclass_fields__", {}) else "with"
+
+
+def _hash_frame(error: BaseException, root: str) -> str:
+    """Name the place in our code by a hash: it finds the line for us, and tells nobody a value."""
+    place = type(error).__name__
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if isinstance(name, str) and name.startswith(root):
+            place = f"{type(error).__name__}:{name}:{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return hashlib.sha256(place.encode()).hexdigest()[:16]
