@@ -54,9 +54,11 @@ class FakeLine:
         self.answer = answer
         self.calls: list[Call] = []
         self.request_bytes = self.answer_bytes = self.http_status = 0
+        self.attempts = 1
 
     def start_step(self) -> None:
         self.request_bytes = self.answer_bytes = self.http_status = 0
+        self.attempts = 1
 
     async def call(self, call: Call) -> CallAnswer | Failure:
         self.calls.append(call)

@@ -42,15 +42,17 @@ class JiraSite:
 class Caller:
     """Makes the calls of one run, and counts those of the step under way."""
 
-    __slots__ = ("_clock", "_desk", "_jira", "_tenant", "_web", "answer_bytes", "http_status", "request_bytes")
+    __slots__ = ("_clock", "_desk", "_jira", "_tenant", "_web", "answer_bytes", "attempts", "http_status", "request_bytes")
 
     def __init__(self, tenant: TenantId, web: WebClient, desk: LeaseDesk, clock: Clock, jira: JiraSite) -> None:
         self._tenant, self._web, self._desk, self._clock, self._jira = tenant, web, desk, clock, jira
         self.request_bytes = self.answer_bytes = self.http_status = 0
+        self.attempts = 1
 
     def start_step(self) -> None:
         """Count from zero."""
         self.request_bytes = self.answer_bytes = self.http_status = 0
+        self.attempts = 1
 
     async def call(self, call: Call) -> CallAnswer | Failure:
         """Call a third party, with the connection's credential where one is named."""

@@ -1,11 +1,13 @@
 """What a vendor's status means: the five meanings. Used by steps/answers.py."""
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from blubees.model.failures import FailureCode
 
 RETRY_AFTER_MAX_SECONDS: Final = 86_400.0
+DIGITS_MAX: Final = 10
 _BY_STATUS: Final = {
     401: FailureCode.CREDENTIAL_REFUSED,
     403: FailureCode.CREDENTIAL_REFUSED,
@@ -25,6 +27,15 @@ def find_meaning(status: int, headers: Mapping[str, str]) -> FailureCode:
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float:
-    """Give Retry-After in seconds; 0 when it is absent or a date (those need a clock; retries come with the engine issue)."""
+    """Give Retry-After in seconds, 86,400 at most; 0 when it is absent or unreadable.
+
+    A date counts from the answer's own Date: both are of the third party's clock, so that ours need not agree with it.
+    """
     text = headers.get("retry-after", "").strip()
-    return min(float(text), RETRY_AFTER_MAX_SECONDS) if text.isascii() and text.isdecimal() and len(text) < 10 else 0.0  # noqa: PLR2004 - digits
+    if text.isascii() and text.isdecimal() and len(text) < DIGITS_MAX:
+        return min(float(text), RETRY_AFTER_MAX_SECONDS)
+    try:
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, TypeError):  # not a date; or one with a zone and one without
+        return 0.0
+    return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_MAX_SECONDS)

@@ -9,7 +9,7 @@ from typing import Final
 
 from blubees.expressions.document import CompiledDocument, compile_document
 from blubees.expressions.template import Template, compile_template
-from blubees.model.flow import Branch, OnDoubt, PublishedFlow, Step
+from blubees.model.flow import Branch, PublishedFlow, Step
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import BranchRule
@@ -29,13 +29,13 @@ class CompiledBranch:
 
 @dataclass(frozen=True, slots=True)
 class CompiledStep:
-    """A step ready to perform."""
+    """A step ready to perform. `written`: as its author wrote it, for what to do when it fails."""
 
     id: StepId
     kind: KindEntry
     settings: CompiledDocument
     branches: tuple[CompiledBranch, ...]
-    on_doubt: OnDoubt
+    written: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _compile_steps(steps: tuple[Step, ...], book: dict[str, KindEntry]) -> tuple
             kind=book[step.kind],
             settings=compile_document(step.settings),
             branches=tuple(_compile_branch(branch, book) for branch in step.branches),
-            on_doubt=step.on_doubt,
+            written=step,
         )
         for step in steps
     )

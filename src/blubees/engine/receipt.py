@@ -17,6 +17,7 @@ class Counters(Protocol):
     request_bytes: int
     answer_bytes: int
     http_status: int
+    attempts: int
 
 
 class StepBook:
@@ -51,6 +52,7 @@ class StepBook:
                 http_status=line.http_status,
                 request_bytes=line.request_bytes,
                 answer_bytes=line.answer_bytes,
+                attempts=line.attempts,
                 failure=failure,
             )
             return
@@ -62,6 +64,7 @@ class StepBook:
             http_status=before.http_status if before.failure is not None else line.http_status,
             request_bytes=before.request_bytes + line.request_bytes,
             answer_bytes=before.answer_bytes + line.answer_bytes,
+            attempts=before.attempts + line.attempts,
             times=before.times + 1,
             failure=before.failure or failure,
         )

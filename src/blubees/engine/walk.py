@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -23,13 +23,15 @@ from blubees.engine.scope import trigger_scope
 from blubees.expressions.errors import EvaluationError
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
-from blubees.model.flow import OnDoubt
+from blubees.model.flow import OnDoubt, OnError, Retry
 from blubees.model.ids import StepId, TenantId
 from blubees.model.receipt import RunReceipt, StepOutcome
 from blubees.ports import Clock
 from blubees.steps.contract import Answer, Done, Enter, EnterAll, ForEach, Outcome, Repeat, Stop, Try
 
 TRY, CATCH, FINALLY = range(3)
+DELAY_MAX_SECONDS: Final = 300.0
+SAVE_BEFORE_SECONDS: Final = 1.0
 
 
 class Line(Protocol):
@@ -38,6 +40,7 @@ class Line(Protocol):
     request_bytes: int
     answer_bytes: int
     http_status: int
+    attempts: int
 
     def start_step(self) -> None:
         """Count from zero."""
@@ -156,21 +159,26 @@ class Walk:
         if self._is_lost:
             raise RunLostError
         if self._journal is not None and (self._is_ahead or effect is Effect.UNSAFE):
-            async with self._saving:
-                if effect is Effect.UNSAFE:
-                    self._attempting.add(frame.prefix + step.id)
-                self._is_ahead = False  # before the state is written: what ends while it is saved is ahead again
-                try:
-                    await self._journal.save(self._write_state())
-                except RunLostError:
-                    self._is_lost = True  # other turns make no further call either
-                    raise
+            if effect is Effect.UNSAFE:
+                self._attempting.add(frame.prefix + step.id)
+            await self._save()
         frame.has_acted = frame.has_acted or effect is not Effect.READ
 
     async def save_end(self, receipt: RunReceipt) -> None:
         """The run has ended: a conduit that gets it again has only the receipt to send."""
         if self._journal is not None and (self._is_ahead or self._journal.has_saved):
             await self._journal.save(RunState(receipt=receipt))
+
+    async def _save(self) -> None:
+        """Save how far the run is."""
+        assert self._journal is not None  # noqa: S101 - asked by the callers
+        async with self._saving:
+            self._is_ahead = False  # before the state is written: what ends while it is saved is ahead again
+            try:
+                await self._journal.save(self._write_state())
+            except RunLostError:
+                self._is_lost = True  # other turns make no further call either
+                raise
 
     def _write_state(self) -> RunState:
         """What a run that stands where this one stands must still hold: no more."""
@@ -225,7 +233,7 @@ class Walk:
             outcome: Outcome = Enter(self._entered[path])
         else:
             self.book.reserve(step)
-            outcome = await self._attempt(step, frame, path)
+            outcome = await self._try_as_told(step, frame, path)
             self._attempting.discard(path)
             self._is_ahead = self._is_ahead or frame.has_acted
             frame.has_acted = False
@@ -243,6 +251,8 @@ class Walk:
             result = await self._go_into(step, frame, path, outcome)
             self.book.extend(step, started)
             self._finish(step, frame, result, {})
+        elif isinstance(outcome, Failure) and step.written.on_error is OnError.CONTINUE:
+            self._finish(step, frame, None, {})
         elif isinstance(outcome, Answer):
             self._finish(step, frame, {"status": outcome.status}, {})
             self.answer = self.answer or outcome
@@ -256,17 +266,47 @@ class Walk:
         for name, value in variables.items():
             self._variables[frame.home + name] = frame.scope[name] = value
 
+    async def _try_as_told(self, step: CompiledStep, frame: Frame, path: str) -> Outcome:
+        """Try a step as often as it says."""
+        retry = step.written.retry
+        outcome = await self._attempt(step, frame, path)
+        while retry is not None and frame.line.attempts < retry.attempts and self._may_help(retry, step, path, outcome):
+            delay = _choose_delay(retry, outcome, f"{self.run}:{path}", frame.line.attempts)
+            was_attempting = path in self._attempting
+            self._attempting.discard(path)
+            if was_attempting and self._journal is not None and delay > SAVE_BEFORE_SECONDS:
+                await self._save()  # it is known how that try ended: a crash while waiting leaves no doubt
+            await asyncio.sleep(delay)
+            frame.line.attempts += 1
+            outcome = await self._attempt(step, frame, path)
+        return outcome
+
+    def _may_help(self, retry: Retry, step: CompiledStep, path: str, outcome: Outcome) -> bool:
+        """Whether another try may help, and harms nothing."""
+        if not isinstance(outcome, Failure) or outcome.code.value not in {each.value for each in retry.on}:
+            return False
+        is_doubtful = path in self._attempting and outcome.code in {FailureCode.TIMEOUT, FailureCode.VENDOR_BROKEN}
+        return not is_doubtful or step.written.on_doubt is OnDoubt.RETRY
+
     async def _attempt(self, step: CompiledStep, frame: Frame, path: str) -> Outcome:
         if path in self._doubtful:
             self._doubtful.discard(path)
-            if step.on_doubt is OnDoubt.FAIL:
+            if step.written.on_doubt is OnDoubt.FAIL:
                 return Failure(code=FailureCode.IN_DOUBT)
-            if step.on_doubt is OnDoubt.SKIP:
+            if step.written.on_doubt is OnDoubt.SKIP:
                 return Done(None)
+        limit: asyncio.Timeout | None = None
         try:
             rendered = step.settings.render(frame.scope)
             settings: Any = msgspec.convert(rendered, step.kind.settings, strict=False)
-            return await step.kind.perform(settings, StepTools(self, step, frame))
+            if not step.written.timeout_seconds:
+                return await step.kind.perform(settings, StepTools(self, step, frame))
+            async with asyncio.timeout(step.written.timeout_seconds) as limit:
+                return await step.kind.perform(settings, StepTools(self, step, frame))
+        except TimeoutError:
+            if limit is not None and limit.expired():
+                return Failure(code=FailureCode.TIMEOUT, field="timeout_seconds")
+            raise
         except EvaluationError as error:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="with", detail=error.code.value)
         except msgspec.ValidationError as error:
@@ -421,6 +461,14 @@ async def _perform_together(parts: list[Coroutine[Any, Any, None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _choose_delay(retry: Retry, outcome: Outcome, name: str, attempts: int) -> float:
+    """Twice as long each time, give or take a third so that many runs do not come back at once; not before we are asked to."""
+    chance = int.from_bytes(hashlib.sha256(f"{name}:{attempts}".encode()).digest()[:4], "big") / 2**32
+    delay = float(retry.seconds * 2 ** (attempts - 1) * (0.67 + 0.66 * chance))
+    asked = outcome.retry_after_seconds if isinstance(outcome, Failure) else 0.0
+    return min(max(delay, asked), DELAY_MAX_SECONDS)
 
 
 def _name(path: str) -> str:

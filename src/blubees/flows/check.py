@@ -18,7 +18,7 @@ from blubees.expressions.errors import TemplateError
 from blubees.expressions.template import Template, compile_template
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.schema import settings_schema
-from blubees.model.flow import Flow, OnDoubt, SignatureEncoding, SignatureScheme, TriggerKind
+from blubees.model.flow import Flow, OnDoubt, OnError, RetryOn, SignatureEncoding, SignatureScheme, TriggerKind
 from blubees.model.ids import CONNECTION_PATTERN, FLOW_PATTERN, STEP_PATTERN
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import BranchRule
@@ -27,6 +27,10 @@ STEPS_MAX: Final = 200
 BLOCKS_MAX: Final = 8
 NAME_MAX: Final = 200
 DESCRIPTION_MAX: Final = 2_000
+HANDLING: Final = ("on_doubt", "on_error", "retry", "timeout_seconds")
+TIMEOUT_SECONDS: Final = (0.1, 600)
+RETRY_ATTEMPTS: Final = (2, 10)
+RETRY_SECONDS: Final = (0.1, 60)
 SCHEDULE_SECONDS: Final = (60, 2_592_000)
 _SECRET: Final = re.compile(
     r"(?i)\b(xox[abprs]-[\w-]{10}|gh[pousr]_\w{20}|github_pat_\w{20}|glpat-[\w-]{15}|AKIA[0-9A-Z]{16}|sk-[\w-]{20}|ATATT\w{10}"
@@ -197,9 +201,8 @@ class _Checker:
 
     def check_step(self, step: dict[str, Any], here: Place, done: set[str]) -> None:
         """Check one step."""
-        self.expect_names(here, step, ("id", "kind"), ("name", "with", "branches", "on_doubt"))
-        if "on_doubt" in step:
-            self.expect_choice((*here, "on_doubt"), step, OnDoubt)
+        self.expect_names(here, step, ("id", "kind"), ("name", "with", "branches", *HANDLING))
+        self.check_handling(step, here)
         self.expect_text((*here, "id"), step, STEP_PATTERN, "1 to 63 lower-case letters, digits and _, starting with a letter")
         self.expect_length((*here, "name"), step, 0, NAME_MAX)
         settings = step.get("with", {})
@@ -219,9 +222,43 @@ class _Checker:
                     inner = branch.get("steps") if isinstance(branch, dict) else None
                     self.forbid_answers(inner, (*here, "branches", number, "steps"), entry.name)
             self.check_branches(entry, step, here, done)
+            for word in HANDLING if entry.branches is not BranchRule.NONE else ():
+                if word in step:
+                    self.read.complain(
+                        (*here, word), f"{entry.name} is a block and has no `{word}`. Give it to the steps in it, or use try."
+                    )
         self.check_templates(settings, (*here, "with"), done)
         if name == "set" and isinstance(settings.get("values"), dict):
             self.take_variables(settings["values"], (*here, "with", "values"))
+
+    def check_handling(self, step: dict[str, Any], here: Place) -> None:
+        """Check what a step says about its failures."""
+        for name, words in (("on_doubt", OnDoubt), ("on_error", OnError)):
+            if name in step:
+                self.expect_choice((*here, name), step, words)
+        self.expect_number((*here, "timeout_seconds"), step, TIMEOUT_SECONDS)
+        retry = step.get("retry")
+        if retry is None:
+            return
+        place: Place = (*here, "retry")
+        if not isinstance(retry, dict):
+            self.read.complain(place, f"`retry` is a mapping with attempts, seconds and on; this is {_name_type(retry)}.")
+            return
+        self.expect_names(place, retry, ("attempts",), ("seconds", "on"))
+        self.expect_number((*place, "attempts"), retry, RETRY_ATTEMPTS, whole=True)
+        self.expect_number((*place, "seconds"), retry, RETRY_SECONDS)
+        chosen, known = retry.get("on"), [each.value for each in RetryOn]
+        if chosen is not None and (not isinstance(chosen, list) or not chosen or any(each not in known for each in chosen)):
+            self.read.complain((*place, "on"), f"`on` is a list of: {', '.join(known)}.")
+
+    def expect_number(self, place: Place, data: dict[str, Any], bounds: tuple[float, float], *, whole: bool = False) -> None:
+        """Expect a number within bounds, where there is one."""
+        name, kinds = str(place[-1]), (int,) if whole else (int, float)
+        if name in data and not (type(data[name]) in kinds and bounds[0] <= data[name] <= bounds[1]):
+            what = "a whole number" if whole else "a number"
+            self.read.complain(
+                place, f"`{name}` is {_name_type(data[name])}, allowed is {what} from {bounds[0]} to {bounds[1]}."
+            )
 
     def check_settings(self, entry: KindEntry, settings: dict[str, Any], place: Place) -> None:
         """Check the settings against the kind's schema."""

@@ -26,7 +26,7 @@ def step_rows(run: Mapping[str, Any]) -> list[list[str]]:
         [
             step["step"],
             step["kind"],
-            step["outcome"],
+            step["outcome"] + _write_counts(step),
             _write_duration(step.get("duration_microseconds", 0)),
             str(step.get("http_status", "") or ""),
             _write_size(step.get("request_bytes", 0)),
@@ -50,6 +50,11 @@ def explanation_lines(explanations: Iterable[Mapping[str, Any]]) -> list[str]:
             f"to do: {each['what_to_do']}",
         ]
     return lines
+
+
+def _write_counts(step: Mapping[str, Any]) -> str:
+    times, attempts = step.get("times", 1), step.get("attempts", 1)
+    return (f", {times} times" if times > 1 else "") + (f", {attempts} tries" if attempts > times else "")
 
 
 def _write_time(milliseconds: int) -> str:

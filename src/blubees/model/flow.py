@@ -85,6 +85,38 @@ class OnDoubt(StrEnum):
     SKIP = "skip"
 
 
+class RetryOn(StrEnum):
+    """Failures after which another try may help: meanings of a third party's answer, or of none."""
+
+    BUSY = "busy"
+    VENDOR_BROKEN = "vendor_broken"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How often a step is tried, and when.
+
+    Attributes:
+        attempts: 2 to 10, the first one included.
+        seconds: before the second one, 0.1 to 60; twice as long before each further one, give or take a third, 300 at most.
+            When the third party says when to come back, not before.
+        on: the failures after which it is tried again. An unsafe call that may have happened (no answer, or an error of the
+            third party's own) is tried again only when the step says `on_doubt: retry`.
+    """
+
+    attempts: int
+    seconds: float = 1.0
+    on: tuple[RetryOn, ...] = tuple(RetryOn)
+
+
+class OnError(StrEnum):
+    """What a failure of a step does."""
+
+    FAIL = "fail"
+    CONTINUE = "continue"
+
+
 class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One way through a block: its steps, taken when `when` holds. An empty `when` always holds ("else").
 
@@ -114,6 +146,9 @@ class Step(
         branches: for kinds that are blocks; else empty.
         on_doubt: when a process died during an unsafe call of this step: end the run as in doubt, make the call again, or go
             on as if it had been made (its result is null then).
+        retry: how often it is tried.
+        timeout_seconds: how long one try may take, 0.1 to 600; 0 for no limit but its own.
+        on_error: whether a failure ends the run, or the run goes on with a null result.
     """
 
     id: StepId
@@ -122,6 +157,9 @@ class Step(
     settings: dict[str, Any] = {}
     branches: tuple[Branch, ...] = ()
     on_doubt: OnDoubt = OnDoubt.FAIL
+    retry: Retry | None = None
+    timeout_seconds: float = 0.0
+    on_error: OnError = OnError.FAIL
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -46,6 +46,7 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         branch: for blocks, which branch was entered (from 0); -1 for none.
         http_status: of the third party's answer; 0 for none.
         request_bytes, answer_bytes: sizes on the wire of what was sent and received.
+        attempts: how often it was tried.
         times: how often it was performed (in a loop); durations and sizes are sums then, the failure is the first.
     """
 
@@ -58,6 +59,7 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     http_status: Annotated[int, msgspec.Meta(ge=0, le=999)] = 0
     request_bytes: Count = 0
     answer_bytes: Count = 0
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
     times: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
     failure: Failure | None = None
 
