@@ -8,18 +8,14 @@ from pathlib import Path
 import pytest
 from nats.aio.msg import Msg
 
-from blubees.adapters import broker as broker_module
-from blubees.adapters.broker import (
-    Broker,
-    BrokerAddress,
-    NatsCheckpointStore,
-    NatsLeaseDesk,
-    NatsPlanBoard,
-    NatsReceiptBox,
-    NatsRunQueue,
-    NatsTokenBoard,
-    connect_broker,
-)
+from blubees.adapters.broker import checkpoints as checkpoints_file
+from blubees.adapters.broker import link, runs
+from blubees.adapters.broker.boards import NatsPlanBoard, NatsTokenBoard
+from blubees.adapters.broker.checkpoints import NatsCheckpointStore
+from blubees.adapters.broker.leases import NatsLeaseDesk
+from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
+from blubees.adapters.broker.receipts import NatsReceiptBox
+from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.main.broker_child import BrokerChild, start_broker
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
 from blubees.model.errors import UnavailableError
@@ -70,7 +66,7 @@ class Taker:
 
 @pytest.fixture
 async def brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Brokers]:
-    monkeypatch.setattr(broker_module, "RUNS_PER_TENANT_AND_LANE", 3)
+    monkeypatch.setattr(link, "RUNS_PER_TENANT_AND_LANE", 3)
     child = await start_broker(tmp_path, "conduit-password", "control-password")
     control = await connect_broker(BrokerAddress(child.url, "control", "control-password"))
     await control.create_streams()
@@ -254,7 +250,7 @@ async def test_a_lease_opens_for_its_tenant_and_name_only(brokers: Brokers) -> N
 async def test_a_broker_that_is_gone_makes_unavailable_and_never_a_lost_run(
     brokers: Brokers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_module, "CONFIRM_SECONDS", 0.3)
+    monkeypatch.setattr(runs, "CONFIRM_SECONDS", 0.3)
     queue = NatsRunQueue(brokers.conduit)
     brokers.child.process.kill()
     await brokers.child.process.wait()
@@ -262,7 +258,7 @@ async def test_a_broker_that_is_gone_makes_unavailable_and_never_a_lost_run(
         await queue.put(A, Lane.PROMPT, b"x", delivery="")
     with pytest.raises(UnavailableError):
         await queue.claim("d")
-    monkeypatch.setattr(broker_module, "SAVE_SECONDS", 0.3)
+    monkeypatch.setattr(checkpoints_file, "SAVE_SECONDS", 0.3)
     checkpoints = NatsCheckpointStore(brokers.conduit)
     with pytest.raises(UnavailableError):
         await checkpoints.save(A, RunId("r" + "0" * 26), b"x", after=0)

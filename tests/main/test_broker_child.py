@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from blubees.adapters.broker import BrokerAddress, connect_broker
+from blubees.adapters.broker.link import BrokerAddress, connect_broker
 from blubees.main.broker_child import start_broker
 from blubees.model.errors import UnavailableError
 

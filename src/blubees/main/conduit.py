@@ -18,17 +18,12 @@ from typing import Final
 import uvicorn
 import uvloop
 
-from blubees.adapters.broker import (
-    Broker,
-    BrokerAddress,
-    NatsCheckpointStore,
-    NatsLeaseDesk,
-    NatsPlanBoard,
-    NatsReceiptBox,
-    NatsRunQueue,
-    NatsTokenBoard,
-    connect_broker,
-)
+from blubees.adapters.broker.boards import NatsPlanBoard, NatsTokenBoard
+from blubees.adapters.broker.checkpoints import NatsCheckpointStore
+from blubees.adapters.broker.leases import NatsLeaseDesk
+from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
+from blubees.adapters.broker.receipts import NatsReceiptBox
+from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import AiohttpWebClient

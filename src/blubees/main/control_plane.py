@@ -18,7 +18,10 @@ import msgspec
 import uvicorn
 import uvloop
 
-from blubees.adapters.broker import BrokerAddress, NatsLeaseDesk, NatsPlanBoard, NatsReceiptBox, connect_broker
+from blubees.adapters.broker.boards import NatsPlanBoard
+from blubees.adapters.broker.leases import NatsLeaseDesk
+from blubees.adapters.broker.link import BrokerAddress, connect_broker
+from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.database import open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock

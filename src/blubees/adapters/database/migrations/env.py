@@ -1,4 +1,4 @@
-"""What Alembic runs: it gets an open connection from adapters/database.py."""
+"""What Alembic runs: it gets an open connection from adapters/database."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""The tables. Every one about a tenant has it in its key. Used by adapters/database.py and the migrations.
+"""The tables. Every one about a tenant has it in its key. Used by adapters/database and the migrations.
 
 No column can hold payload: ids, numbers, words from closed lists, configuration that the tenant typed, and sealed bytes.
 """

@@ -1,0 +1,56 @@
+"""Boards in the broker's memory: published flows and app tokens (ports PlanBoard, TokenBoard). Built by main's processes."""
+
+from collections.abc import Callable
+
+import msgspec
+from nats.aio.msg import Msg
+
+from blubees.adapters.broker.link import Broker, publish, watch
+from blubees.model.flow import PublishedFlow
+from blubees.model.ids import FlowId, TenantId
+
+
+class NatsPlanBoard:
+    """Port PlanBoard: one subject a flow, which keeps its newest versions; an empty message withdraws it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(PublishedFlow)
+
+    async def post(self, plan: PublishedFlow) -> None:
+        """See the port."""
+        await publish(self._broker, f"plans.{plan.tenant}.{plan.flow.id}", self._encoder.encode(plan))
+
+    async def withdraw(self, tenant: TenantId, flow: FlowId) -> None:
+        """See the port."""
+        await publish(self._broker, f"plans.{tenant}.{flow}", b"")
+
+    async def watch(self, changed: Callable[[TenantId, FlowId, PublishedFlow | None], None]) -> None:
+        """See the port."""
+
+        def tell(message: Msg) -> None:
+            _, tenant, flow = message.subject.split(".")
+            plan = self._decoder.decode(message.data) if message.data else None
+            changed(TenantId(tenant), FlowId(flow), plan)
+
+        await watch(self._broker, "PLANS", "plans.*.*", tell)
+
+
+class NatsTokenBoard:
+    """Port TokenBoard."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def post(self, tenant: TenantId, sealed: bytes) -> None:
+        """See the port."""
+        await publish(self._broker, f"tokens.{tenant}", sealed)
+
+    async def watch(self, changed: Callable[[TenantId, bytes], None]) -> None:
+        """See the port."""
+
+        def tell(message: Msg) -> None:
+            changed(TenantId(message.subject.partition(".")[2]), message.data)
+
+        await watch(self._broker, "TOKENS", "tokens.*", tell)

@@ -1,0 +1,56 @@
+"""Checkpoints of runs in the broker's memory (port CheckpointStore). Built by main/conduit.py."""
+
+import contextlib
+from typing import Final
+
+import msgspec
+import nats
+import nats.errors
+import nats.js.errors
+
+from blubees.adapters.broker.link import Broker, Confirmation
+from blubees.model.errors import UnavailableError
+from blubees.model.ids import RunId, TenantId
+
+SAVE_SECONDS: Final = 2.0
+_WRONG_SEQUENCE_CODES: Final = frozenset({10071, 10164})
+
+
+class NatsCheckpointStore:
+    """Port CheckpointStore: one subject a run, which keeps its newest message."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._confirmation = msgspec.json.Decoder(Confirmation)
+
+    async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, after: int) -> int | None:
+        """See the port."""
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(after)}
+        try:
+            reply = await self._broker.client.request(
+                f"checkpoints.{tenant}.{run}", sealed, timeout=SAVE_SECONDS, headers=headers
+            )
+            confirmed = self._confirmation.decode(reply.data)
+        except (nats.errors.Error, OSError, msgspec.DecodeError) as error:
+            raise UnavailableError("The broker did not confirm the checkpoint.") from error
+        if confirmed.error is None:
+            return confirmed.seq
+        if confirmed.error.err_code in _WRONG_SEQUENCE_CODES:
+            return None
+        raise UnavailableError("The broker did not take the checkpoint.")
+
+    async def load(self, tenant: TenantId, run: RunId) -> tuple[int, bytes] | None:
+        """See the port."""
+        try:
+            found = await self._broker.stream.get_last_msg("CHECKPOINTS", f"checkpoints.{tenant}.{run}")
+        except nats.js.errors.NotFoundError:
+            return None
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError("The broker does not give the checkpoint.") from error
+        return int(found.seq or 0), found.data or b""
+
+    async def drop(self, tenant: TenantId, run: RunId) -> None:
+        """See the port. Not waited for: what is not dropped goes with its age."""
+        with contextlib.suppress(nats.errors.Error):
+            subject = f"checkpoints.{tenant}.{run}"
+            await self._broker.client.publish("$JS.API.STREAM.PURGE.CHECKPOINTS", b'{"filter":"%s"}' % subject.encode())

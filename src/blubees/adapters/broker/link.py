@@ -1,0 +1,190 @@
+"""The connection to the broker: NATS JetStream, memory storage only. Every stream is created here.
+
+Built by main/conduit.py and main/control_plane.py. Source: docs/decisions/0002-processes-and-broker.md.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.client import JetStreamContext
+
+from blubees.model.errors import UnavailableError
+from blubees.ports import Lane
+
+TAKE_OVER_SECONDS: Final = 12.0  # a conduit that says nothing for so long has lost its runs; promised: within 15 s
+CONNECT_SECONDS: Final = 3.0
+CLOSE_SECONDS: Final = 2.0
+CONFIRM_SECONDS: Final = 4.0  # under Forge's 5 s for an answer
+DUPLICATE_WINDOW_SECONDS: Final = 86_400.0
+RUNS_PER_TENANT_AND_LANE: Final = 5_000
+RUNS_MAX_BYTES: Final = 1_073_741_824
+CHECKPOINTS_MAX_BYTES: Final = 1_073_741_824
+CHECKPOINT_SECONDS: Final = 3_600.0  # longer than a run may take
+RECEIPTS_MAX_BYTES: Final = 268_435_456
+PLANS_MAX_BYTES: Final = 1_073_741_824
+VERSIONS_KEPT: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is and as whom we come."""
+
+    url: str
+    user: str
+    password: str
+    replicas: int = 1
+
+
+class Broker:
+    """One connection to the broker."""
+
+    def __init__(self, client: Client, address: BrokerAddress) -> None:
+        self.client = client
+        self.stream: JetStreamContext = client.jetstream(timeout=CONFIRM_SECONDS)
+        self._replicas = address.replicas
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands now."""
+        return bool(self.client.is_connected)
+
+    async def create_streams(self) -> None:
+        """Make sure that the streams and consumers are there; changes nothing that is. The control plane does it at start."""
+        runs = StreamConfig(
+            name="RUNS",
+            subjects=["runs.*.*"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            max_msgs_per_subject=RUNS_PER_TENANT_AND_LANE,
+            max_bytes=RUNS_MAX_BYTES,
+            discard=DiscardPolicy.NEW,
+            discard_new_per_subject=True,
+            duplicate_window=DUPLICATE_WINDOW_SECONDS,
+        )
+        claims = StreamConfig(name="CLAIMS", subjects=["claims"], max_msgs=1, duplicate_window=DUPLICATE_WINDOW_SECONDS)
+        receipts = StreamConfig(
+            name="RECEIPTS",
+            subjects=["receipts"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            max_bytes=RECEIPTS_MAX_BYTES,
+            discard=DiscardPolicy.NEW,
+        )
+        plans = StreamConfig(
+            name="PLANS", subjects=["plans.*.*"], max_msgs_per_subject=VERSIONS_KEPT, max_bytes=PLANS_MAX_BYTES
+        )
+        tokens = StreamConfig(name="TOKENS", subjects=["tokens.*"], max_msgs_per_subject=1)
+        lanes = [_work_consumer(lane.value, f"runs.{lane.value}.*", 50_000) for lane in Lane]
+        await self._create_stream(runs, *lanes)
+        await self._create_stream(receipts, _work_consumer("ledger", "receipts", 1_000))
+        checkpoints = StreamConfig(
+            name="CHECKPOINTS",
+            subjects=["checkpoints.*.*"],
+            max_msgs_per_subject=1,
+            max_bytes=CHECKPOINTS_MAX_BYTES,
+            max_age=CHECKPOINT_SECONDS,
+            discard=DiscardPolicy.NEW,
+        )
+        await self._create_stream(checkpoints)
+        for config in (claims, plans, tokens):  # last: conduits wait for plans and tokens, and find the rest in place
+            await self._create_stream(config)
+
+    async def _create_stream(self, config: StreamConfig, *consumers: ConsumerConfig) -> None:
+        config.storage = StorageType.MEMORY
+        config.num_replicas = self._replicas
+        await self.stream.add_stream(config)
+        for consumer in consumers:
+            await self.stream.add_consumer(str(config.name), consumer)
+
+    async def close(self) -> None:
+        """Close the connection, also one that is being sought again."""
+        self.client.options["max_reconnect_attempts"] = 1  # nats-py can miss its own cancelling and seek a dead broker for ever
+        with contextlib.suppress(nats.errors.Error, OSError):  # a timeout is an OSError: a broker that is gone says nothing
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.client.close()
+
+
+async def connect_broker(address: BrokerAddress) -> Broker:
+    """Connect, and reconnect for ever when the connection is lost.
+
+    Raises:
+        UnavailableError: no broker there, or a wrong password.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):  # without it, nats-py tries the first connection for ever too
+            client = await nats.connect(
+                address.url,
+                user=address.user,
+                password=address.password,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.2,
+                connect_timeout=2,
+                error_cb=_ignore_error,  # nats-py would print the error's text; what matters shows in the calls
+                pending_size=64 * 1024 * 1024,
+            )
+    except (OSError, nats.errors.Error) as error:  # TimeoutError is an OSError
+        raise UnavailableError("The broker does not answer, or does not know us.") from error
+    return Broker(client, address)
+
+
+class Refusal(msgspec.Struct):
+    """Why the broker did not take a message."""
+
+    err_code: int = 0
+
+
+class Confirmation(msgspec.Struct):
+    """The broker's answer to a published message."""
+
+    seq: int = 0
+    duplicate: bool = False
+    error: Refusal | None = None
+
+
+async def publish(broker: Broker, subject: str, data: bytes) -> None:
+    """Publish into a stream, and return when the broker has it. Raises UnavailableError."""
+    try:
+        await broker.stream.publish(subject, data)
+    except (nats.errors.Error, OSError) as error:
+        raise UnavailableError("The broker did not confirm.", retry_after_seconds=2) from error
+
+
+async def watch(broker: Broker, stream: str, subject: str, tell: Callable[[Msg], None]) -> None:
+    """Tell all that is there, return, and go on telling. The consumer is ordered: it heals itself after a lost connection."""
+    info = await broker.stream.stream_info(stream)
+    newest = info.state.last_seq
+    told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    if info.state.messages == 0:
+        told.set_result(None)
+
+    async def receive(message: Msg) -> None:
+        tell(message)
+        if not told.done() and int(message.reply.split(".")[5]) >= newest:
+            told.set_result(None)
+
+    await broker.stream.subscribe(subject, stream=stream, ordered_consumer=True, cb=receive)
+    await told
+
+
+def _work_consumer(name: str, subject: str, pending: int) -> ConsumerConfig:
+    return ConsumerConfig(
+        durable_name=name,
+        filter_subject=subject,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=TAKE_OVER_SECONDS,
+        max_ack_pending=pending,
+        max_deliver=-1,
+        mem_storage=True,
+    )
+
+
+async def _ignore_error(_error: Exception) -> None:
+    """Say nothing: an error's text may hold a subject or a message."""

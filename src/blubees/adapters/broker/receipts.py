@@ -1,0 +1,62 @@
+"""Receipts on their way from conduits to the control plane (port ReceiptBox). Built by main's processes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+import nats
+import nats.errors
+import nats.js.errors
+
+from blubees.adapters.broker.link import Broker, publish
+from blubees.adapters.broker.runs import finish_all
+from blubees.model.receipt import RunReceipt, TenantSeen
+
+RECEIPT_MESSAGES: Final = 64  # each of many receipts: what is kept in one transaction
+RECEIPT_PAUSE_SECONDS: Final = 0.05  # between two transactions: a few large ones cost less than many small ones
+
+
+class NatsReceiptBox:
+    """Port ReceiptBox."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(RunReceipt | TenantSeen)
+        self._envelope = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
+    async def send(self, receipts: Sequence[RunReceipt | TenantSeen]) -> None:
+        """See the port."""
+        await publish(self._broker, "receipts", self._encoder.encode(receipts))
+
+    async def collect(
+        self,
+    ) -> AsyncIterator[tuple[Sequence[RunReceipt | TenantSeen], int, Callable[[], Awaitable[None]]]]:
+        """See the port."""
+        pull = await self._broker.stream.pull_subscribe_bind("ledger", "RECEIPTS")
+        while True:
+            try:
+                messages = await pull.fetch(RECEIPT_MESSAGES, timeout=5)
+            except nats.errors.TimeoutError:
+                continue
+            except (nats.errors.Error, OSError):
+                await asyncio.sleep(1)
+                continue
+            read = [self._read(message.data) for message in messages]
+            good = [receipt for part, _ in read for receipt in part]
+            yield good, sum(refused for _, refused in read), partial(finish_all, messages)
+            await asyncio.sleep(RECEIPT_PAUSE_SECONDS)
+
+    def _read(self, data: bytes) -> tuple[list[RunReceipt | TenantSeen], int]:
+        try:
+            parts = self._envelope.decode(data)
+        except msgspec.DecodeError:
+            return [], 1
+        good: list[RunReceipt | TenantSeen] = []
+        for part in parts:
+            with contextlib.suppress(msgspec.DecodeError):  # counted by the difference
+                good.append(self._decoder.decode(part))
+        return good, len(parts) - len(good)

@@ -1,0 +1,1 @@
+"""Alembic migrations, run by adapters/database. A published one is never changed."""
