@@ -13,6 +13,7 @@ import msgspec
 from blubees.model.connection import Connection, Lease, LeaseRefusal
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
+from blubees.model.order import Order
 from blubees.model.receipt import RunReceipt, TenantSeen
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
 
@@ -122,8 +123,8 @@ class TakenRun(Protocol):
         """Still working on it."""
         ...
 
-    async def hand_back(self) -> None:
-        """Another shall have it, now."""
+    async def hand_back(self, after_seconds: float = 0.0) -> None:
+        """Another shall have it, now or after some time."""
         ...
 
 
@@ -238,6 +239,22 @@ class ReceiptBox(Protocol):
 
     def collect(self) -> AsyncIterator[tuple[Sequence[RunReceipt | TenantSeen], int, Callable[[], Awaitable[None]]]]:
         """Batches as (good ones, number refused for their type, what to await once they are kept)."""
+        ...
+
+
+class OrderBox(Protocol):
+    """Where the control plane puts its orders."""
+
+    async def send(self, order: Order, *, name: str) -> None:
+        """Send one; it is carried out at least once. The same name within two minutes counts once. Raises UnavailableError."""
+        ...
+
+
+class OrderQueue(Protocol):
+    """Where conduits get orders."""
+
+    async def supply(self, perform: Callable[[Order], Awaitable[None]]) -> None:
+        """Have orders carried out, some at a time, until cancelled. One that raises a BluBeesError comes again, to any."""
         ...
 
 

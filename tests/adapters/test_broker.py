@@ -1,22 +1,18 @@
 """The broker ports on a real nats-server: bounds, duplicates, hand-backs, who may see what, and a broker that goes away."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from nats.aio.msg import Msg
 
 from blubees.adapters.broker import checkpoints as checkpoints_file
-from blubees.adapters.broker import link, runs
+from blubees.adapters.broker import runs
 from blubees.adapters.broker.boards import NatsPlanBoard, NatsTokenBoard
 from blubees.adapters.broker.checkpoints import NatsCheckpointStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
-from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.runs import NatsRunQueue
-from blubees.main.broker_child import BrokerChild, start_broker
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
@@ -24,19 +20,11 @@ from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, RunReceipt, TenantSeen
 from blubees.ports import Lane, Put, TakenRun
 from blubees.vault.seal import Sealer
+from fakes.brokers import Brokers
 from fakes.engine import make_plan
 from fakes.machine import FakeChance
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
-
-
-@dataclass
-class Brokers:
-    """A broker with both of its users."""
-
-    child: BrokerChild
-    control: Broker
-    conduit: Broker
 
 
 @dataclass
@@ -62,22 +50,6 @@ class Taker:
             while len(self.taken) < count:
                 self.changed.clear()
                 await self.changed.wait()
-
-
-@pytest.fixture
-async def brokers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Brokers]:
-    monkeypatch.setattr(link, "RUNS_PER_TENANT_AND_LANE", 3)
-    child = await start_broker(tmp_path, "conduit-password", "control-password")
-    control = await connect_broker(BrokerAddress(child.url, "control", "control-password"))
-    await control.create_streams()
-    conduit = await connect_broker(BrokerAddress(child.url, "conduit", "conduit-password"))
-    yield Brokers(child, control, conduit)
-    await conduit.close()
-    await control.close()
-    if child.process.returncode is None:
-        child.process.terminate()
-    await child.process.wait()
-    await child.drain
 
 
 async def test_each_tenant_and_lane_has_a_bound_of_its_own(brokers: Brokers) -> None:

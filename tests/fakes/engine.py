@@ -82,7 +82,8 @@ class FakeTaken:
     async def keep(self) -> None:
         self.said.append("keep")
 
-    async def hand_back(self) -> None:
+    async def hand_back(self, after_seconds: float = 0.0) -> None:
+        _ = after_seconds
         self.said.append("hand back")
 
 

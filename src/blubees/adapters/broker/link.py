@@ -30,6 +30,7 @@ RUNS_PER_TENANT_AND_LANE: Final = 5_000
 RUNS_MAX_BYTES: Final = 1_073_741_824
 CHECKPOINTS_MAX_BYTES: Final = 1_073_741_824
 CHECKPOINT_SECONDS: Final = 3_600.0  # longer than a run may take
+ORDERS_MAX_BYTES: Final = 268_435_456
 RECEIPTS_MAX_BYTES: Final = 268_435_456
 PLANS_MAX_BYTES: Final = 1_073_741_824
 VERSIONS_KEPT: Final = 5
@@ -85,6 +86,10 @@ class Broker:
         lanes = [_work_consumer(lane.value, f"runs.{lane.value}.*", 50_000) for lane in Lane]
         await self._create_stream(runs, *lanes)
         await self._create_stream(receipts, _work_consumer("ledger", "receipts", 1_000))
+        orders = StreamConfig(
+            name="ORDERS", subjects=["orders.*"], retention=RetentionPolicy.WORK_QUEUE, max_bytes=ORDERS_MAX_BYTES
+        )
+        await self._create_stream(orders, _work_consumer("conduits", "orders.*", 10_000))
         checkpoints = StreamConfig(
             name="CHECKPOINTS",
             subjects=["checkpoints.*.*"],

@@ -46,9 +46,9 @@ class NatsTakenRun:
         """Still working on it."""
         await self._say(b"+WPI")
 
-    async def hand_back(self) -> None:
+    async def hand_back(self, after_seconds: float = 0.0) -> None:
         """Another shall have it."""
-        await self._say(b"-NAK")
+        await self._say(b'-NAK {"delay": %d}' % int(after_seconds * 1e9) if after_seconds else b"-NAK")
 
     async def _say(self, word: bytes) -> None:
         with contextlib.suppress(nats.errors.Error):  # unsaid, it comes again after the take-over time: the safe way

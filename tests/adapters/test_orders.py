@@ -1,0 +1,51 @@
+"""Orders on a real nats-server: carried out by some conduit, again when that failed, and never by the control plane."""
+
+import asyncio
+
+import nats.errors
+import pytest
+
+from blubees.adapters.broker import orders as orders_file
+from blubees.adapters.broker.orders import NatsOrders
+from blubees.model.errors import UnavailableError
+from blubees.model.order import Order, Wake
+from fakes.brokers import Brokers
+
+A = "t" + "a" * 24
+
+
+def wake(number: int) -> Wake:
+    return Wake(tenant=A, run=f"r{number:026d}", ordinal=1)
+
+
+async def test_an_order_is_carried_out_once_and_again_when_it_failed(brokers: Brokers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders_file, "AGAIN_SECONDS", 0.05)
+    box, queue = NatsOrders(brokers.control), NatsOrders(brokers.conduit)
+    seen: list[str] = []
+    done = asyncio.Event()
+
+    async def perform(order: Order) -> None:
+        seen.append(order.run)
+        if seen.count(order.run) == 1 and order == wake(2):
+            raise UnavailableError("not now")
+        if len(seen) == 4:
+            done.set()
+
+    supplies = [asyncio.create_task(queue.supply(perform)) for _ in range(2)]
+    for number in (1, 2, 3, 3):
+        await box.send(wake(number), name=f"wake {number}")
+    async with asyncio.timeout(10):
+        await done.wait()
+    await asyncio.sleep(0.2)
+    assert sorted(seen) == [wake(1).run, wake(2).run, wake(2).run, wake(3).run]
+    for supply in supplies:
+        supply.cancel()
+    await asyncio.gather(*supplies, return_exceptions=True)
+
+
+async def test_a_conduit_can_give_no_orders_and_the_control_plane_can_take_none(brokers: Brokers) -> None:
+    with pytest.raises(UnavailableError):
+        await NatsOrders(brokers.conduit).send(wake(1), name="wake")
+    await NatsOrders(brokers.control).send(wake(1), name="wake")
+    with pytest.raises(nats.errors.Error):
+        await brokers.control.client.request("$JS.API.CONSUMER.MSG.NEXT.ORDERS.conduits", b'{"batch":1}', timeout=0.5)
