@@ -124,6 +124,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
     """A flow whose one real step is of this kind, fed with canaries from the event; failures where the kind can fail."""
     c = "{{webhookData.c}}"
     settings: dict[str, dict[str, Any]] = {
+        "lookup": {"table": {"a": 1}, "key": c, "default": c},
         "set": {"values": {"a": c, "b": ["{{webhookData.list}}", {"k": c}]}},
         "http": {
             "url": f"{site}/thirdparty/echo",
