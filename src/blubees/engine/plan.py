@@ -146,7 +146,10 @@ def _note_reads(steps: tuple[CompiledStep, ...], later: Reads, found: dict[StepI
         for branch in step.branches:
             block |= _sort_reads(branch.when.paths) if branch.when is not None else Reads()
             block |= _note_reads(branch.steps, later, found)
-        if step.kind.branches is not BranchRule.CONDITIONAL:  # other branches, and other turns, are still to come
+        if step.kind.branches not in {
+            BranchRule.CONDITIONAL,
+            BranchRule.NONE,
+        }:  # other branches, and other turns, are still to come
             for branch in step.branches:
                 _note_reads(branch.steps, block, found)
         later = found[step.id] = block

@@ -27,7 +27,7 @@ from blubees.model.flow import OnDoubt, OnError, Retry
 from blubees.model.ids import StepId, TenantId
 from blubees.model.receipt import RunReceipt, StepOutcome
 from blubees.ports import Clock
-from blubees.steps.contract import Answer, Done, Enter, EnterAll, ForEach, Outcome, Repeat, Stop, Try
+from blubees.steps.contract import Answer, BranchRule, Done, Enter, EnterAll, ForEach, Outcome, Repeat, Stop, Try
 
 TRY, CATCH, FINALLY = range(3)
 DELAY_MAX_SECONDS: Final = 300.0
@@ -229,8 +229,10 @@ class Walk:
         self._positions[frame.prefix] = step.id
         frame.line.start_step()
         started = self._clock.monotonic_seconds()
-        if path in self._entered and step.kind.name == "choose":
+        if path in self._entered and step.kind.branches is BranchRule.CONDITIONAL:
             outcome: Outcome = Enter(self._entered[path])
+        elif path in self._entered and step.written.on_error is OnError.BRANCH:
+            outcome = _read_failure(self._done[f"{path}[error]"])[0]  # a resumed run is in the step's branch
         else:
             self.book.reserve(step)
             outcome = await self._try_as_told(step, frame, path)
@@ -253,6 +255,8 @@ class Walk:
             self._finish(step, frame, result, {})
         elif isinstance(outcome, Failure) and step.written.on_error is OnError.CONTINUE:
             self._finish(step, frame, None, {})
+        elif isinstance(outcome, Failure) and step.written.on_error is OnError.BRANCH:
+            await self._perform_error_branch(step, frame, path, outcome, last=last)
         elif isinstance(outcome, Answer):
             self._finish(step, frame, {"status": outcome.status}, {})
             self.answer = self.answer or outcome
@@ -415,6 +419,17 @@ class Walk:
         self._close(f"{path}[")
         return None
 
+    async def _perform_error_branch(self, step: CompiledStep, frame: Frame, path: str, failure: Failure, *, last: bool) -> None:
+        """The step failed and says what to do then; its result is null, as with `on_error: continue`."""
+        outer = frame.scope.get("error")
+        self._done[f"{path}[error]"] = frame.scope["error"] = _write_failure(failure, step.id)
+        self._entered[path] = 0
+        await self._perform_steps(step.branches[0].steps, frame, last=last)
+        frame.scope["error"] = outer
+        self._entered.pop(path, None)
+        self._close(f"{path}[")
+        self._finish(step, frame, None, {})
+
     async def _perform_try(self, step: CompiledStep, frame: Frame, path: str) -> object:
         branches = {branch.name: branch.steps for branch in step.branches}
         phase = self._entered.get(path, TRY)
@@ -427,7 +442,7 @@ class Walk:
                 if not isinstance(trouble.end, Failure):
                     pending = trouble
                 else:
-                    error = {**msgspec.to_builtins(trouble.end), "step": trouble.step}
+                    error = _write_failure(trouble.end, trouble.step)
                     self._done[f"{path}[error]"] = error
                     self._entered[path] = phase = CATCH
         frame.scope["error"] = error
@@ -437,13 +452,12 @@ class Walk:
             except EndOfRunError as trouble:
                 pending = trouble
                 if isinstance(trouble.end, Failure):
-                    self._done[f"{path}[pending]"] = {**msgspec.to_builtins(trouble.end), "step": trouble.step}
+                    self._done[f"{path}[pending]"] = _write_failure(trouble.end, trouble.step)
         if "finally" in branches:
             self._entered[path] = FINALLY
             kept: Any = self._done.get(f"{path}[pending]")
             if kept is not None and pending is None:
-                facts = {name: value for name, value in kept.items() if name != "step"}
-                pending = EndOfRunError(msgspec.convert(facts, Failure), kept["step"])
+                pending = EndOfRunError(*_read_failure(kept))
             await self._perform_steps(branches["finally"], frame, last=False)
         if pending is not None:
             raise pending
@@ -461,6 +475,16 @@ async def _perform_together(parts: list[Coroutine[Any, Any, None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _write_failure(failure: Failure, step: str) -> dict[str, Any]:
+    """What smart values read as `error`."""
+    return {**msgspec.to_builtins(failure), "step": step}
+
+
+def _read_failure(error: Mapping[str, Any]) -> tuple[Failure, str]:
+    facts = {name: value for name, value in error.items() if name != "step"}
+    return msgspec.convert(facts, Failure), error["step"]
 
 
 def _choose_delay(retry: Retry, outcome: Outcome, name: str, attempts: int) -> float:

@@ -54,6 +54,7 @@ BRANCH_RULES: Final = {
     BranchRule.ALL: _Branches(2, 50, "a list of two or more {name, steps}"),
     BranchRule.TRY: _Branches(2, 3, "a list of {name: try, steps}, {name: catch, steps} and perhaps {name: finally, steps}"),
 }
+ERROR_RULE: Final = _Branches(1, 1, "a list with one {name: error, steps}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,14 +280,18 @@ class _Checker:
         """Check a block's branches: what runs in one of them may not have run after it."""
         place: Place = (*here, "branches")
         branches = step.get("branches")
-        if entry.branches is BranchRule.NONE:
+        is_step = entry.branches is BranchRule.NONE
+        if is_step and step.get("on_error") != OnError.BRANCH:
             if branches is not None:
-                self.read.complain(place, f"{entry.name} has no branches. Remove them.")
+                hint = " They are for on_error: branch." if step.get("on_error") is None else ""
+                self.read.complain(place, f"{entry.name} has no branches. Remove them.{hint}")
             return
-        rule = BRANCH_RULES[entry.branches]
+        rule = ERROR_RULE if is_step else BRANCH_RULES[entry.branches]
         if not isinstance(branches, list) or not rule.least <= len(branches) <= rule.most:
-            self.read.complain(place, f"{entry.name} needs `branches`: {rule.words}.")
+            self.read.complain(place, f"{'on_error: branch' if is_step else entry.name} needs `branches`: {rule.words}.")
             return
+        if is_step:
+            self.check_error_branch(branches, place)
         if entry.branches is BranchRule.TRY:
             self.check_try(branches, place)
         inner: set[str] = set()
@@ -328,6 +333,12 @@ class _Checker:
         names = [branch.get("name") if isinstance(branch, dict) else None for branch in branches]
         if names not in (["try", "catch"], ["try", "catch", "finally"]):
             self.read.complain(place, "The branches of try are named try, catch and, if there is one, finally: in this order.")
+        self.variables.add("error")
+
+    def check_error_branch(self, branches: list[Any], place: Place) -> None:
+        """Check the name of the branch that is taken when a step fails."""
+        if isinstance(branches[0], dict) and branches[0].get("name") != "error":
+            self.read.complain((*place, 0), "The branch that is taken when the step fails is named error.")
         self.variables.add("error")
 
     def forbid_answers(self, steps: object, place: Place, block: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from blubees.model.flow import Flow
+from blubees.model.flow import Flow, OnError
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import BranchRule
 
@@ -63,6 +63,8 @@ def _allow_template(rule: Mapping[str, Any]) -> dict[str, Any]:
 def _write_kind_rule(entry: KindEntry) -> dict[str, Any]:
     then: dict[str, Any] = {"properties": {"with": {"$ref": f"#/$defs/settings.{entry.name}"}}}
     then["required"] = ["branches"] if entry.branches is not BranchRule.NONE else []
-    if entry.branches is BranchRule.NONE:
-        then["properties"]["branches"] = False
+    if entry.branches is BranchRule.NONE:  # a step has branches only to say what to do when it fails
+        then["if"] = {"properties": {"on_error": {"const": OnError.BRANCH.value}}, "required": ["on_error"]}
+        then["then"] = {"required": ["branches"]}
+        then["else"] = {"properties": {"branches": False}}
     return {"if": {"properties": {"kind": {"const": entry.name}}, "required": ["kind"]}, "then": then}

@@ -111,10 +111,11 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class OnError(StrEnum):
-    """What a failure of a step does."""
+    """What a failure of a step does: it ends the run, or the run goes on, at once or after the step's branch named `error`."""
 
     FAIL = "fail"
     CONTINUE = "continue"
+    BRANCH = "branch"
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -143,7 +144,7 @@ class Step(
         kind: the step kind's name in the book.
         name: for people; empty means the id.
         settings: what the kind's dataclass takes, written `with` in the document.
-        branches: for kinds that are blocks; else empty.
+        branches: for kinds that are blocks, and the one named `error` where `on_error` is `branch`; else empty.
         on_doubt: when a process died during an unsafe call of this step: end the run as in doubt, make the call again, or go
             on as if it had been made (its result is null then).
         retry: how often it is tried.
