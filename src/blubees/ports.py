@@ -15,6 +15,7 @@ from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
 from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.model.settings import TenantSettings
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
 
 # ---------------------------------------------------------------- the machine
@@ -230,6 +231,18 @@ class TokenBoard(Protocol):
         ...
 
 
+class SettingsBoard(Protocol):
+    """Every tenant's settings, in the broker's memory."""
+
+    async def post(self, settings: TenantSettings) -> None:
+        """Make them the tenant's."""
+        ...
+
+    async def watch(self, changed: Callable[[TenantSettings], None]) -> None:
+        """As PlanBoard.watch."""
+        ...
+
+
 class ReceiptBox(Protocol):
     """Receipts on their way to the control plane; they wait in the broker while it is away."""
 
@@ -424,6 +437,22 @@ class RunStore(Protocol):
         self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None
     ) -> Sequence[RunReceipt]:
         """Newest first, without steps. `tenant` None is for operators only. `before`: the last id of the page before."""
+        ...
+
+
+class SettingsStore(Protocol):
+    """Tenants' settings."""
+
+    async def save(self, settings: TenantSettings) -> None:
+        """Insert or replace."""
+        ...
+
+    async def load(self, tenant: TenantId) -> TenantSettings | None:
+        """One; None when they were never changed."""
+        ...
+
+    async def list(self) -> Sequence[TenantSettings]:
+        """Of every tenant that changed them: what conduits must know."""
         ...
 
 

@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 
 from blubees.adapters.broker import checkpoints as checkpoints_file
 from blubees.adapters.broker import runs
-from blubees.adapters.broker.boards import NatsPlanBoard, NatsTokenBoard
+from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard, NatsTokenBoard
 from blubees.adapters.broker.checkpoints import NatsCheckpointStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
@@ -18,6 +18,7 @@ from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, RunReceipt, TenantSeen
+from blubees.model.settings import TenantSettings
 from blubees.ports import Lane, Put, TakenRun
 from blubees.vault.seal import Sealer
 from fakes.brokers import Brokers
@@ -167,6 +168,16 @@ async def test_tokens_reach_every_conduit(brokers: Brokers) -> None:
     await board.post(A, b"new")
     await board.watch(lambda tenant, sealed: told.append((tenant, sealed)))
     assert told == [(A, b"new")]
+
+
+async def test_the_newest_settings_of_each_tenant_reach_every_conduit(brokers: Brokers) -> None:
+    board, told = NatsSettingsBoard(brokers.control), list[TenantSettings]()
+    for settings in (TenantSettings(tenant=A), TenantSettings(tenant=A, replay_hours=0), TenantSettings(tenant=B)):
+        await board.post(settings)
+    await NatsSettingsBoard(brokers.conduit).watch(told.append)
+    assert told == [TenantSettings(tenant=A, replay_hours=0), TenantSettings(tenant=B)]
+    with pytest.raises((UnavailableError, asyncio.TimeoutError)):
+        await asyncio.wait_for(NatsSettingsBoard(brokers.conduit).post(told[0]), 0.5)
 
 
 async def test_what_is_no_receipt_is_refused_and_counted(brokers: Brokers) -> None:

@@ -12,6 +12,7 @@ from blubees.model.errors import ConflictError, UnavailableError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, RunOutcome, RunReceipt, StepOutcome, StepReceipt, TenantSeen
+from blubees.model.settings import Parking, TenantSettings
 from blubees.ports import FlowRow, SecretRow, VersionRow
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
@@ -159,3 +160,13 @@ async def test_a_database_that_is_away_says_so_without_its_words(tmp_path: Path)
         await database.runs.record([run(1)])
     assert "no such table" not in str(caught.value)
     await database.close()
+
+
+async def test_settings_are_the_tenants_own_and_the_newest_count(database: Database) -> None:
+    assert await database.settings.load(A) is None
+    await database.settings.save(TenantSettings(tenant=A, replay_hours=24))
+    mine = TenantSettings(tenant=A, parking=Parking.REFUSE, replay_hours=0.5)
+    await database.settings.save(mine)
+    assert await database.settings.load(A) == mine
+    assert await database.settings.load(B) is None
+    assert list(await database.settings.list()) == [mine]

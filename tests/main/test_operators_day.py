@@ -109,6 +109,17 @@ def test_runs_and_connections_on_the_command_line(product: Product, tmp_path: Pa
     assert product.tenant(0) in blubees(product, "tenants", "list")[1]
 
 
+def test_settings_change_one_by_one_and_have_bounds(product: Product) -> None:
+    chosen = ("tenants", "settings", "--tenant", product.tenant(0), "--json")
+    assert json.loads(blubees(product, *chosen)[1]) == {"tenant": product.tenant(0), "parking": "allow", "replay_hours": 1.0}
+    assert blubees(product, *chosen, "--replay-hours", "25")[0] == 1
+    assert json.loads(blubees(product, *chosen, "--replay-hours", "2.5")[1])["replay_hours"] == 2.5
+    found = json.loads(blubees(product, *chosen, "--parking", "refuse")[1])
+    assert (found["parking"], found["replay_hours"]) == ("refuse", 2.5)
+    other = ("tenants", "settings", "--tenant", product.tenant(1))
+    assert "allow" in blubees(product, *other)[1]
+
+
 def test_without_a_service_the_command_line_says_what_to_do(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from blubees.main.cli import main; main()", "runs", "list", "--data", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 problems were found, 2 wrong use, 3 the service is not rea
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import cyclopts
 from rich.console import Console
@@ -269,6 +269,32 @@ def list_tenants(*, data: Data = DATA, json: Json = False) -> None:
         return
     rows = [[each["tenant"], each["cloud_id"], each["environment_type"], each["licence"]] for each in found]
     _print_table(["tenant", "cloud id", "environment", "licence"], rows)
+
+
+@tenants_app.command(name="settings")
+def change_settings(
+    *,
+    parking: Literal["allow", "refuse"] | None = None,
+    replay_hours: float | None = None,
+    tenant: Tenant = "",
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Show a tenant's settings, after changing those that are named.
+
+    Args:
+        parking: refuse: flows may not carry payload over a wait.
+        replay_hours: how long a failed run can go on from its failed step, 0 to 24.
+    """
+    client = _connect(data)
+    path = f"/tenants/{_choose_tenant(client, tenant)}/settings"
+    given = {"parking": parking, "replay_hours": replay_hours}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    found = client.put(path, chosen) if chosen else client.get(path)
+    if json:
+        _print_json(found)
+        return
+    _print_table(["setting", "value"], [[name, str(value)] for name, value in found.items()])
 
 
 def _connect(data: Path) -> Any:  # noqa: ANN401 - imported late

@@ -18,7 +18,7 @@ from typing import Final
 import uvicorn
 import uvloop
 
-from blubees.adapters.broker.boards import NatsPlanBoard, NatsTokenBoard
+from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard, NatsTokenBoard
 from blubees.adapters.broker.checkpoints import NatsCheckpointStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
@@ -45,6 +45,7 @@ from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
+from blubees.model.settings import SettingsShelf
 from blubees.ports import Clock, Events
 from blubees.steps.book import load_book
 from blubees.vault.seal import Sealer
@@ -77,6 +78,8 @@ class Conduit:
         self.shelf = PlanShelf(load_book())
         self.index = FlowIndex()
         self.plans = NatsPlanBoard(broker)
+        self._settings_board = NatsSettingsBoard(broker)
+        self.tenant_settings = SettingsShelf()
         self._token_board = NatsTokenBoard(broker)
         self.tokens = TokenShelf(run_sealer)
         self._cloud_ids: dict[TenantId, str] = {}
@@ -120,8 +123,9 @@ class Conduit:
         self.index.changed(tenant, flow, plan)
 
     async def watch_boards(self) -> None:
-        """Learn all plans and tokens there are, and go on learning."""
+        """Learn all plans, settings and tokens there are, and go on learning."""
         await self.plans.watch(self.learn_plan)
+        await self._settings_board.watch(self.tenant_settings.learn)
         await self._token_board.watch(self.tokens.learn)
 
     def _open_line(self, tenant: TenantId) -> Caller:

@@ -18,7 +18,7 @@ import msgspec
 import uvicorn
 import uvloop
 
-from blubees.adapters.broker.boards import NatsPlanBoard
+from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import BrokerAddress, connect_broker
 from blubees.adapters.broker.receipts import NatsReceiptBox
@@ -32,6 +32,7 @@ from blubees.model.errors import UnavailableError
 from blubees.model.receipt import RunReceipt, TenantSeen
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
+from blubees.operations.settings import SettingsService
 from blubees.operations.tenants import TenantService
 from blubees.ports import Events, ReceiptBox
 from blubees.steps.book import load_book
@@ -93,6 +94,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     plans = NatsPlanBoard(broker)
     flows = FlowService(database.flows, plans, clock, chance, load_book())
     await flows.post_all()
+    tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
+    await tenant_settings.post_all()
     keyring = Keyring(database.connections, LocalKeyProvider(settings.data / "keys" / "local.key"), chance)
     vault = VaultService(database.connections, keyring, clock, chance)
     sealer = Sealer(start.lease_key, chance)
@@ -113,6 +116,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         connections=ConnectionService(vault),
         ledger=ledger,
         tenants=tenants,
+        settings=tenant_settings,
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())

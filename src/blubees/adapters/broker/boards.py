@@ -1,4 +1,7 @@
-"""Boards in the broker's memory: published flows and app tokens (ports PlanBoard, TokenBoard). Built by main's processes."""
+"""Boards in the broker's memory: published flows, app tokens, tenants' settings. Built by main's processes.
+
+Ports PlanBoard, TokenBoard, SettingsBoard.
+"""
 
 from collections.abc import Callable
 
@@ -8,6 +11,7 @@ from nats.aio.msg import Msg
 from blubees.adapters.broker.link import Broker, publish, watch
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
+from blubees.model.settings import TenantSettings
 
 
 class NatsPlanBoard:
@@ -54,3 +58,24 @@ class NatsTokenBoard:
             changed(TenantId(message.subject.partition(".")[2]), message.data)
 
         await watch(self._broker, "TOKENS", "tokens.*", tell)
+
+
+class NatsSettingsBoard:
+    """Port SettingsBoard."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(TenantSettings)
+
+    async def post(self, settings: TenantSettings) -> None:
+        """See the port."""
+        await publish(self._broker, f"settings.{settings.tenant}", self._encoder.encode(settings))
+
+    async def watch(self, changed: Callable[[TenantSettings], None]) -> None:
+        """See the port."""
+
+        def tell(message: Msg) -> None:
+            changed(self._decoder.decode(message.data))
+
+        await watch(self._broker, "SETTINGS", "settings.*", tell)

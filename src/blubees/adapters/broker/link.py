@@ -83,6 +83,7 @@ class Broker:
             name="PLANS", subjects=["plans.*.*"], max_msgs_per_subject=VERSIONS_KEPT, max_bytes=PLANS_MAX_BYTES
         )
         tokens = StreamConfig(name="TOKENS", subjects=["tokens.*"], max_msgs_per_subject=1)
+        settings = StreamConfig(name="SETTINGS", subjects=["settings.*"], max_msgs_per_subject=1)
         lanes = [_work_consumer(lane.value, f"runs.{lane.value}.*", 50_000) for lane in Lane]
         await self._create_stream(runs, *lanes)
         await self._create_stream(receipts, _work_consumer("ledger", "receipts", 1_000))
@@ -99,7 +100,7 @@ class Broker:
             discard=DiscardPolicy.NEW,
         )
         await self._create_stream(checkpoints)
-        for config in (claims, plans, tokens):  # last: conduits wait for plans and tokens, and find the rest in place
+        for config in (claims, plans, settings, tokens):  # last: conduits wait for these, and find the rest in place
             await self._create_stream(config)
 
     async def _create_stream(self, config: StreamConfig, *consumers: ConsumerConfig) -> None:

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from blubees.adapters.database.connections import SqlConnectionStore
 from blubees.adapters.database.flows import SqlFlowStore
 from blubees.adapters.database.runs import SqlRunStore
+from blubees.adapters.database.settings import SqlSettingsStore
 from blubees.adapters.database.tenants import SqlTenantStore
 
-NEWEST_REVISION: Final = "0001"
+NEWEST_REVISION: Final = "0002"
 _PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -27,7 +28,7 @@ _PRAGMAS: Final = (
 
 
 class Database:
-    """An open database with its four stores."""
+    """An open database with its stores."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -35,6 +36,7 @@ class Database:
         self.flows = SqlFlowStore(engine)
         self.connections = SqlConnectionStore(engine)
         self.runs = SqlRunStore(engine)
+        self.settings = SqlSettingsStore(engine)
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision."""

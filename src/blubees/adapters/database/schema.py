@@ -67,6 +67,14 @@ TENANT_KEYS = sa.Table(
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
 )
 
+TENANT_SETTINGS = sa.Table(
+    "tenant_settings",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("parking", sa.String(10), nullable=False),
+    sa.Column("replay_seconds", sa.Integer, nullable=False),
+)
+
 RUNS = sa.Table(
     "runs",
     METADATA,

@@ -1,0 +1,43 @@
+"""The operator API's part about a tenant's settings. Put together by doors/operator_api.py."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from blubees.model.ids import TenantId
+from blubees.model.settings import REPLAY_HOURS_MAX, Parking, TenantSettings
+from blubees.operations.settings import SettingsService
+
+
+class SettingsBody(BaseModel):
+    """What is to change; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    parking: Parking | None = None
+    replay_hours: float | None = Field(None, ge=0, le=REPLAY_HOURS_MAX)
+
+
+def settings_routes(settings: SettingsService, tenant_of: Callable[..., Awaitable[TenantId]]) -> APIRouter:
+    """Make the routes. `tenant_of`: gives the path's tenant, or refuses."""
+    router = APIRouter()
+
+    @router.get("/tenants/{tenant}/settings")
+    async def show_settings(tenant: Annotated[TenantId, Depends(tenant_of)]) -> Response:
+        return _tell(await settings.load(tenant))
+
+    @router.put("/tenants/{tenant}/settings")
+    async def save_settings(tenant: Annotated[TenantId, Depends(tenant_of)], body: SettingsBody) -> Response:
+        changed = msgspec.structs.replace(await settings.load(tenant), **body.model_dump(exclude_none=True))
+        await settings.save(changed)
+        return _tell(changed)
+
+    return router
+
+
+def _tell(settings: TenantSettings) -> Response:
+    return Response(msgspec.json.encode(settings), media_type="application/json")

@@ -1,0 +1,46 @@
+"""What a tenant's administrators decide about all of its runs. Kept by operations/settings.py; told to conduits by a board."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+from blubees.model.ids import TenantId
+from blubees.model.receipt import TenantText
+
+REPLAY_HOURS_MAX: Final = 24.0
+
+
+class Parking(StrEnum):
+    """Whether a flow may carry payload over a wait (sealed, in the customer's own Jira)."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
+class TenantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One tenant's settings.
+
+    Attributes:
+        parking: `refuse`: a flow that would carry payload over a wait is refused when it is published.
+        replay_hours: how long the state of a failed run stays in the broker's memory, to go on from its failed step; 0: never.
+    """
+
+    tenant: TenantText
+    parking: Parking = Parking.ALLOW
+    replay_hours: Annotated[float, msgspec.Meta(ge=0, le=REPLAY_HOURS_MAX)] = 1.0
+
+
+class SettingsShelf:
+    """The settings of all tenants, as a conduit knows them from the board. Who is not on it has the defaults."""
+
+    def __init__(self) -> None:
+        self._known: dict[TenantId, TenantSettings] = {}
+
+    def learn(self, settings: TenantSettings) -> None:
+        """Keep what the board told."""
+        self._known[TenantId(settings.tenant)] = settings
+
+    def of(self, tenant: TenantId) -> TenantSettings:
+        """One tenant's settings."""
+        return self._known.get(tenant) or TenantSettings(tenant=tenant)
