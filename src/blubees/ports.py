@@ -14,7 +14,7 @@ from blubees.model.connection import Connection, Lease, LeaseRefusal
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
-from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.model.receipt import Receipt, RunReceipt, TenantSeen
 from blubees.model.settings import TenantSettings
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
 
@@ -246,11 +246,11 @@ class SettingsBoard(Protocol):
 class ReceiptBox(Protocol):
     """Receipts on their way to the control plane; they wait in the broker while it is away."""
 
-    async def send(self, receipts: Sequence[RunReceipt | TenantSeen]) -> None:
+    async def send(self, receipts: Sequence[Receipt]) -> None:
         """Send a batch; returns when the broker has it. Raises UnavailableError otherwise."""
         ...
 
-    def collect(self) -> AsyncIterator[tuple[Sequence[RunReceipt | TenantSeen], int, Callable[[], Awaitable[None]]]]:
+    def collect(self) -> AsyncIterator[tuple[Sequence[Receipt], int, Callable[[], Awaitable[None]]]]:
         """Batches as (good ones, number refused for their type, what to await once they are kept)."""
         ...
 

@@ -17,7 +17,7 @@ from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
-from blubees.model.receipt import LicenceState, RunReceipt, TenantSeen
+from blubees.model.receipt import LicenceState, Receipt, TenantSeen
 from blubees.model.settings import TenantSettings
 from blubees.ports import Lane, Put, TakenRun
 from blubees.vault.seal import Sealer
@@ -193,7 +193,7 @@ async def test_what_is_no_receipt_is_refused_and_counted(brokers: Brokers) -> No
     )
     await box.send([seen, {"tenant": A, "summary": "payload"}, "text", seen])  # type: ignore[list-item]
     await brokers.conduit.stream.publish("receipts", b"\xc1 no msgpack")
-    good, refused = list[RunReceipt | TenantSeen](), 0
+    good, refused = list[Receipt](), 0
     async with asyncio.timeout(5):
         async for receipts, count, finish in NatsReceiptBox(brokers.control).collect():
             good += receipts

@@ -12,7 +12,7 @@ from blubees.model.errors import UnavailableError
 from blubees.model.failures import Failure
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
-from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.model.receipt import Receipt
 from blubees.ports import Lane, Put, RunTaker
 from blubees.steps.book import load_book
 
@@ -162,16 +162,16 @@ class FakeBox:
     """Port ReceiptBox: keeps what is sent; fails as often as told."""
 
     def __init__(self) -> None:
-        self.sent: list[RunReceipt | TenantSeen] = []
+        self.sent: list[Receipt] = []
         self.failures = 0
 
-    async def send(self, receipts: Sequence[RunReceipt | TenantSeen]) -> None:
+    async def send(self, receipts: Sequence[Receipt]) -> None:
         if self.failures:
             self.failures -= 1
             raise UnavailableError("away")
         self.sent += receipts
 
-    async def collect(self) -> AsyncIterator[tuple[Sequence[RunReceipt | TenantSeen], int, Callable[[], Awaitable[None]]]]:
+    async def collect(self) -> AsyncIterator[tuple[Sequence[Receipt], int, Callable[[], Awaitable[None]]]]:
         while self.sent:
             yield [self.sent.pop(0)], 0, _do_nothing
 

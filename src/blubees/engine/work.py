@@ -16,7 +16,7 @@ from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Ended, Runner
 from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
-from blubees.model.receipt import RunOutcome, RunReceipt, TenantSeen
+from blubees.model.receipt import Receipt, RunOutcome
 from blubees.ports import CheckpointStore, Clock, Events, Finishable, Lane, ReceiptBox, RunQueue, TakenRun
 from blubees.vault.seal import Sealer
 
@@ -35,9 +35,9 @@ class Receipts:
     def __init__(self, box: ReceiptBox, events: Events) -> None:
         self._box = box
         self._events = events
-        self._waiting: asyncio.Queue[tuple[RunReceipt | TenantSeen, Finishable | None]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[Receipt, Finishable | None]] = asyncio.Queue()
 
-    def add(self, receipt: RunReceipt | TenantSeen, taken: Finishable | None = None) -> None:
+    def add(self, receipt: Receipt, taken: Finishable | None = None) -> None:
         """Send this one soon, then finish `taken`."""
         self._waiting.put_nowait((receipt, taken))
 
@@ -56,7 +56,7 @@ class Receipts:
         """Wait until all that was added is sent."""
         await self._waiting.join()
 
-    async def _send(self, batch: list[tuple[RunReceipt | TenantSeen, Finishable | None]]) -> None:
+    async def _send(self, batch: list[tuple[Receipt, Finishable | None]]) -> None:
         receipts = [receipt for receipt, _ in batch]
         while True:
             try:

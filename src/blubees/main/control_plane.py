@@ -29,7 +29,7 @@ from blubees.doors.operator_api import OperatorServices, create_operator_api
 from blubees.flows.versions import FlowService
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
-from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.model.receipt import Receipt, RunReceipt, TenantSeen
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
 from blubees.operations.settings import SettingsService
@@ -60,7 +60,7 @@ class ReceiptKeeper:
                 await asyncio.sleep(RETRY_SECONDS)
             await finish()
 
-    async def _keep(self, receipts: Sequence[RunReceipt | TenantSeen]) -> bool:
+    async def _keep(self, receipts: Sequence[Receipt]) -> bool:
         try:
             await self._ledger.record([each for each in receipts if isinstance(each, RunReceipt)])
             for seen in receipts:

@@ -13,7 +13,7 @@ import nats.js.errors
 
 from blubees.adapters.broker.link import Broker, publish
 from blubees.adapters.broker.runs import finish_all
-from blubees.model.receipt import RunReceipt, TenantSeen
+from blubees.model.receipt import Receipt
 
 RECEIPT_MESSAGES: Final = 64  # each of many receipts: what is kept in one transaction
 RECEIPT_PAUSE_SECONDS: Final = 0.05  # between two transactions: a few large ones cost less than many small ones
@@ -25,16 +25,16 @@ class NatsReceiptBox:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(RunReceipt | TenantSeen)
+        self._decoder = msgspec.msgpack.Decoder(Receipt)
         self._envelope = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
-    async def send(self, receipts: Sequence[RunReceipt | TenantSeen]) -> None:
+    async def send(self, receipts: Sequence[Receipt]) -> None:
         """See the port."""
         await publish(self._broker, "receipts", self._encoder.encode(receipts))
 
     async def collect(
         self,
-    ) -> AsyncIterator[tuple[Sequence[RunReceipt | TenantSeen], int, Callable[[], Awaitable[None]]]]:
+    ) -> AsyncIterator[tuple[Sequence[Receipt], int, Callable[[], Awaitable[None]]]]:
         """See the port."""
         pull = await self._broker.stream.pull_subscribe_bind("ledger", "RECEIPTS")
         while True:
@@ -50,12 +50,12 @@ class NatsReceiptBox:
             yield good, sum(refused for _, refused in read), partial(finish_all, messages)
             await asyncio.sleep(RECEIPT_PAUSE_SECONDS)
 
-    def _read(self, data: bytes) -> tuple[list[RunReceipt | TenantSeen], int]:
+    def _read(self, data: bytes) -> tuple[list[Receipt], int]:
         try:
             parts = self._envelope.decode(data)
         except msgspec.DecodeError:
             return [], 1
-        good: list[RunReceipt | TenantSeen] = []
+        good: list[Receipt] = []
         for part in parts:
             with contextlib.suppress(msgspec.DecodeError):  # counted by the difference
                 good.append(self._decoder.decode(part))
