@@ -125,6 +125,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
     c = "{{webhookData.c}}"
     settings: dict[str, dict[str, Any]] = {
         "lookup": {"table": {"a": 1}, "key": c, "default": c},
+        "dedupe": {"key": c},
         "set": {"values": {"a": c, "b": ["{{webhookData.list}}", {"k": c}]}},
         "http": {
             "url": f"{site}/thirdparty/echo",

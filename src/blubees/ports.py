@@ -15,6 +15,7 @@ from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
 from blubees.model.receipt import Receipt, RunReceipt, TenantSeen
+from blubees.model.seen import SeenQuestion
 from blubees.model.settings import TenantSettings
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
 
@@ -287,6 +288,22 @@ class LeaseCounter(Protocol):
         ...
 
 
+class SeenDesk(Protocol):
+    """Where a conduit asks whether a key was seen before. Answered by the control plane, sealed both ways."""
+
+    async def ask(self, tenant: TenantId, question: SeenQuestion) -> bool:
+        """Whether another asker has marked it; else it is marked now. Raises UnavailableError after 3 s."""
+        ...
+
+
+class SeenCounter(Protocol):
+    """The control plane's side of it."""
+
+    async def serve(self, answer: Callable[[TenantId, SeenQuestion], Awaitable[bool]]) -> None:
+        """Answer every question from now on, until the broker closes."""
+        ...
+
+
 # ---------------------------------------------------------------- the database (control plane only)
 
 
@@ -419,6 +436,18 @@ class ConnectionStore(Protocol):
 
     async def delete_keys(self, tenant: TenantId) -> None:
         """Crypto-shred: nothing of the tenant's secrets can be opened any more."""
+        ...
+
+
+class SeenStore(Protocol):
+    """Marks of keys that were seen: keyed hashes that expire."""
+
+    async def mark(self, tenant: TenantId, mark: str, asker: str, now_milliseconds: int, expires_milliseconds: int) -> bool:
+        """Whether the mark of another asker lives; else the mark is this asker's from now on. One is first."""
+        ...
+
+    async def purge(self, now_milliseconds: int) -> None:
+        """Delete all that has expired, of every tenant."""
         ...
 
 

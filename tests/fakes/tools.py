@@ -13,11 +13,14 @@ class FakeTools:
     def __init__(self, example: Example) -> None:
         self.replies = list(example.replies)
         self.calls: list[Call] = []
-        self._holds = example.holds
+        self._holds, self._seen = example.holds, example.seen
         self.branch_count = len(example.holds)
 
     def holds(self, branch: int) -> bool:
         return self._holds[branch]
+
+    async def mark_seen(self, _key: str, _days: int) -> bool | Failure:
+        return self._seen
 
     async def call(self, call: Call) -> CallAnswer | Failure:
         self.calls.append(call)

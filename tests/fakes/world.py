@@ -6,6 +6,7 @@ import json
 from blubees.engine.journal import Journal
 from blubees.engine.plan import Plan
 from blubees.engine.runner import Ended, Runner
+from blubees.engine.surroundings import Surroundings
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure
 from blubees.vault.seal import Sealer
@@ -29,6 +30,7 @@ class World:
         self.fails: dict[str, int] = {}
         self.slow: set[str] = set()
         self.dies_at = ""
+        self.around = Surroundings()
         self.under_way = self.most_at_once = self.begun = 0
 
     def answer(self, call: Call) -> CallAnswer:
@@ -54,21 +56,22 @@ class World:
 
         return Line(self.answer)
 
-    async def run_once(self, deliveries: int) -> Ended:
-        message = make_message(self.body)
+    async def run_once(self, deliveries: int, number: int = 1) -> Ended:
+        message = make_message(self.body, number=number)
         journal = Journal(self.store, SEALER, FakeClock(), message)
         if deliveries > 1:
             message.state = await journal.load() or message.state
-        end = await Runner(FakeClock(), self.open_line).perform(self.plan, message, journal=journal, deliveries=deliveries)
+        runner = Runner(FakeClock(), self.open_line, around=self.around)
+        end = await runner.perform(self.plan, message, journal=journal, deliveries=deliveries)
         assert isinstance(end, Ended)
         return end
 
-    async def run(self, dies_at: str = "") -> Ended:
+    async def run(self, dies_at: str = "", number: int = 1) -> Ended:
         self.dies_at = dies_at
         try:
-            return await self.run_once(1)
+            return await self.run_once(1, number)
         except KilledError:
-            return await self.run_once(2)
+            return await self.run_once(2, number)
 
 
 def http(name: str, path: str, more: str = "method: PUT") -> str:

@@ -14,6 +14,7 @@ from blubees.engine.journal import Journal
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan
 from blubees.engine.receipt import describe_run
+from blubees.engine.surroundings import Surroundings
 from blubees.engine.walk import EndOfRunError, Line, Walk
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import TenantId
@@ -43,10 +44,14 @@ class Answered:
 class Runner:
     """Performs runs. Holds no state between them."""
 
-    def __init__(self, clock: Clock, open_line: Callable[[TenantId], Line], frame_root: str = "blubees") -> None:
-        self._clock = clock
-        self._open_line = open_line
-        self._frame_root = frame_root
+    def __init__(
+        self,
+        clock: Clock,
+        open_line: Callable[[TenantId], Line],
+        frame_root: str = "blubees",
+        around: Surroundings = Surroundings(),  # noqa: B008 - frozen
+    ) -> None:
+        self._clock, self._open_line, self._frame_root, self._around = clock, open_line, frame_root, around
 
     async def perform(
         self,
@@ -69,7 +74,16 @@ class Runner:
         Raises:
             RunLostError: another conduit has the run.
         """
-        walk = Walk(self._clock, self._open_line, plan, message, journal, answering=answering, frame_root=self._frame_root)
+        walk = Walk(
+            self._clock,
+            self._open_line,
+            plan,
+            message,
+            journal,
+            answering=answering,
+            frame_root=self._frame_root,
+            around=self._around,
+        )
         end: Stop | Failure | Answer | None = None
         failed_step = ""
         try:

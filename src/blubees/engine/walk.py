@@ -20,6 +20,8 @@ from blubees.engine.message import RunMessage, RunState
 from blubees.engine.plan import CompiledBranch, CompiledStep, Plan, Reads
 from blubees.engine.receipt import StepBook
 from blubees.engine.scope import trigger_scope
+from blubees.engine.seen import mark_seen
+from blubees.engine.surroundings import Surroundings
 from blubees.expressions.errors import EvaluationError
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
@@ -105,6 +107,10 @@ class StepTools:
         await self._walk.prepare_call(self._step, self._frame, call.effect)
         return await self._frame.line.call_jira(call)
 
+    async def mark_seen(self, key: str, days: int) -> bool | Failure:
+        """Whether this step has seen the key before, in another run or turn."""
+        return await self._walk.mark_seen(self._frame.prefix + self._step.id, key, days)
+
     def holds(self, branch: int) -> bool:
         """Whether the condition of the branch holds now."""
         when = self._step.branches[branch].when
@@ -124,9 +130,10 @@ class Walk:
         *,
         answering: bool,
         frame_root: str,
+        around: Surroundings,
     ) -> None:
         self._clock, self._open_line, self._plan, self._message = clock, open_line, plan, message
-        self._journal, self._answering, self._frame_root = journal, answering, frame_root
+        self._journal, self._answering, self._frame_root, self._around = journal, answering, frame_root, around
         self.run = message.run
         state = message.state
         self._done: dict[str, Any] = dict(state.done)
@@ -153,6 +160,10 @@ class Walk:
         """Give what is needed to go on elsewhere."""
         state = RunState(done=self._done, entered=self._entered, variables=self._variables, receipts=self.book.receipts())
         return msgspec.structs.replace(self._message, state=state)
+
+    async def mark_seen(self, path: str, key: str, days: int) -> bool | Failure:
+        """Ask whether a key was seen. No effect: a run that asks again is told the same."""
+        return await mark_seen(self._around.seen, self._message.tenant, self._message.flow, self.run, path, key, days)
 
     async def prepare_call(self, step: CompiledStep, frame: Frame, effect: Effect) -> None:
         """Before a call: make safe what happened before, and for an unsafe call, that it is begun."""

@@ -24,6 +24,7 @@ from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.runs import NatsRunQueue
+from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import AiohttpWebClient
@@ -38,6 +39,7 @@ from blubees.doors.webhooks import WebhookDoor
 from blubees.engine.launch import Launcher
 from blubees.engine.plan import PlanShelf
 from blubees.engine.runner import Runner
+from blubees.engine.surroundings import Surroundings
 from blubees.engine.work import Receipts, Worker
 from blubees.flows.intake import Intake
 from blubees.flows.match import FlowIndex
@@ -86,7 +88,8 @@ class Conduit:
         self._queue = NatsRunQueue(broker)
         self.receipts = Receipts(NatsReceiptBox(broker), events)
         self._refused = 0
-        runner = Runner(clock, self._open_line)
+        around = Surroundings(seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal))
+        runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
         self.worker = Worker(
             self._queue,

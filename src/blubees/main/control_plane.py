@@ -22,6 +22,7 @@ from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import BrokerAddress, connect_broker
 from blubees.adapters.broker.receipts import NatsReceiptBox
+from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.database import open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
@@ -32,6 +33,7 @@ from blubees.model.errors import UnavailableError
 from blubees.model.receipt import Receipt, RunReceipt, TenantSeen
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
+from blubees.operations.seen import SeenService
 from blubees.operations.settings import SettingsService
 from blubees.operations.tenants import TenantService
 from blubees.ports import Events, ReceiptBox
@@ -100,6 +102,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     vault = VaultService(database.connections, keyring, clock, chance)
     sealer = Sealer(start.lease_key, chance)
     await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(vault.open_lease)
+    seen = SeenService(database.seen, keyring, clock)
+    await NatsSeenDesk(broker, sealer.seal, sealer.unseal).serve(seen.ask)
     ledger, tenants = Ledger(database.runs), TenantService(database.tenants)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, events)
 
@@ -131,14 +135,16 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     keeping = asyncio.create_task(keeper.keep_forever())
+    purging = asyncio.create_task(seen.purge_forever(events))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())
     events("control_plane_ready")
     await asyncio.wait({keeping, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await asyncio.wait({serving})
-    keeping.cancel()
-    await asyncio.wait({keeping})
+    for task in (keeping, purging):
+        task.cancel()
+    await asyncio.wait({keeping, purging})
     await broker.close()
     await database.close()
     events("control_plane_stopped")

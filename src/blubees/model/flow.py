@@ -86,12 +86,13 @@ class OnDoubt(StrEnum):
 
 
 class RetryOn(StrEnum):
-    """Failures after which another try may help: meanings of a third party's answer, or of none."""
+    """Failures after which another try may help: meanings of a third party's answer, or of none, or of BluBees."""
 
     BUSY = "busy"
     VENDOR_BROKEN = "vendor_broken"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
+    UNAVAILABLE = "unavailable"
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -103,6 +103,10 @@ class Tools(Protocol):
         """Call the tenant's own Jira as the app."""
         ...
 
+    async def mark_seen(self, key: str, days: int) -> bool | Failure:
+        """Whether this step has seen the key before, in another run or turn; from now on it has, for so many days."""
+        ...
+
     def holds(self, branch: int) -> bool:
         """Whether the condition of a branch holds (blocks only). An empty one does."""
         ...
@@ -123,6 +127,7 @@ class Example:
         replies: what third parties answer, in order: (status, JSON body or text).
         asks: what the first call must be: (method, path or URL); empty for no call.
         holds: for blocks, which branches' conditions hold.
+        seen: whether the key was seen.
     """
 
     settings: dict[str, Any]
@@ -130,6 +135,7 @@ class Example:
     replies: tuple[tuple[int, Any], ...] = ()
     asks: tuple[str, str] | tuple[()] = ()
     holds: tuple[bool, ...] = ()
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from blubees.adapters.database.connections import SqlConnectionStore
 from blubees.adapters.database.flows import SqlFlowStore
 from blubees.adapters.database.runs import SqlRunStore
+from blubees.adapters.database.seen import SqlSeenStore
 from blubees.adapters.database.settings import SqlSettingsStore
 from blubees.adapters.database.tenants import SqlTenantStore
 
-NEWEST_REVISION: Final = "0002"
+NEWEST_REVISION: Final = "0003"
 _PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -37,6 +38,7 @@ class Database:
         self.connections = SqlConnectionStore(engine)
         self.runs = SqlRunStore(engine)
         self.settings = SqlSettingsStore(engine)
+        self.seen = SqlSeenStore(engine)
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision."""

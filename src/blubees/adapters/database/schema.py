@@ -75,6 +75,16 @@ TENANT_SETTINGS = sa.Table(
     sa.Column("replay_seconds", sa.Integer, nullable=False),
 )
 
+SEEN = sa.Table(
+    "seen",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("mark", sa.String(64), primary_key=True),  # a keyed hash
+    sa.Column("asker", sa.String(32), nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Index("seen_by_expiry", "expires_at"),
+)
+
 RUNS = sa.Table(
     "runs",
     METADATA,

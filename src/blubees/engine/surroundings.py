@@ -1,0 +1,16 @@
+"""What a run may reach besides third parties. Put together by main/conduit.py; used by engine/walk.py."""
+
+from dataclasses import dataclass
+
+from blubees.ports import SeenDesk
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Each part may be missing: a flow that needs it fails there as if it did not answer.
+
+    Attributes:
+        seen: remembers keys for `dedupe`.
+    """
+
+    seen: SeenDesk | None = None

@@ -1,0 +1,50 @@
+"""Remembers which keys were seen, for `dedupe`: keyed hashes only. Called by main/control_plane.py.
+
+Source: docs/decisions/0010-dedupe.md.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from typing import Final
+
+from blubees.model.errors import UnavailableError
+from blubees.model.ids import TenantId
+from blubees.model.seen import SeenQuestion
+from blubees.ports import Clock, Events, SeenStore
+from blubees.vault.keyring import Keyring
+
+DAY_MILLISECONDS: Final = 86_400_000
+PURGE_SECONDS: Final = 3_600.0
+
+
+class SeenService:
+    """Answers whether a key was seen."""
+
+    def __init__(self, store: SeenStore, keyring: Keyring, clock: Clock) -> None:
+        self._store, self._keyring, self._clock = store, keyring, clock
+
+    async def ask(self, tenant: TenantId, question: SeenQuestion) -> bool:
+        """Whether another asker's mark lives; else the mark is this one's from now on.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        _, key = await self._keyring.load(tenant)
+        mark = hmac.new(key, b"seen" + question.digest, hashlib.sha256).hexdigest()
+        now = self._clock.now_milliseconds()
+        expires = now + question.days * DAY_MILLISECONDS
+        return await self._store.mark(tenant, mark, question.asker.hex(), now, expires)
+
+    async def purge(self) -> None:
+        """Delete what has expired. Raises UnavailableError."""
+        await self._store.purge(self._clock.now_milliseconds())
+
+    async def purge_forever(self, events: Events) -> None:
+        """Do so every hour."""
+        while True:
+            try:
+                await self.purge()
+            except UnavailableError:
+                events("database_unavailable")
+            await asyncio.sleep(PURGE_SECONDS)
