@@ -28,10 +28,6 @@ async def test_a_body_is_read_up_to_the_limit() -> None:
     assert await read_body(pieces(b"abcde"), {}, 4) is BodyRefusal.TOO_LARGE
 
 
-async def test_a_body_that_trickles_is_given_up() -> None:
-    assert await read_body(pieces(b"a", forever=True), {}, 4, 0.05) is BodyRefusal.TOO_SLOW
-
-
 @pytest.mark.parametrize(
     "body",
     [

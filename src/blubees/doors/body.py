@@ -4,7 +4,6 @@ Duplicate keys: the last one counts, as in every JSON parser in the field. Signa
 parsed document is used everywhere after, so no two readers can disagree about it.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from enum import StrEnum
 from typing import Any, Final
@@ -13,7 +12,6 @@ from urllib.parse import parse_qsl
 import orjson
 
 BODY_MAX_BYTES: Final = 262_144  # docs/decisions/0004-size-limits.md
-BODY_SECONDS: Final = 10.0
 DEPTH_MAX: Final = 64
 FORM_FIELDS_MAX: Final = 1_000
 _QUOTE: Final = ord('"')
@@ -25,24 +23,20 @@ class BodyRefusal(StrEnum):
     """Why a body was not taken."""
 
     TOO_LARGE = "too_large"
-    TOO_SLOW = "too_slow"
     DISCONNECTED = "disconnected"
     MALFORMED = "malformed"
     CONTENT_TYPE = "content_type"
 
 
-async def read_body(
-    receive: Receive, headers: dict[str, str], limit_bytes: int = BODY_MAX_BYTES, deadline_seconds: float = BODY_SECONDS
-) -> bytes | BodyRefusal:
-    """Read a body; the limit holds while reading, and before where the sender names a length."""
+async def read_body(receive: Receive, headers: dict[str, str], limit_bytes: int = BODY_MAX_BYTES) -> bytes | BodyRefusal:
+    """Read a body; the limit holds while reading, and before where the sender names a length.
+
+    One that trickles is broken off by doors/slow_clients.py, and looks like a sender who went away.
+    """
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > limit_bytes:
         return BodyRefusal.TOO_LARGE
-    try:
-        async with asyncio.timeout(deadline_seconds):
-            return await _gather(receive, limit_bytes)
-    except TimeoutError:
-        return BodyRefusal.TOO_SLOW
+    return await _gather(receive, limit_bytes)
 
 
 def parse_body(body: bytes, content_type: str) -> tuple[object, bytes] | BodyRefusal:

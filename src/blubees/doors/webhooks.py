@@ -17,7 +17,6 @@ from blubees.doors.replies import (
     METHOD,
     NOT_FOUND,
     TOO_LARGE,
-    TOO_SLOW,
     Reply,
     reply_to,
     send_reply,
@@ -61,7 +60,6 @@ _TENANT: Final = re.compile(TENANT_PATTERN)
 
 REFUSALS: Final[dict[BodyRefusal, Reply]] = {
     BodyRefusal.TOO_LARGE: TOO_LARGE,
-    BodyRefusal.TOO_SLOW: TOO_SLOW,
     BodyRefusal.MALFORMED: MALFORMED,
     BodyRefusal.CONTENT_TYPE: CONTENT_TYPE,
     BodyRefusal.DISCONNECTED: MALFORMED,

@@ -13,6 +13,7 @@ from blubees.model.errors import UnavailableError
 from blubees.model.ids import RunId, TenantId
 
 SAVE_SECONDS: Final = 2.0
+_SOON: Final = {"Nats-TTL": "30s"}  # longer than a conduit that lost its run may go on believing in it
 _WRONG_SEQUENCE_CODES: Final = frozenset({10071, 10164})
 
 
@@ -47,10 +48,13 @@ class NatsCheckpointStore:
             return None
         except (nats.errors.Error, OSError) as error:
             raise UnavailableError("The broker does not give the checkpoint.") from error
-        return int(found.seq or 0), found.data or b""
+        return (int(found.seq or 0), found.data) if found.data else None
 
     async def drop(self, tenant: TenantId, run: RunId) -> None:
-        """See the port. Not waited for: what is not dropped goes with its age."""
+        """See the port. Not waited for: what is not dropped goes with its age.
+
+        An empty message that soon goes by itself takes the checkpoint's place: purging a subject costs the broker eight times
+        as much, and whoever still believes to have the run finds it taken.
+        """
         with contextlib.suppress(nats.errors.Error):
-            subject = f"checkpoints.{tenant}.{run}"
-            await self._broker.client.publish("$JS.API.STREAM.PURGE.CHECKPOINTS", b'{"filter":"%s"}' % subject.encode())
+            await self._broker.client.publish(f"checkpoints.{tenant}.{run}", b"", headers=_SOON)

@@ -97,6 +97,7 @@ class Broker:
             max_msgs_per_subject=1,
             max_bytes=CHECKPOINTS_MAX_BYTES,
             max_age=CHECKPOINT_SECONDS,
+            allow_msg_ttl=True,
             discard=DiscardPolicy.NEW,
         )
         await self._create_stream(checkpoints)
