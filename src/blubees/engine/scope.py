@@ -19,6 +19,7 @@ ROOTS: Final[dict[TriggerKind, tuple[str, ...]]] = {
     TriggerKind.ISSUE_COMMENTED: JIRA_ROOTS,
     TriggerKind.WEBHOOK: WEBHOOK_ROOTS,
     TriggerKind.MANUAL: MANUAL_ROOTS,
+    TriggerKind.CALLED: MANUAL_ROOTS,
     TriggerKind.SCHEDULE: ("trigger",),
 }
 """The first names that an event of each kind has; COMMON_ROOTS come to all."""
@@ -30,7 +31,7 @@ def trigger_scope(
     """Set out an event for smart values; a fresh dict, which the caller adds to."""
     if trigger is TriggerKind.WEBHOOK:
         return {"webhookData": document, "webhook": {"headers": dict(headers), "query": dict(query)}, "trigger": document}
-    if trigger is TriggerKind.MANUAL:
+    if trigger in {TriggerKind.MANUAL, TriggerKind.CALLED}:
         return {"inputs": document, "trigger": document}
     if trigger is TriggerKind.SCHEDULE:
         return {"trigger": document}

@@ -16,6 +16,7 @@ from blubees.engine.scope import COMMON_ROOTS, ROOTS
 from blubees.expressions.document import check_document, list_templates
 from blubees.expressions.errors import TemplateError
 from blubees.expressions.template import Template, compile_template
+from blubees.flows.check_head import HEAD, check_head, check_input_names, check_outputs
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.schema import settings_schema
 from blubees.model.flow import Flow, OnDoubt, OnError, RetryOn, SignatureEncoding, SignatureScheme, TriggerKind
@@ -92,6 +93,7 @@ class _Checker:
     maybe: set[str] = field(default_factory=set)
     variables: set[str] = field(default_factory=set)
     roots: tuple[str, ...] = ()
+    inputs: object = None
     count: int = 0
 
     def check(self) -> None:
@@ -100,26 +102,28 @@ class _Checker:
         if not isinstance(data, dict):
             self.read.complain((), f"A flow is a mapping with id, name, trigger and steps; this is {_name_type(data)}.")
             return
-        self.expect_names((), data, ("id", "name", "trigger", "steps"), ("description",))
+        self.expect_names((), data, ("id", "name", "trigger", "steps"), ("description", *HEAD))
         self.expect_text(("id",), data, FLOW_PATTERN, "1 to 63 lower-case letters, digits and hyphens")
         self.expect_length(("name",), data, 1, NAME_MAX)
         self.expect_length(("description",), data, 0, DESCRIPTION_MAX)
-        if "trigger" in data:
-            self.check_trigger(data["trigger"])
+        kind = self.check_trigger(data["trigger"]) if "trigger" in data else None
+        self.inputs = data.get("inputs")
+        check_head(self, data, kind)
         self.list_ids(data.get("steps"), ("steps",), 0)
         if self.count > STEPS_MAX:
             self.read.complain(("steps",), f"The flow has {self.count} steps, allowed are {STEPS_MAX}. Split it.")
         if "steps" in data:
             self.check_steps(data["steps"], ("steps",), self.sure)
+        check_outputs(self, data, self.sure)
 
-    def check_trigger(self, trigger: object) -> None:
+    def check_trigger(self, trigger: object) -> TriggerKind | None:
         """Check the trigger and set which first names there are."""
         place: Place = ("trigger",)
         if not isinstance(trigger, dict):
             self.read.complain(place, f"A trigger is a mapping with `on`; this is {_name_type(trigger)}.")
-            return
+            return None
         self.expect_names(place, trigger, ("on",), ("where", "signature", "delivery_id_header", "every_seconds"))
-        kind = self.expect_choice((*place, "on"), trigger, TriggerKind)
+        kind: TriggerKind | None = self.expect_choice((*place, "on"), trigger, TriggerKind)
         self.roots = (*ROOTS[kind], *COMMON_ROOTS) if kind else ()
         if "where" in trigger:
             self.check_condition((*place, "where"), trigger["where"])
@@ -137,6 +141,7 @@ class _Checker:
                 self.read.complain((*place, "every_seconds"), f"A schedule needs every_seconds: {least} to {most}.")
         if kind is TriggerKind.WEBHOOK:
             self.check_signature(trigger.get("signature"), trigger)
+        return kind
 
     def check_signature(self, signature: object, trigger: Mapping[str, Any]) -> None:
         """Check how the sender is recognised."""
@@ -376,6 +381,7 @@ class _Checker:
                 self.read.complain(spot, "This looks like a secret. Keep secrets in a connection: flows are stored as typed.")
             self.check_roots(spot, template)
             self.check_references(spot, template, done)
+            check_input_names(self, spot, template, self.inputs)
 
     def check_roots(self, spot: Place, template: Template) -> None:
         """Check the first names."""

@@ -33,7 +33,7 @@ def diff_flows(old: Flow, new: Flow) -> list[Change]:
 
 
 def _head(flow: Flow) -> dict[str, Any]:
-    return {"name": flow.name, "description": flow.description, "trigger": msgspec.to_builtins(flow.trigger)}
+    return {name: value for name, value in msgspec.to_builtins(flow).items() if name not in {"id", "steps"}}
 
 
 def _list_steps(steps: tuple[Step, ...], place: str = "steps") -> dict[str, dict[str, Any]]:

@@ -39,6 +39,7 @@ class FailureCode(StrEnum):
     RUN_TOO_LONG = "run_too_long"
     PLAN_MISSING = "plan_missing"
     IN_DOUBT = "in_doubt"
+    INPUT_INVALID = "input_invalid"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 
@@ -83,6 +84,7 @@ WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
     FailureCode.RUN_TOO_LONG: Fault.TENANT,
     FailureCode.PLAN_MISSING: Fault.US,
     FailureCode.IN_DOUBT: Fault.US,
+    FailureCode.INPUT_INVALID: Fault.TENANT,
     FailureCode.UNAVAILABLE: Fault.US,
     FailureCode.INTERNAL: Fault.US,
 }
@@ -127,6 +129,10 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
     FailureCode.IN_DOUBT: (
         "A process died while this call was under way: nobody knows here whether it happened. It was not made again.",
         "Look at the third party. For the next time, say on_doubt: retry or skip, or effect: keyed or idempotent.",
+    ),
+    FailureCode.INPUT_INVALID: (
+        "The flow was given an input that it does not take.",
+        "Compare what is given with the flow's `inputs`; the detail says what was given and what is expected.",
     ),
     FailureCode.UNAVAILABLE: ("A part of BluBees that this step needs did not answer.", "Run again later."),
     FailureCode.INTERNAL: ("A fault of ours.", "Tell us the run's id; the frame hash names the place."),

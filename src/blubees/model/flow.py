@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from blubees.model.ids import FlowId, StepId, TenantId
+from blubees.model.rules import Input, Runs
 
 
 class TriggerKind(StrEnum):
@@ -20,6 +21,7 @@ class TriggerKind(StrEnum):
     WEBHOOK = "webhook"
     MANUAL = "manual"
     SCHEDULE = "schedule"
+    CALLED = "called"
 
 
 class SignatureScheme(StrEnum):
@@ -173,6 +175,10 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         description: for people, up to 2,000 characters.
         trigger: what starts a run.
         steps: what a run does, in order.
+        inputs: what it is given when it is started by hand or called (triggers manual and called only), by name.
+        outputs: what it gives to the flow that calls it: names to smart values (manual and called only).
+        runs: how its runs stand to each other; none: they do not.
+        error_flow: the flow that is started when a run fails; empty for none.
     """
 
     id: FlowId
@@ -180,6 +186,10 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     description: str = ""
     trigger: Trigger
     steps: tuple[Step, ...]
+    inputs: dict[str, Input] = {}
+    outputs: dict[str, Any] = {}
+    runs: Runs | None = None
+    error_flow: str = ""
 
 
 class PublishedFlow(msgspec.Struct, frozen=True, kw_only=True):
