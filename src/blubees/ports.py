@@ -14,7 +14,7 @@ from blubees.model.connection import Connection, Lease, LeaseRefusal
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
-from blubees.model.receipt import Receipt, RunReceipt, TenantSeen
+from blubees.model.receipt import Receipt, RunAccepted, RunReceipt, TenantSeen
 from blubees.model.seen import SeenQuestion
 from blubees.model.settings import TenantSettings
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
@@ -173,6 +173,13 @@ class RunQueue(Protocol):
 
         Raises:
             UnavailableError: the broker did not confirm.
+        """
+        ...
+
+    async def epoch(self) -> int:
+        """Which memory of the brokers we speak to: another number after all of them have died, and nothing else changes it.
+
+        Asked once for each connection, so that it costs nothing. Raises UnavailableError: there is none now.
         """
         ...
 
@@ -454,18 +461,27 @@ class SeenStore(Protocol):
 class RunStore(Protocol):
     """The ledger's rows."""
 
-    async def record(self, receipts: Sequence[RunReceipt]) -> None:
-        """Insert; a run that is already there keeps its first receipt, and its `deliveries` becomes the larger one."""
+    async def record(self, receipts: Sequence[RunReceipt | RunAccepted]) -> None:
+        """Insert or change, whatever the order in which they come.
+
+        An end beats `accepted`, and a later launch of a run an earlier one; of two ends of one launch the first is kept,
+        with the larger `deliveries`.
+        """
         ...
 
     async def load(self, tenant: TenantId, run: RunId) -> RunReceipt | None:
-        """One, with its steps."""
+        """One, with its steps. Of a run that has not ended: what is known, with the outcome `accepted`."""
         ...
 
     async def list(
         self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None
     ) -> Sequence[RunReceipt]:
-        """Newest first, without steps. `tenant` None is for operators only. `before`: the last id of the page before."""
+        """Newest first, without steps, those under way too.
+
+        Args:
+            tenant: None is for operators only.
+            before: the last id of the page before.
+        """
         ...
 
 

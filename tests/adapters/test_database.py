@@ -1,5 +1,6 @@
 """The store ports on a real database file: every method sees its own tenant's rows only, and keeps its word."""
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from blubees.model.connection import Connection, ConnectionKind
 from blubees.model.errors import ConflictError, UnavailableError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
-from blubees.model.receipt import LicenceState, RunOutcome, RunReceipt, StepOutcome, StepReceipt, TenantSeen
+from blubees.model.receipt import LicenceState, RunAccepted, RunOutcome, RunReceipt, StepOutcome, StepReceipt, TenantSeen
 from blubees.model.settings import Parking, TenantSettings
 from blubees.ports import FlowRow, SecretRow, VersionRow
 
@@ -170,3 +171,47 @@ async def test_settings_are_the_tenants_own_and_the_newest_count(database: Datab
     assert await database.settings.load(A) == mine
     assert await database.settings.load(B) is None
     assert list(await database.settings.list()) == [mine]
+
+
+def accepted(number: int, tenant: TenantId = A, **changes: object) -> RunAccepted:
+    known = RunAccepted(
+        tenant=tenant,
+        flow=FLOW,
+        version=1,
+        run=RunId(f"r{number:026d}"),
+        trigger=TriggerKind.WEBHOOK,
+        accepted_at_milliseconds=1,
+        epoch=5,
+    )
+    return msgspec.structs.replace(known, **changes)
+
+
+async def test_in_whatever_order_its_facts_come_a_run_ends_as_its_last_launch_did(database: Database) -> None:
+    facts: list[RunAccepted | RunReceipt] = [
+        accepted(1),
+        run(1, outcome=RunOutcome.FAILED),
+        accepted(1, epoch=6, relaunches=1),
+        run(1, relaunches=1, deliveries=2),
+    ]
+    for number, order in enumerate(itertools.permutations(facts), 1):
+        mine: list[RunAccepted | RunReceipt] = [msgspec.structs.replace(each, run=RunId(f"r{number:026d}")) for each in order]
+        cut = number % 5  # some of them in one transaction
+        for part in (mine[:cut], mine[cut:]):
+            if part:
+                await database.runs.record(part)
+        found = await database.runs.load(A, RunId(f"r{number:026d}"))
+        assert found is not None
+        assert (found.outcome, found.relaunches, found.deliveries) == (RunOutcome.FINISHED, 1, 2)
+        assert found.steps
+
+
+async def test_a_run_under_way_is_listed_and_one_that_is_launched_again_is_under_way(database: Database) -> None:
+    await database.runs.record([accepted(1), accepted(2), run(2, outcome=RunOutcome.FAILED)])
+    await database.runs.record([accepted(1, version=9)])
+    listed = await database.runs.list(A, flow=None, limit=10, before=None)
+    assert [(each.outcome, each.version) for each in listed] == [(RunOutcome.FAILED, 1), (RunOutcome.ACCEPTED, 1)]
+    await database.runs.record([accepted(2, relaunches=1)])
+    found = await database.runs.load(A, RunId(f"r{2:026d}"))
+    assert found is not None
+    assert (found.outcome, found.started_at_milliseconds) == (RunOutcome.ACCEPTED, 0)
+    assert await database.runs.load(B, RunId(f"r{2:026d}")) is None

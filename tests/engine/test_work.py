@@ -22,7 +22,8 @@ from blubees.model.event import RawEvent, Verdict
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import TenantId
-from blubees.model.receipt import RunOutcome, RunReceipt
+from blubees.model.receipt import RunAccepted, RunOutcome, RunReceipt
+from blubees.model.reference import Reference
 from blubees.ports import Lane, Put
 from blubees.vault.seal import Sealer
 from fakes.engine import TENANT, FakeBox, FakeCheckpoints, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
@@ -234,12 +235,19 @@ class Door:
         shelf = make_shelf(plan)
         clock, chance = FakeClock(), FakeChance()
         runner = Runner(clock, lambda _tenant: line or FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b"")))
-        launcher = Launcher(self.queue, SEALER, b"d" * 32, clock)
+        self.accepted: list[RunAccepted] = []
+        launcher = Launcher(self.queue, SEALER, b"d" * 32, clock, self.accepted.append)
         self.intake = Intake(index, shelf, launcher, runner, Receipts(self.box, lambda *_, **__: None), clock, chance)
 
     async def send(self, *, delivery: str = "") -> Verdict:
         event = RawEvent(
-            tenant=TENANT, trigger=TriggerKind.WEBHOOK, body=b"{}", document={}, delivery=delivery, hook=self.plan.published
+            tenant=TENANT,
+            trigger=TriggerKind.WEBHOOK,
+            body=b"{}",
+            document={},
+            delivery=delivery,
+            hook=self.plan.published,
+            reference=Reference(issue="7"),
         )
         return (await self.intake.admit(event)).verdict
 
@@ -276,6 +284,28 @@ async def test_callers_who_wait_are_bounded_for_each_tenant(monkeypatch: pytest.
 
 
 async def test_a_run_that_is_too_large_for_the_broker_is_refused_and_not_cut() -> None:
-    launcher = Launcher(queue := FakeQueue(), SEALER, b"d" * 32, FakeClock())
+    accepted: list[RunAccepted] = []
+    launcher = Launcher(queue := FakeQueue(), SEALER, b"d" * 32, FakeClock(), accepted.append)
     assert await launcher.launch(make_message(b'"' + b"x" * 8_388_608 + b'"'), delivery="") is Put.FULL
-    assert queue.put_runs == []
+    assert (queue.put_runs, accepted) == ([], [])
+
+
+async def test_what_the_broker_has_is_told_with_its_reference_and_never_with_a_delivery_id_in_clear() -> None:
+    door = Door(make_plan(STOP))
+    for delivery in ("d", "d", ""):
+        await door.send(delivery=delivery)
+    first, second = door.accepted
+    assert first.reference.delivery == door.queue.put_runs[0][3] != ""
+    assert (first.epoch, first.reference.issue, second.reference.delivery) == (1, "7", "")
+    door.queue.room_for = 0
+    await door.send()
+    assert len(door.accepted) == 2, "what is refused is not told"
+
+
+async def test_nothing_is_promised_when_the_brokers_lose_their_memory_while_a_run_is_put() -> None:
+    door = Door(make_plan(STOP))
+    door.queue.epochs = [1, 2, 2, 2]
+    assert await door.send() is Verdict.UNAVAILABLE
+    assert door.accepted == []
+    assert await door.send() is Verdict.QUEUED
+    assert [each.epoch for each in door.accepted] == [2]

@@ -96,6 +96,7 @@ class FakeQueue:
         self.give: dict[Lane, list[FakeTaken]] = {lane: [] for lane in Lane}
         self.room_for = 1_000
         self.is_away = False
+        self.epochs = [1]
 
     async def put(self, tenant: TenantId, lane: Lane, sealed: bytes, *, delivery: str) -> Put:
         if self.is_away:
@@ -121,6 +122,11 @@ class FakeQueue:
             while self.give[lane] and taker.room() > 0:
                 taker.take(self.give[lane].pop(0))
             await asyncio.sleep(0.001)
+
+    async def epoch(self) -> int:
+        if self.is_away:
+            raise UnavailableError("away")
+        return self.epochs.pop(0) if len(self.epochs) > 1 else self.epochs[0]
 
     async def count_waiting(self) -> int:
         return len(self.put_runs)

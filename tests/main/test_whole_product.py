@@ -64,7 +64,7 @@ def test_a_new_bug_is_commented_labelled_and_told_and_the_ledger_knows_no_word_o
     issue = wait_for(lambda: (found := product.jira("GET", f"/issue/{key}"))["fields"]["labels"] and found, 5)
     assert issue["fields"]["labels"] == ["blubees", "urgent"]
     assert SECRET_WORDS in json.dumps(issue["fields"]["comment"])
-    runs = wait_for(lambda: product.operator().get(f"/tenants/{tenant}/runs?flow=greet-bug"))
+    runs = product.ended("flow=greet-bug")
     assert len(runs) == 1, "the task must start none, and the flow's own comment no other"
     shown = product.operator().get(f"/tenants/{tenant}/runs/{runs[0]['run']}")
     assert [step["step"] for step in shown["run"]["steps"]] == ["words", "comment", "triage", "label_urgent", "notify"]
@@ -106,7 +106,7 @@ def test_a_failure_says_what_where_and_what_to_do(product: Product) -> None:
     path = product.publish(sink_flow(product, "fails").replace(f"{product.site_url}/thirdparty/notify", url))
     call(path, json.dumps({"n": SECRET_WORDS}).encode(), JSON)
     tenant = product.tenant()
-    runs = wait_for(lambda: product.operator().get(f"/tenants/{tenant}/runs?flow=fails"))
+    runs = product.ended("flow=fails")
     shown = product.operator().get(f"/tenants/{tenant}/runs/{runs[0]['run']}")
     assert shown["explanations"][0]["where"] == "step send, with.url"
     assert (shown["explanations"][0]["code"], shown["explanations"][0]["http_status"]) == ("not_found", 404)
@@ -121,7 +121,7 @@ def test_a_secret_goes_to_its_own_host_only_and_is_in_no_file(product: Product) 
     assert secret not in json.dumps(product.operator().put(f"/tenants/{tenant}/connections/elsewhere", body))
     path = product.publish(sink_flow(product, "stray").replace("connection: sink", "connection: elsewhere"))
     call(path, b'{"n": 1}', JSON)
-    runs = wait_for(lambda: product.operator().get(f"/tenants/{tenant}/runs?flow=stray"))
+    runs = product.ended("flow=stray")
     assert runs[0]["failure"]["code"] == "connection_missing"
     assert received(product, "stray") == []
     assert secret not in json.dumps(product.operator().get(f"/tenants/{tenant}/connections"))
@@ -237,10 +237,7 @@ def test_a_killed_conduit_loses_no_run_and_no_finished_effect_happens_twice(tmp_
         for thread in threads:
             thread.join()
         assert len(accepted) == BURST
-        tenant = product.tenant()
-        runs = wait_for(
-            lambda: len(found := product.operator().get(f"/tenants/{tenant}/runs?flow=burst&limit=1000")) == BURST and found, 40
-        )
+        runs = wait_for(lambda: len(found := product.ended("flow=burst&limit=1000")) == BURST and found, 40)
         doubtful = [run for run in runs if run.get("failure", {}).get("code") == "in_doubt"]
         done = received(product, "burst")
         assert len(done) == len(set(done)), "no effect twice"

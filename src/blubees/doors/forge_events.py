@@ -16,6 +16,7 @@ from blubees.model.event import Admission, RawEvent
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import TenantId
 from blubees.model.receipt import LicenceState, TenantSeen
+from blubees.model.reference import Reference, read_id, read_milliseconds
 from blubees.ports import Clock
 
 TOKEN_MAX_CHARACTERS: Final = 8_192
@@ -107,6 +108,7 @@ class ForgeEventsDoor:
                 document=event,
                 delivery=_name_delivery(caller, event),
                 received_at_milliseconds=self._clock.now_milliseconds(),
+                reference=_name_reference(event),
             )
         )
         return reply_to(admission)
@@ -167,3 +169,16 @@ def _name_delivery(caller: Caller, event: dict[str, Any]) -> str:
         inner = event.get(name)
         parts.append(str(inner.get("id", ""))[:100] if isinstance(inner, dict) else "")
     return "|".join(parts) if any(parts[2:]) else ""
+
+
+def _name_reference(event: dict[str, Any]) -> Reference:
+    """Ids only: what allows asking Jira for the event again."""
+    ids = {
+        name: event[name].get("id") if isinstance(event.get(name), dict) else None for name in ("issue", "comment", "changelog")
+    }
+    return Reference(
+        issue=read_id(ids["issue"]),
+        comment=read_id(ids["comment"]),
+        changelog=read_id(ids["changelog"]),
+        event_at_milliseconds=read_milliseconds(event.get("timestamp")),
+    )

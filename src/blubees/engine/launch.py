@@ -7,16 +7,25 @@ stands in its own way only. Source: docs/decisions/0006-fairness-between-tenants
 import hashlib
 import hmac
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from blubees.engine.message import RUN_MAX_BYTES, RunMessage, seal_run
+from blubees.model.errors import UnavailableError
 from blubees.model.ids import FlowId, TenantId
+from blubees.model.receipt import RunAccepted
+from blubees.model.reference import Reference
 from blubees.ports import Clock, Lane, Put, RunQueue
 from blubees.vault.seal import Sealer
 
 PROMPT_BURST: Final = 40.0  # runs
 PROMPT_PER_SECOND: Final = 20.0  # runs a second and conduit
 TENANTS_REMEMBERED: Final = 10_000  # a forgotten tenant starts with a full allowance
+
+
+_NO_REFERENCE: Final = Reference()
 
 
 class LaneChooser:
@@ -39,28 +48,47 @@ class LaneChooser:
 
 
 class Launcher:
-    """Puts runs into the queue."""
+    """Puts runs into the queue.
 
-    def __init__(self, queue: RunQueue, sealer: Sealer, delivery_key: bytes, clock: Clock) -> None:
+    Args:
+        accepted: told of every run that the broker has confirmed.
+    """
+
+    def __init__(
+        self,
+        queue: RunQueue,
+        sealer: Sealer,
+        delivery_key: bytes,
+        clock: Clock,
+        accepted: Callable[[RunAccepted], None],
+    ) -> None:
+        self._accepted = accepted
         self._queue = queue
         self._sealer = sealer
         self._delivery_key = delivery_key
         self._lanes = LaneChooser(clock)
 
-    async def launch(self, message: RunMessage, *, delivery: str) -> Put:
+    async def launch(self, message: RunMessage, *, delivery: str, reference: Reference = _NO_REFERENCE) -> Put:
         """Launch a run.
 
         Args:
             delivery: the sender's id of the delivery, or empty: the same one starts a flow once a day.
+            reference: what allows asking the event's source for it again.
 
         Raises:
-            UnavailableError: the broker did not confirm.
+            UnavailableError: the broker did not confirm, or lost its memory meanwhile.
         """
         sealed = seal_run(message, self._sealer)
         if len(sealed) > RUN_MAX_BYTES:
             return Put.FULL
         marker = self._hash_delivery(message.tenant, message.flow, delivery)
-        return await self._queue.put(message.tenant, self._lanes.choose(message.tenant), sealed, delivery=marker)
+        epoch = await self._queue.epoch()
+        put = await self._queue.put(message.tenant, self._lanes.choose(message.tenant), sealed, delivery=marker)
+        if await self._queue.epoch() != epoch:  # which of the two memories has it, nobody knows: nothing is promised
+            raise UnavailableError("The brokers have lost their memory while the run was put into it.", retry_after_seconds=2)
+        if put is Put.QUEUED:
+            self._accepted(_describe_accepted(message, epoch, msgspec.structs.replace(reference, delivery=marker)))
+        return put
 
     async def claim(self, tenant: TenantId, flow: FlowId, delivery: str) -> bool:
         """Whether this delivery is new to the flow, for runs that start without the queue. No id: always new."""
@@ -71,3 +99,17 @@ class Launcher:
             return ""
         text = f"{tenant}\x00{flow}\x00{delivery}".encode()
         return hmac.new(self._delivery_key, text, hashlib.sha256).hexdigest()[:32]
+
+
+def _describe_accepted(message: RunMessage, epoch: int, reference: Reference) -> RunAccepted:
+    return RunAccepted(
+        tenant=message.tenant,
+        flow=message.flow,
+        version=message.version,
+        run=message.run,
+        trigger=message.trigger,
+        accepted_at_milliseconds=message.accepted_at_milliseconds,
+        epoch=epoch,
+        reference=reference,
+        relaunches=message.relaunches,
+    )

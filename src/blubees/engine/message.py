@@ -42,6 +42,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     Attributes:
         body: the event as JSON bytes, or empty.
+        relaunches: how often it was launched again.
         state: how far it is.
     """
 
@@ -54,6 +55,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     body: bytes
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
+    relaunches: int = 0
     state: RunState = RunState()
 
 

@@ -109,6 +109,7 @@ def describe_run(
         duration_microseconds=book.duration_microseconds(),
         payload_bytes=len(message.body),
         deliveries=deliveries,
+        relaunches=message.relaunches,
         steps=book.receipts(),
         failed_step=failed_step if failure else "",
         failure=failure,

@@ -62,7 +62,10 @@ class Intake:
             return Admission(verdict=Verdict.UNAVAILABLE, retry_after_seconds=RETRY_SECONDS)
 
     async def _launch(self, event: RawEvent, flows: list[PublishedFlow]) -> Admission:
-        results = [await self._launcher.launch(self._write_message(event, flow), delivery=event.delivery) for flow in flows]
+        results = [
+            await self._launcher.launch(self._write_message(event, flow), delivery=event.delivery, reference=event.reference)
+            for flow in flows
+        ]
         queued = results.count(Put.QUEUED)
         if Put.FULL in results:  # those that were queued are known by their delivery id when the sender tries again
             return Admission(verdict=Verdict.FULL, runs=queued, retry_after_seconds=RETRY_SECONDS)

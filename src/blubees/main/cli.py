@@ -193,7 +193,7 @@ def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Dat
     if json:
         _print_json(runs)
     else:
-        _print_table(["run", "flow", "started (UTC)", "took", "outcome", "why"], run_rows(runs))
+        _print_table(["run", "flow", "since (UTC)", "took", "outcome", "why"], run_rows(runs))
 
 
 @runs_app.command(name="show")

@@ -103,7 +103,7 @@ class Conduit:
             refused=self._count_refused,
         )
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
-        launcher = Launcher(self._queue, run_sealer, delivery_key, clock)
+        launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)
         intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance)
         verifier = FitVerifier(
             JwksCache(self.web, settings.forge_keys, clock),

@@ -30,7 +30,7 @@ from blubees.doors.operator_api import OperatorServices, create_operator_api
 from blubees.flows.versions import FlowService
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
-from blubees.model.receipt import Receipt, RunReceipt, TenantSeen
+from blubees.model.receipt import Receipt, RunAccepted, RunReceipt, TenantSeen
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
 from blubees.operations.seen import SeenService
@@ -64,7 +64,7 @@ class ReceiptKeeper:
 
     async def _keep(self, receipts: Sequence[Receipt]) -> bool:
         try:
-            await self._ledger.record([each for each in receipts if isinstance(each, RunReceipt)])
+            await self._ledger.record([each for each in receipts if isinstance(each, RunReceipt | RunAccepted)])
             for seen in receipts:
                 if isinstance(seen, TenantSeen):
                     await self._tenants.record(seen)

@@ -7,6 +7,7 @@ import msgspec
 
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import TenantId
+from blubees.model.reference import Reference
 
 
 class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
         headers: of a webhook, names lower-cased, without authorization, cookie and signature headers; else empty.
         query: of a webhook; else empty.
         delivery: what identifies this delivery for deduplication, in the sender's terms; empty when the sender has none.
+        reference: what allows asking its source for it again.
         hook: the flow that the webhook's token belongs to; None for Jira events.
     """
 
@@ -30,6 +32,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
     query: dict[str, str] = {}
     delivery: str = ""
     received_at_milliseconds: int = 0
+    reference: Reference = Reference()
     hook: PublishedFlow | None = None
 
 

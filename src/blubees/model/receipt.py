@@ -12,6 +12,7 @@ import msgspec
 from blubees.model.failures import Failure
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FLOW_PATTERN, RUN_PATTERN, STEP_PATTERN, TENANT_PATTERN
+from blubees.model.reference import Reference
 
 TenantText = Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
 FlowText = Annotated[str, msgspec.Meta(pattern=FLOW_PATTERN)]
@@ -22,11 +23,14 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class RunOutcome(StrEnum):
-    """How a run ended."""
+    """How a run ended; `accepted`: it has not."""
 
+    ACCEPTED = "accepted"
     FINISHED = "finished"
     STOPPED = "stopped"
     FAILED = "failed"
+    LOST = "lost"
+    CANCELLED = "cancelled"
 
 
 class StepOutcome(StrEnum):
@@ -65,7 +69,11 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="run"):
-    """What stays of one run: ids, times (milliseconds since 1970, UTC), sizes, outcome classes."""
+    """What stays of one run: ids, times (milliseconds since 1970, UTC), sizes, outcome classes.
+
+    Attributes:
+        relaunches: how often it was launched again before: the end of a later launch takes the place of an earlier one's.
+    """
 
     tenant: TenantText
     flow: FlowText
@@ -78,9 +86,29 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     duration_microseconds: Count
     payload_bytes: Count
     deliveries: Count = 1
+    relaunches: Count = 0
     steps: tuple[StepReceipt, ...] = ()
     failed_step: str = ""
     failure: Failure | None = None
+
+
+class RunAccepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="accepted"):
+    """The broker has a run: it will end, or be missed.
+
+    Attributes:
+        epoch: which memory of the brokers it is in (ports.RunQueue.epoch).
+        relaunches: as in RunReceipt.
+    """
+
+    tenant: TenantText
+    flow: FlowText
+    version: Count
+    run: RunText
+    trigger: TriggerKind
+    accepted_at_milliseconds: Count
+    epoch: Count
+    reference: Reference = Reference()
+    relaunches: Count = 0
 
 
 class LicenceState(StrEnum):
@@ -105,4 +133,4 @@ class TenantSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     uninstalled: bool = False
 
 
-Receipt = RunReceipt | TenantSeen
+Receipt = RunReceipt | RunAccepted | TenantSeen

@@ -6,7 +6,7 @@ import msgspec
 
 from blubees.model.failures import EXPLANATION, WHOSE_FAULT, Failure
 from blubees.model.ids import FlowId, RunId, TenantId
-from blubees.model.receipt import RunReceipt
+from blubees.model.receipt import RunAccepted, RunReceipt
 from blubees.ports import RunStore
 
 
@@ -28,8 +28,8 @@ class Ledger:
     def __init__(self, store: RunStore) -> None:
         self._store = store
 
-    async def record(self, receipts: Sequence[RunReceipt]) -> None:
-        """Keep receipts; a run that is known keeps its first one."""
+    async def record(self, receipts: Sequence[RunReceipt | RunAccepted]) -> None:
+        """Keep receipts, whatever the order in which they come (ports.RunStore)."""
         if receipts:
             await self._store.record(receipts)
 

@@ -53,11 +53,37 @@ class Broker:
         self.client = client
         self.stream: JetStreamContext = client.jetstream(timeout=CONFIRM_SECONDS)
         self._replicas = address.replicas
+        self._epoch: tuple[int, int] = (-1, 0)  # which connection it was asked on, and what it is
 
     @property
     def is_connected(self) -> bool:
         """Whether the connection stands now."""
         return bool(self.client.is_connected)
+
+    @property
+    def _connection(self) -> int:
+        """Which connection this is, counted from 0: a connection sees one memory of the brokers, the next may see another."""
+        return int(self.client.stats["reconnects"])
+
+    async def read_epoch(self) -> int:
+        """Give when the queue of runs came to be, in microseconds: it tells one memory of the brokers from another.
+
+        Raises:
+            UnavailableError: no connection, or no queue yet.
+        """
+        connection, epoch = self._epoch
+        if connection == self._connection:
+            return epoch
+        connection = self._connection
+        try:
+            info = await self.stream.stream_info("RUNS")
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError("The broker does not answer, or has no queue yet.", retry_after_seconds=2) from error
+        if info.created is None or connection != self._connection:
+            raise UnavailableError("The connection to the broker was lost.", retry_after_seconds=2)
+        epoch = int(info.created.timestamp() * 1e6)
+        self._epoch = (connection, epoch)
+        return epoch
 
     async def create_streams(self) -> None:
         """Make sure that the streams and consumers are there; changes nothing that is. The control plane does it at start."""

@@ -86,6 +86,10 @@ class NatsRunQueue:
         except (nats.errors.Error, OSError) as error:
             raise UnavailableError("The broker gives no runs.") from error
 
+    async def epoch(self) -> int:
+        """See the port."""
+        return await self._broker.read_epoch()
+
     async def count_waiting(self) -> int:
         """See the port."""
         try:

@@ -16,7 +16,7 @@ from blubees.adapters.database.seen import SqlSeenStore
 from blubees.adapters.database.settings import SqlSettingsStore
 from blubees.adapters.database.tenants import SqlTenantStore
 
-NEWEST_REVISION: Final = "0003"
+NEWEST_REVISION: Final = "0004"
 _PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=NORMAL",

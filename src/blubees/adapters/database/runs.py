@@ -1,6 +1,10 @@
-"""The ledger's rows in the database (port RunStore)."""
+"""The ledger's rows in the database (port RunStore).
+
+A run has one row. What happens to it comes in any order: of two facts the later one in the run's life counts (`stage`).
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -9,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from blubees.adapters.database.schema import RUNS
 from blubees.adapters.database.transaction import insert_into, using
 from blubees.model.ids import FlowId, RunId, TenantId
-from blubees.model.receipt import RunReceipt
+from blubees.model.receipt import RunAccepted, RunOutcome, RunReceipt
+
+_COLUMNS = (RUNS.c.outcome, RUNS.c.deliveries, RUNS.c.accepted, RUNS.c.receipt)
 
 
 class SqlRunStore:
@@ -17,45 +23,94 @@ class SqlRunStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._encoder = msgspec.json.Encoder()
+        insert = insert_into(engine, RUNS)
+        fresh = insert.excluded
+        is_later = fresh.stage > RUNS.c.stage
+        self._statement = insert.on_conflict_do_update(
+            index_elements=["tenant", "run"],
+            set_={
+                "outcome": sa.case((is_later, fresh.outcome), else_=RUNS.c.outcome),
+                "stage": sa.case((is_later, fresh.stage), else_=RUNS.c.stage),
+                "epoch": sa.case((fresh.epoch > RUNS.c.epoch, fresh.epoch), else_=RUNS.c.epoch),
+                "deliveries": sa.case((fresh.deliveries > RUNS.c.deliveries, fresh.deliveries), else_=RUNS.c.deliveries),
+                # the first launch's, and the newest end's
+                "accepted": sa.case((RUNS.c.accepted == "", fresh.accepted), else_=RUNS.c.accepted),
+                "receipt": sa.case((sa.and_(is_later, fresh.receipt != ""), fresh.receipt), else_=RUNS.c.receipt),
+            },
+        )
 
-    async def record(self, receipts: Sequence[RunReceipt]) -> None:
+    async def record(self, receipts: Sequence[RunReceipt | RunAccepted]) -> None:
         """See the port."""
-        insert = insert_into(self._engine, RUNS)
-        more = sa.case((insert.excluded.deliveries > RUNS.c.deliveries, insert.excluded.deliveries), else_=RUNS.c.deliveries)
-        statement = insert.on_conflict_do_update(index_elements=["tenant", "run"], set_={"deliveries": more})
-        rows = [
-            {
-                "tenant": each.tenant,
-                "run": each.run,
-                "flow": each.flow,
-                "outcome": each.outcome.value,
-                "deliveries": each.deliveries,
-                "receipt": msgspec.json.encode(each).decode(),
-            }
-            for each in receipts
-        ]
+        rows: dict[tuple[str, str], dict[str, str | int]] = {}
+        for each in receipts:  # both facts of a short run often come together: then they are one row, written once
+            row = self._write_row(each)
+            before = rows.get((each.tenant, each.run))
+            rows[each.tenant, each.run] = row if before is None else _merge(before, row)
         async with using(self._engine) as connection:
-            await connection.execute(statement, rows)
+            await connection.execute(self._statement, list(rows.values()))
 
     async def load(self, tenant: TenantId, run: RunId) -> RunReceipt | None:
         """See the port."""
-        query = sa.select(RUNS.c.receipt, RUNS.c.deliveries).where(RUNS.c.tenant == tenant, RUNS.c.run == run)
+        query = sa.select(*_COLUMNS).where(RUNS.c.tenant == tenant, RUNS.c.run == run)
         async with using(self._engine) as connection:
             row = (await connection.execute(query)).first()
-            return _read_receipt(row[0], row[1]) if row else None
+            return _read_receipt(row) if row else None
 
     async def list(
         self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None
     ) -> Sequence[RunReceipt]:
         """See the port."""
-        query = sa.select(RUNS.c.receipt, RUNS.c.deliveries).order_by(RUNS.c.run.desc()).limit(limit)
+        query = sa.select(*_COLUMNS).order_by(RUNS.c.run.desc()).limit(limit)
         for column, value in ((RUNS.c.tenant, tenant), (RUNS.c.flow, flow)):
             query = query if value is None else query.where(column == value)
         query = query if before is None else query.where(RUNS.c.run < before)
         async with using(self._engine) as connection:
             rows = (await connection.execute(query)).all()
-        return [msgspec.structs.replace(_read_receipt(row[0], row[1]), steps=()) for row in rows]
+        return [msgspec.structs.replace(_read_receipt(row), steps=()) for row in rows]
+
+    def _write_row(self, fact: RunReceipt | RunAccepted) -> dict[str, str | int]:
+        is_end = isinstance(fact, RunReceipt)
+        text = self._encoder.encode(fact).decode()
+        return {
+            "tenant": fact.tenant,
+            "run": fact.run,
+            "flow": fact.flow,
+            "outcome": fact.outcome.value if isinstance(fact, RunReceipt) else RunOutcome.ACCEPTED.value,
+            "stage": 2 * fact.relaunches + is_end,
+            "epoch": 0 if isinstance(fact, RunReceipt) else fact.epoch,
+            "deliveries": fact.deliveries if isinstance(fact, RunReceipt) else 0,
+            "accepted": "" if is_end else text,
+            "receipt": text if is_end else "",
+        }
 
 
-def _read_receipt(text: str, deliveries: int) -> RunReceipt:
-    return msgspec.structs.replace(msgspec.json.decode(text, type=RunReceipt), deliveries=deliveries)
+def _merge(before: dict[str, str | int], row: dict[str, str | int]) -> dict[str, str | int]:
+    """Do to two rows of one run what the statement would do with one after the other."""
+    later = row if int(row["stage"]) > int(before["stage"]) else before
+    return later | {
+        "epoch": max(int(before["epoch"]), int(row["epoch"])),
+        "deliveries": max(int(before["deliveries"]), int(row["deliveries"])),
+        "accepted": before["accepted"] or row["accepted"],
+        "receipt": later["receipt"] or before["receipt"] or row["receipt"],
+    }
+
+
+def _read_receipt(row: Sequence[Any]) -> RunReceipt:
+    outcome, deliveries, accepted, receipt = row
+    if receipt and outcome != RunOutcome.ACCEPTED:
+        return msgspec.structs.replace(msgspec.json.decode(receipt, type=RunReceipt), deliveries=deliveries)
+    known = msgspec.json.decode(accepted, type=RunAccepted)
+    return RunReceipt(
+        tenant=known.tenant,
+        flow=known.flow,
+        version=known.version,
+        run=known.run,
+        trigger=known.trigger,
+        outcome=RunOutcome(outcome),
+        accepted_at_milliseconds=known.accepted_at_milliseconds,
+        started_at_milliseconds=0,
+        duration_microseconds=0,
+        payload_bytes=0,
+        deliveries=deliveries,
+    )

@@ -93,8 +93,20 @@ RUNS = sa.Table(
     sa.Column("flow", sa.String(63), nullable=False),
     sa.Column("outcome", sa.String(10), nullable=False),
     sa.Column("deliveries", sa.Integer, nullable=False),
-    # the whole typed receipt (model/receipt.py) as JSON, steps included: read and written as one, never searched
+    # how far in its life: twice the number of launches again, and one when it has ended; the larger one counts
+    sa.Column("stage", sa.Integer, nullable=False, server_default="1"),
+    # which memory of the brokers it was last launched into
+    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
+    # what was known when it was accepted (model/receipt.py) as JSON; empty when only its end has come
+    sa.Column("accepted", sa.Text, nullable=False, server_default=""),
+    # the whole typed receipt (model/receipt.py) as JSON, steps included: read and written as one, never searched; empty before
     sa.Column("receipt", sa.Text, nullable=False),
     sa.Index("runs_by_flow", "tenant", "flow", "run"),
     sa.Index("runs_by_time", "run"),
+    sa.Index(
+        "runs_under_way",
+        "epoch",
+        sqlite_where=sa.text("outcome = 'accepted'"),
+        postgresql_where=sa.text("outcome = 'accepted'"),
+    ),
 )
