@@ -55,6 +55,7 @@ class FakeLine:
         self.calls: list[Call] = []
         self.request_bytes = self.answer_bytes = self.http_status = 0
         self.attempts = 1
+        self.request_id = ""
 
     def start_step(self) -> None:
         self.request_bytes = self.answer_bytes = self.http_status = 0
@@ -64,6 +65,7 @@ class FakeLine:
         self.calls.append(call)
         found = self.answer(call)
         self.http_status = found.status if isinstance(found, CallAnswer) else 0
+        self.request_id = found.headers.get("x-request-id", "") if isinstance(found, CallAnswer) else ""
         return found
 
     call_jira = call

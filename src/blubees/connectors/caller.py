@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from blubees.connectors.meanings import read_request_id
 from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
@@ -16,6 +17,7 @@ from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 from blubees.ports import Clock, LeaseDesk, WebClient
 from blubees.vault.lease import LeaseProblem, authorise
 
+REFUSED: Final = 400  # RFC 9110: from here on the third party says no
 _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.REFUSED_ADDRESS: FailureCode.EGRESS_REFUSED,
     WebProblem.REFUSED_SCHEME: FailureCode.EGRESS_REFUSED,
@@ -42,12 +44,24 @@ class JiraSite:
 class Caller:
     """Makes the calls of one run, and counts those of the step under way."""
 
-    __slots__ = ("_clock", "_desk", "_jira", "_tenant", "_web", "answer_bytes", "attempts", "http_status", "request_bytes")
+    __slots__ = (
+        "_clock",
+        "_desk",
+        "_jira",
+        "_tenant",
+        "_web",
+        "answer_bytes",
+        "attempts",
+        "http_status",
+        "request_bytes",
+        "request_id",
+    )
 
     def __init__(self, tenant: TenantId, web: WebClient, desk: LeaseDesk, clock: Clock, jira: JiraSite) -> None:
         self._tenant, self._web, self._desk, self._clock, self._jira = tenant, web, desk, clock, jira
         self.request_bytes = self.answer_bytes = self.http_status = 0
         self.attempts = 1
+        self.request_id = ""
 
     def start_step(self) -> None:
         """Count from zero."""
@@ -86,11 +100,14 @@ class Caller:
 
     async def _send(self, request: WebRequest) -> CallAnswer | Failure:
         self.request_bytes += len(request.body)
+        self.request_id = ""
         answer = await self._web.call(request)
         if isinstance(answer, WebFailure):
             return Failure(code=_PROBLEMS[answer.problem], detail=answer.detail)
         self.http_status = answer.status
         self.answer_bytes += len(answer.body)
+        if answer.status >= REFUSED:
+            self.request_id = read_request_id(answer.headers)
         return _read_answer(answer)
 
 

@@ -1,13 +1,30 @@
-"""What a vendor's status means: the five meanings. Used by steps/answers.py."""
+"""What a vendor's status means: the five meanings. Used by steps/answers.py and caller.py."""
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from blubees.model.failures import FailureCode
+from blubees.model.receipt import REQUEST_ID_PATTERN
 
 RETRY_AFTER_MAX_SECONDS: Final = 86_400.0
 DIGITS_MAX: Final = 10
+REQUEST_ID_HEADERS: Final = (
+    "x-request-id",
+    "request-id",
+    "atl-traceid",
+    "x-arequestid",
+    "x-amzn-requestid",
+    "x-amz-request-id",
+    "x-github-request-id",
+    "x-ms-request-id",
+    "x-correlation-id",
+    "cf-ray",
+    "traceparent",
+)
+"""Where vendors tell the id by which they find a request in their logs, the most telling first."""
+_REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN)
 _BY_STATUS: Final = {
     401: FailureCode.CREDENTIAL_REFUSED,
     403: FailureCode.CREDENTIAL_REFUSED,
@@ -39,3 +56,12 @@ def read_retry_after(headers: Mapping[str, str]) -> float:
     except (ValueError, TypeError):  # not a date; or one with a zone and one without
         return 0.0
     return min(max(wait.total_seconds(), 0.0), RETRY_AFTER_MAX_SECONDS)
+
+
+def read_request_id(headers: Mapping[str, str]) -> str:
+    """Give the vendor's id of a request; empty when there is none in the form that a receipt takes."""
+    for name in REQUEST_ID_HEADERS:
+        text = headers.get(name)
+        if text is not None and _REQUEST_ID.fullmatch(text):
+            return text
+    return ""

@@ -1,5 +1,6 @@
 """Makes the receipts of runs and steps: numbers, ids and closed words only. Called by engine/runner.py."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import CompiledStep
 from blubees.model.failures import Failure
-from blubees.model.receipt import RunOutcome, RunReceipt, StepOutcome, StepReceipt
+from blubees.model.receipt import ATTEMPTS_MAX, Attempt, RunOutcome, RunReceipt, StepOutcome, StepReceipt
 from blubees.ports import Clock
 
 
@@ -18,6 +19,7 @@ class Counters(Protocol):
     answer_bytes: int
     http_status: int
     attempts: int
+    request_id: str
 
 
 class StepBook:
@@ -35,10 +37,29 @@ class StepBook:
         """A step begins: its receipt stands before those of the steps in it."""
         self._steps.setdefault(step.id, None)
 
+    def describe_attempt(self, started: float, waited_seconds: float, line: Counters, outcome: object) -> Attempt:
+        """Describe one try. `started` is the clock's monotonic time when it began, after the run had waited for it."""
+        failure = outcome if isinstance(outcome, Failure) else None
+        return Attempt(
+            offset_microseconds=max(0, int((started - self._started) * 1e6)),
+            duration_microseconds=self._count_since(started),
+            waited_microseconds=int(waited_seconds * 1e6),
+            code=failure.code if failure is not None else None,
+            http_status=failure.http_status if failure is not None else line.http_status,
+            request_id=line.request_id if failure is not None else "",
+        )
+
     def note(
-        self, step: CompiledStep, started: float, line: Counters, outcome: StepOutcome, branch: int, result: object
+        self,
+        step: CompiledStep,
+        started: float,
+        line: Counters,
+        outcome: StepOutcome,
+        branch: int,
+        result: object,
+        history: Sequence[Attempt] = (),
     ) -> None:
-        """Note one step. `started` is the clock's monotonic time when it began."""
+        """Note one step. `started` is the clock's monotonic time when it began; `history`: its tries, if one failed."""
         failure = result if isinstance(result, Failure) else None
         before = self._steps.get(step.id)
         if before is None:
@@ -54,6 +75,7 @@ class StepBook:
                 answer_bytes=line.answer_bytes,
                 attempts=line.attempts,
                 failure=failure,
+                history=tuple(history[:ATTEMPTS_MAX]),
             )
             return
         self._steps[step.id] = msgspec.structs.replace(
@@ -67,6 +89,7 @@ class StepBook:
             attempts=before.attempts + line.attempts,
             times=before.times + 1,
             failure=before.failure or failure,
+            history=before.history or tuple(history[:ATTEMPTS_MAX]),
         )
 
     def extend(self, step: CompiledStep, started: float) -> None:

@@ -9,7 +9,7 @@ Results are kept by path: `loop[3]/post` is the step `post` in the fourth turn o
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -27,7 +27,7 @@ from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import OnDoubt, OnError, Retry
 from blubees.model.ids import StepId, TenantId
-from blubees.model.receipt import RunReceipt, StepOutcome
+from blubees.model.receipt import Attempt, RunReceipt, StepOutcome
 from blubees.ports import Clock
 from blubees.steps.contract import Answer, BranchRule, Done, Enter, EnterAll, ForEach, Outcome, Repeat, Stop, Try
 
@@ -43,6 +43,7 @@ class Line(Protocol):
     answer_bytes: int
     http_status: int
     attempts: int
+    request_id: str
 
     def start_step(self) -> None:
         """Count from zero."""
@@ -74,6 +75,7 @@ class Frame:
         prefix: of the paths of results; `home` of those of variables, which a turn of `repeat` leaves to what it stands in.
         results: what `{{steps.…}}` reads.
         has_acted: the step under way has made a call that is not a mere read.
+        history: the tries of the step under way, once one has failed.
     """
 
     prefix: str
@@ -82,6 +84,7 @@ class Frame:
     results: dict[str, object]
     line: Line
     has_acted: bool = False
+    history: Sequence[Attempt] = ()
 
 
 class StepTools:
@@ -246,12 +249,13 @@ class Walk:
             outcome = _read_failure(self._done[f"{path}[error]"])[0]  # a resumed run is in the step's branch
         else:
             self.book.reserve(step)
-            outcome = await self._try_as_told(step, frame, path)
+            outcome = await self._try_as_told(step, frame, path, started)
             self._attempting.discard(path)
             self._is_ahead = self._is_ahead or frame.has_acted
             frame.has_acted = False
             branch = outcome.branch if isinstance(outcome, Enter) and outcome.branch is not None else -1
-            self.book.note(step, started, frame.line, _name_outcome(outcome), branch, outcome)
+            self.book.note(step, started, frame.line, _name_outcome(outcome), branch, outcome, frame.history)
+            frame.history = ()
         if isinstance(outcome, Done):
             self._finish(step, frame, outcome.result, outcome.variables)
         elif isinstance(outcome, Enter):
@@ -281,10 +285,12 @@ class Walk:
         for name, value in variables.items():
             self._variables[frame.home + name] = frame.scope[name] = value
 
-    async def _try_as_told(self, step: CompiledStep, frame: Frame, path: str) -> Outcome:
+    async def _try_as_told(self, step: CompiledStep, frame: Frame, path: str, started: float) -> Outcome:
         """Try a step as often as it says."""
         retry = step.written.retry
         outcome = await self._attempt(step, frame, path)
+        if isinstance(outcome, Failure):
+            frame.history = (self.book.describe_attempt(started, 0.0, frame.line, outcome),)
         while retry is not None and frame.line.attempts < retry.attempts and self._may_help(retry, step, path, outcome):
             delay = _choose_delay(retry, outcome, f"{self.run}:{path}", frame.line.attempts)
             was_attempting = path in self._attempting
@@ -293,7 +299,9 @@ class Walk:
                 await self._save()  # it is known how that try ended: a crash while waiting leaves no doubt
             await asyncio.sleep(delay)
             frame.line.attempts += 1
+            started = self._clock.monotonic_seconds()
             outcome = await self._attempt(step, frame, path)
+            frame.history = (*frame.history, self.book.describe_attempt(started, delay, frame.line, outcome))
         return outcome
 
     def _may_help(self, retry: Retry, step: CompiledStep, path: str, outcome: Outcome) -> bool:

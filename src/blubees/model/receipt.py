@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from blubees.model.failures import Failure
+from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FLOW_PATTERN, RUN_PATTERN, STEP_PATTERN, TENANT_PATTERN
 from blubees.model.reference import Reference
@@ -20,6 +20,10 @@ RunText = Annotated[str, msgspec.Meta(pattern=RUN_PATTERN)]
 StepText = Annotated[str, msgspec.Meta(pattern=STEP_PATTERN)]
 KindText = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z_.]{0,62}$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
+ATTEMPTS_MAX = 10  # as many as a step may have; model/flow.py
+REQUEST_ID_PATTERN = r"^[A-Za-z0-9._:=/+-]{1,64}$"
+RequestIdText = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9._:=/+-]{1,64})?$")]
 
 
 class RunOutcome(StrEnum):
@@ -41,6 +45,24 @@ class StepOutcome(StrEnum):
     FAILED = "failed"
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One try of a step that did not go well at once.
+
+    Attributes:
+        offset_microseconds: start, counted from the run's start.
+        waited_microseconds: how long the run waited before it.
+        code: how it failed; None when it did not.
+        request_id: the third party's id of a refused request: a reference to ask them with (docs/decisions/0003).
+    """
+
+    offset_microseconds: Count = 0
+    duration_microseconds: Count = 0
+    waited_microseconds: Count = 0
+    code: FailureCode | None = None
+    http_status: Status = 0
+    request_id: RequestIdText = ""
+
+
 class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What stays of one step.
 
@@ -51,6 +73,7 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         http_status: of the third party's answer; 0 for none.
         request_bytes, answer_bytes: sizes on the wire of what was sent and received.
         attempts: how often it was tried.
+        history: its tries, when one of them failed (in a loop: of the first turn in which one did).
         times: how often it was performed (in a loop); durations and sizes are sums then, the failure is the first.
     """
 
@@ -60,12 +83,13 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     offset_microseconds: Count = 0
     duration_microseconds: Count = 0
     branch: Annotated[int, msgspec.Meta(ge=-1, le=1000)] = -1
-    http_status: Annotated[int, msgspec.Meta(ge=0, le=999)] = 0
+    http_status: Status = 0
     request_bytes: Count = 0
     answer_bytes: Count = 0
     attempts: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
     times: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
     failure: Failure | None = None
+    history: Annotated[tuple[Attempt, ...], msgspec.Meta(max_length=ATTEMPTS_MAX)] = ()
 
 
 class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="run"):
