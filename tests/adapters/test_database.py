@@ -1,7 +1,6 @@
-"""The store ports on a real database file: every method sees its own tenant's rows only, and keeps its word."""
+"""The store ports on a real SQLite file and on a real PostgreSQL: every method sees its own tenant's rows only."""
 
 import itertools
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -19,14 +18,6 @@ from blubees.ports import FlowRow, SecretRow, VersionRow
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 FLOW = FlowId("greet")
 NAME = ConnectionName("mine")
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'db.sqlite3'}")
-    await opened.migrate()
-    yield opened
-    await opened.close()
 
 
 def run(number: int, tenant: TenantId = A, **changes: object) -> RunReceipt:

@@ -32,7 +32,7 @@ def ask(key: str = "AB-1", asker: int = 1, days: int = 7) -> SeenQuestion:
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'db.sqlite3'}")
-    await opened.migrate()
+    await opened.prepare()
     yield opened
     await opened.close()
 

@@ -43,8 +43,8 @@ class World:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'db.sqlite3'}")
-    await database.migrate()
-    await database.migrate()
+    await database.prepare()
+    await database.prepare()
     yield World(tmp_path, database)
     await database.close()
 

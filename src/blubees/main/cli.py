@@ -55,6 +55,14 @@ def serve(*, data: Data = DATA) -> int:
 
 
 @app.command
+def migrate() -> None:
+    """Bring a PostgreSQL database to this version's schema; settings: BLUBEES_DATABASE_OWNER_URL, BLUBEES_DATABASE_URL."""
+    from blubees.main.migrate import migrate as run  # noqa: PLC0415 - see above
+
+    print(f"the database has revision {run()}")  # noqa: T201 - the command's answer
+
+
+@app.command
 def demo(*, data: Data = DATA, port: int = 8780, site_port: int = 8790) -> int:
     """Run the service with the development Jira site and the demo flow (make run)."""
     from blubees.main.demo import run_demo  # noqa: PLC0415 - see above

@@ -89,8 +89,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     """Run until SIGTERM or SIGINT."""
     settings = start.settings
     clock, chance = SystemClock(), SystemChance()
-    database = await open_database(f"sqlite+aiosqlite:///{settings.data / 'blubees.sqlite3'}")
-    await database.migrate()
+    database = await open_database(settings.database_url or f"sqlite+aiosqlite:///{settings.data / 'blubees.sqlite3'}")
+    await database.prepare()
     broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
     await broker.create_streams()
     plans = NatsPlanBoard(broker)

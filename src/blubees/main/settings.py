@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         environment_id: the Forge environment that this deployment serves; "any" is for development.
         allowed_loopback_ports: loopback ports that outgoing calls may reach; for development and tests, shown in /readyz.
         require_lockdown: refuse to start where the kernel lacks a lock.
+        database_url: where the control plane keeps things; never told to a conduit.
     """
 
     data: Path
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environment_id: str = "any"
     allowed_loopback_ports: tuple[int, ...] = ()
     require_lockdown: bool = False
+    database_url: str = ""
 
 
 def read_settings(data: Path | None = None) -> Settings:
@@ -50,8 +52,10 @@ def read_settings(data: Path | None = None) -> Settings:
         ValueError: a variable is not what it may be; the sentence says which and what is allowed.
     """
     given = os.environ
+    folder = data or Path(given.get("BLUBEES_DATA", ".blubees"))
     return Settings(
-        data=data or Path(given.get("BLUBEES_DATA", ".blubees")),
+        data=folder,
+        database_url=given.get("BLUBEES_DATABASE_URL", ""),
         port=_read_number("BLUBEES_PORT", 8780, 0, 65_535),
         operator_port=_read_number("BLUBEES_OPERATOR_PORT", 8781, 0, 65_535),
         conduits=_read_number("BLUBEES_CONDUITS", 2, 1, 64),

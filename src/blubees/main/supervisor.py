@@ -83,7 +83,7 @@ class Supervisor:
             operator_token=secrets.token_urlsafe(32),
         )
         conduit = ProcessStart(
-            settings=settings,
+            settings=msgspec.structs.replace(settings, database_url=""),
             broker_url=self._broker.url,
             lease_key=lease_key,
             broker_user="conduit",

@@ -1,4 +1,4 @@
-"""The store ports on SQLAlchemy Core: SQLite on one machine, written so that PostgreSQL works too. Control plane only.
+"""The store ports on SQLAlchemy Core: SQLite on one machine, PostgreSQL in a cluster. Control plane only.
 
 Built by main/control_plane.py. A conduit can't import it (an import-linter contract). One file a port.
 """
@@ -11,12 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from blubees.adapters.database.connections import SqlConnectionStore
 from blubees.adapters.database.flows import SqlFlowStore
+from blubees.adapters.database.row_security import build_walls, check_walls
 from blubees.adapters.database.runs import SqlRunStore
 from blubees.adapters.database.seen import SqlSeenStore
 from blubees.adapters.database.settings import SqlSettingsStore
 from blubees.adapters.database.tenants import SqlTenantStore
+from blubees.adapters.database.transaction import opening
+from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
 NEWEST_REVISION: Final = "0004"
+CONNECT_SECONDS: Final = 5.0
+COMMAND_SECONDS: Final = 20.0
+POOL: Final = 8  # connections of one control plane
+_MIGRATION_LOCK: Final = 7_226_533  # any number that nobody else takes
 _PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -40,13 +47,35 @@ class Database:
         self.settings = SqlSettingsStore(engine)
         self.seen = SqlSeenStore(engine)
 
-    async def migrate(self) -> None:
-        """Bring the schema to the newest revision."""
-        async with self._engine.connect() as connection:
-            if await connection.run_sync(_read_revision) == NEWEST_REVISION:
-                return
-        async with self._engine.begin() as connection:
-            await connection.run_sync(_run_migrations)
+    async def prepare(self) -> None:
+        """Make sure that the database is as this program needs it, before its first use.
+
+        A file on this machine is brought to the newest revision. On PostgreSQL the service must not be able to change the
+        schema: it looks only, and `migrate_postgresql` is what an operator runs.
+
+        Raises:
+            BluBeesError: the schema is too old, or this role could see another tenant's rows.
+            UnavailableError: the database does not answer.
+        """
+        async with opening(self._engine) as connection:
+            revision = await connection.run_sync(_read_revision)
+            if self._engine.dialect.name == "postgresql":
+                if revision < NEWEST_REVISION:  # a newer one is good: an upgrade is under way, and this process is next
+                    raise BluBeesError(
+                        f"The database has revision {revision or 'none'}, needed is {NEWEST_REVISION}. Run: blubees migrate"
+                    )
+                await connection.run_sync(check_walls)
+            elif revision != NEWEST_REVISION:
+                await connection.run_sync(_run_migrations)
+
+    async def is_there(self) -> bool:
+        """Ask the database whether it answers."""
+        try:
+            async with opening(self._engine) as connection:
+                await connection.execute(sa.text("SELECT 1"))
+        except UnavailableError:
+            return False
+        return True
 
     async def close(self) -> None:
         """Close all connections."""
@@ -59,10 +88,48 @@ async def open_database(url: str) -> Database:
     Args:
         url: "sqlite+aiosqlite:///PATH" or "postgresql+asyncpg://…".
     """
-    engine = create_async_engine(url, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
+    return Database(_create_engine(url))
+
+
+async def migrate_postgresql(owner_url: str, service_url: str) -> None:
+    """Bring a PostgreSQL schema to the newest revision, and put every tenant table behind row-level security.
+
+    Safe to run again, and by two at a time.
+
+    Args:
+        owner_url: as the role that owns the tables.
+        service_url: as the service's role, which gets rights on rows and none on the schema.
+
+    Raises:
+        InputError: the two are the same role, or one is no PostgreSQL address.
+        UnavailableError: the database does not answer.
+    """
+    owner, role = sa.make_url(owner_url), sa.make_url(service_url).username
+    if owner.get_backend_name() != "postgresql" or not role or role == owner.username:
+        raise InputError(
+            "The owner's and the service's address must be postgresql+asyncpg://ROLE…, with two roles (docs/cluster.md)."
+        )
+    engine = _create_engine(owner_url)
+    try:
+        async with opening(engine) as connection:
+            await connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))  # one at a time
+            await connection.run_sync(_run_migrations)
+            await connection.run_sync(build_walls, role)
+    finally:
+        await engine.dispose()
+
+
+def _create_engine(url: str) -> AsyncEngine:
+    try:
+        backend = sa.make_url(url).get_backend_name()
+    except sa.exc.ArgumentError:
+        raise InputError("The database's address must be postgresql+asyncpg://ROLE:PASSWORD@HOST/NAME.") from None
+    if backend == "sqlite":
+        engine = create_async_engine(url, hide_parameters=True)
         sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
-    return Database(engine)
+        return engine
+    limits = {"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS}
+    return create_async_engine(url, hide_parameters=True, connect_args=limits, pool_size=POOL, max_overflow=0)
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:  # noqa: ANN401 - a driver's own type

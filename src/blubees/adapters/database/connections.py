@@ -33,13 +33,13 @@ class SqlConnectionStore:
             "sealed": row.sealed,
         }
         insert = insert_into(self._engine, CONNECTIONS).values(tenant=each.tenant, name=each.name, **values)
-        async with using(self._engine) as connection:
+        async with using(self._engine, each.tenant) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant", "name"], set_=values))
 
     async def load(self, tenant: TenantId, name: ConnectionName) -> SecretRow | None:
         """See the port."""
         query = sa.select(CONNECTIONS).where(CONNECTIONS.c.tenant == tenant, CONNECTIONS.c.name == name)
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             row = (await connection.execute(query)).mappings().first()
         if row is None:
             return None
@@ -48,13 +48,13 @@ class SqlConnectionStore:
     async def list(self, tenant: TenantId) -> Sequence[Connection]:
         """See the port."""
         query = sa.select(CONNECTIONS).where(CONNECTIONS.c.tenant == tenant).order_by(CONNECTIONS.c.name)
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             return [_read_connection(row) for row in (await connection.execute(query)).mappings()]
 
     async def delete(self, tenant: TenantId, name: ConnectionName) -> bool:
         """See the port."""
         query = sa.delete(CONNECTIONS).where(CONNECTIONS.c.tenant == tenant, CONNECTIONS.c.name == name)
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             return (await connection.execute(query)).rowcount > 0
 
     async def load_key(self, tenant: TenantId) -> tuple[int, bytes] | None:
@@ -65,19 +65,19 @@ class SqlConnectionStore:
             .order_by(TENANT_KEYS.c.version.desc())
             .limit(1)
         )
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             row = (await connection.execute(query)).first()
             return (int(row[0]), bytes(row[1])) if row else None
 
     async def add_key(self, tenant: TenantId, version: int, wrapped: bytes) -> bool:
         """See the port."""
         insert = insert_into(self._engine, TENANT_KEYS).values(tenant=tenant, version=version, wrapped=wrapped)
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             return (await connection.execute(insert.on_conflict_do_nothing())).rowcount > 0
 
     async def delete_keys(self, tenant: TenantId) -> None:
         """See the port."""
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             await connection.execute(sa.delete(TENANT_KEYS).where(TENANT_KEYS.c.tenant == tenant))
 
 

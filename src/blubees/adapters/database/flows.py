@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from blubees.adapters.database.schema import FLOWS, VERSIONS
-from blubees.adapters.database.transaction import insert_into, using
+from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.errors import ConflictError
 from blubees.model.ids import FlowId, TenantId
 from blubees.ports import FlowRow, VersionRow
@@ -26,7 +26,7 @@ class SqlFlowStore:
         insert = insert_into(self._engine, FLOWS).values(
             tenant=row.tenant, flow=row.flow, live_version=0, newest_version=0, hook_token_hash="", **changed
         )
-        async with using(self._engine) as connection:
+        async with using(self._engine, row.tenant) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant", "flow"], set_=changed))
 
     async def publish(self, row: VersionRow, *, hook_token_hash: str) -> None:
@@ -49,7 +49,7 @@ class SqlFlowStore:
             "published_at": row.published_at_milliseconds,
         }
         try:
-            async with using(self._engine) as connection:
+            async with using(self._engine, row.tenant) as connection:
                 await connection.execute(sa.insert(VERSIONS).values(values))
                 await connection.execute(update)
         except IntegrityError as error:
@@ -66,27 +66,27 @@ class SqlFlowStore:
     async def load(self, tenant: TenantId, flow: FlowId) -> FlowRow | None:
         """See the port."""
         query = sa.select(FLOWS).where(_is_flow(FLOWS, tenant, flow))
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             row = (await connection.execute(query)).mappings().first()
             return _read_flow(row) if row else None
 
     async def list(self, tenant: TenantId) -> Sequence[FlowRow]:
         """See the port."""
         query = sa.select(FLOWS).where(FLOWS.c.tenant == tenant).order_by(FLOWS.c.flow)
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             return [_read_flow(row) for row in (await connection.execute(query)).mappings()]
 
     async def load_version(self, tenant: TenantId, flow: FlowId, version: int) -> VersionRow | None:
         """See the port."""
         query = sa.select(VERSIONS).where(_is_flow(VERSIONS, tenant, flow), VERSIONS.c.version == version)
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             row = (await connection.execute(query)).mappings().first()
             return _read_version(row) if row else None
 
     async def list_versions(self, tenant: TenantId, flow: FlowId) -> Sequence[VersionRow]:
         """See the port."""
         query = sa.select(VERSIONS).where(_is_flow(VERSIONS, tenant, flow)).order_by(VERSIONS.c.version.desc())
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             return [_read_version(row) for row in (await connection.execute(query)).mappings()]
 
     async def list_live(self) -> Sequence[tuple[FlowRow, VersionRow]]:
@@ -97,12 +97,12 @@ class SqlFlowStore:
             VERSIONS.c.version == FLOWS.c.live_version,
         )
         query = sa.select(FLOWS, VERSIONS.c.version, VERSIONS.c.text, VERSIONS.c.published_at).join(VERSIONS, live)
-        async with using(self._engine) as connection:
+        async with reading_all_tenants(self._engine) as connection:
             rows = (await connection.execute(query)).mappings()
             return [(_read_flow(row), _read_version(row)) for row in rows]
 
     async def _change(self, tenant: TenantId, flow: FlowId, values: Mapping[str, object]) -> None:
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             await connection.execute(sa.update(FLOWS).where(_is_flow(FLOWS, tenant, flow)).values(**values))
 
 

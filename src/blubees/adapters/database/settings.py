@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from blubees.adapters.database.schema import TENANT_SETTINGS
-from blubees.adapters.database.transaction import insert_into, using
+from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.ids import TenantId
 from blubees.model.settings import Parking, TenantSettings
 
@@ -21,19 +21,19 @@ class SqlSettingsStore:
         """See the port."""
         values = {"parking": settings.parking.value, "replay_seconds": round(settings.replay_hours * 3600)}
         insert = insert_into(self._engine, TENANT_SETTINGS).values(tenant=settings.tenant, **values)
-        async with using(self._engine) as connection:
+        async with using(self._engine, TenantId(settings.tenant)) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant"], set_=values))
 
     async def load(self, tenant: TenantId) -> TenantSettings | None:
         """See the port."""
         query = sa.select(TENANT_SETTINGS).where(TENANT_SETTINGS.c.tenant == tenant)
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             row = (await connection.execute(query)).mappings().first()
         return _read_settings(row) if row else None
 
     async def list(self) -> Sequence[TenantSettings]:
         """See the port."""
-        async with using(self._engine) as connection:
+        async with reading_all_tenants(self._engine) as connection:
             return [_read_settings(row) for row in (await connection.execute(sa.select(TENANT_SETTINGS))).mappings()]
 
 

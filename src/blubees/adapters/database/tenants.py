@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from blubees.adapters.database.schema import TENANTS
-from blubees.adapters.database.transaction import insert_into, using
+from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.ids import TenantId
 from blubees.model.receipt import LicenceState, TenantSeen
 from blubees.ports import TenantRow
@@ -34,18 +34,18 @@ class SqlTenantStore:
             tenant=seen.tenant, first_seen_at=seen.seen_at_milliseconds, **values
         )
         newer = TENANTS.c.seen_at <= seen.seen_at_milliseconds
-        async with using(self._engine) as connection:
+        async with using(self._engine, TenantId(seen.tenant)) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant"], set_=values, where=newer))
 
     async def list(self) -> Sequence[TenantRow]:
         """See the port."""
-        async with using(self._engine) as connection:
+        async with reading_all_tenants(self._engine) as connection:
             rows = await connection.execute(sa.select(TENANTS).order_by(TENANTS.c.first_seen_at.desc()))
             return [_read_tenant(row) for row in rows.mappings()]
 
     async def load(self, tenant: TenantId) -> TenantRow | None:
         """See the port."""
-        async with using(self._engine) as connection:
+        async with using(self._engine, tenant) as connection:
             row = (await connection.execute(sa.select(TENANTS).where(TENANTS.c.tenant == tenant))).mappings().first()
             return _read_tenant(row) if row else None
 
