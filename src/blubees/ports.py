@@ -251,11 +251,22 @@ class SettingsBoard(Protocol):
         ...
 
 
+class Stand(msgspec.Struct, frozen=True, order=True):
+    """How far receipts are: in which memory of the brokers (RunQueue.epoch), and up to which number in it."""
+
+    epoch: int
+    number: int
+
+
 class ReceiptBox(Protocol):
     """Receipts on their way to the control plane; they wait in the broker while it is away."""
 
-    async def send(self, receipts: Sequence[Receipt]) -> None:
-        """Send a batch; returns when the broker has it. Raises UnavailableError otherwise."""
+    async def send(self, receipts: Sequence[Receipt]) -> Stand:
+        """Send a batch; returns when the broker has it, and where it stands there. Raises UnavailableError otherwise."""
+        ...
+
+    async def kept(self) -> Stand:
+        """Up to where batches are in the database. Raises UnavailableError."""
         ...
 
     def collect(self) -> AsyncIterator[tuple[Sequence[Receipt], int, Callable[[], Awaitable[None]]]]:

@@ -204,6 +204,29 @@ async def test_what_is_no_receipt_is_refused_and_counted(brokers: Brokers) -> No
     assert (good, refused) == ([seen, seen], 3)
 
 
+async def test_a_conduit_learns_which_receipts_are_in_the_database(brokers: Brokers) -> None:
+    box = NatsReceiptBox(brokers.conduit)
+    seen = TenantSeen(
+        tenant=A,
+        environment_id="e",
+        environment_type="DEVELOPMENT",
+        cloud_id="1" * 36,
+        installation_id="i",
+        licence=LicenceState.ABSENT,
+        seen_at_milliseconds=1,
+    )
+    first, second = await box.send([seen]), await box.send([seen])
+    assert first < second
+    assert await box.kept() < first
+    async with asyncio.timeout(5):
+        async for _, _, finish in NatsReceiptBox(brokers.control).collect():
+            assert await box.kept() < first, "collected is not kept"
+            await finish()
+            await brokers.control.client.flush()
+            if await box.kept() >= second:
+                break
+
+
 async def test_a_lease_opens_for_its_tenant_and_name_only(brokers: Brokers) -> None:
     key, chance = b"l" * 32, FakeChance()
     lease = Lease(

@@ -11,7 +11,9 @@ from blubees.engine.journal import Journal
 from blubees.engine.launch import PROMPT_BURST, LaneChooser, Launcher
 from blubees.engine.message import RunState, open_run, seal_run
 from blubees.engine.plan import VERSIONS_KEPT, Plan, PlanShelf
+from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Runner
+from blubees.engine.unkept import Unkept
 from blubees.engine.work import Receipts, Worker
 from blubees.flows import intake as intake_module
 from blubees.flows.intake import Intake
@@ -24,7 +26,7 @@ from blubees.model.flow import TriggerKind
 from blubees.model.ids import TenantId
 from blubees.model.receipt import RunAccepted, RunOutcome, RunReceipt
 from blubees.model.reference import Reference
-from blubees.ports import Lane, Put
+from blubees.ports import Lane, Put, Stand
 from blubees.vault.seal import Sealer
 from fakes.engine import TENANT, FakeBox, FakeCheckpoints, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
 from fakes.machine import FakeChance, FakeClock
@@ -93,6 +95,33 @@ async def test_a_run_is_forgotten_only_after_its_receipt_is_in_the_broker() -> N
         assert "finish" not in taken.said
         await until(lambda: "finish" in taken.said)
         assert [type(each) for each in bench.box.sent] == [RunReceipt]
+
+
+async def test_receipts_that_went_down_with_the_brokers_are_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_module, "KEPT_SECONDS", 0.01)
+    monkeypatch.setattr(work_module, "RECEIPT_GATHER_SECONDS", 0)
+    async with Bench(make_plan(STOP)) as bench:
+        bench.give(seal_run(make_message(number=1), SEALER))
+        await until(lambda: len(bench.box.sent) == 1)
+        bench.give(seal_run(make_message(number=2), SEALER))
+        await until(lambda: len(bench.box.sent) == 2)
+        bench.box.stand = Stand(1, 1)  # the first is in the database
+        await asyncio.sleep(0.05)
+        assert len(bench.box.sent) == 2
+        bench.box.stand = Stand(2, 0)  # another memory, and an empty one
+        await until(lambda: len(bench.box.sent) == 3)
+        assert [each.run for each in bench.box.sent if isinstance(each, RunReceipt)][2] == make_message(number=2).run
+        bench.box.stand = Stand(2, 3)
+        await asyncio.sleep(0.05)
+        assert len(bench.box.sent) == 3
+
+
+def test_the_oldest_receipts_are_let_go_when_nobody_keeps_them() -> None:
+    unkept, receipt = Unkept(limit=5), make_receipt()
+    assert [unkept.note(Stand(1, number), [receipt] * 2) for number in range(1, 5)] == [0, 0, 2, 2]
+    assert len(unkept) == 4
+    assert len(unkept.settle(Stand(2, 9))) == 4
+    assert len(unkept) == 0
 
 
 async def test_a_run_that_is_taken_over_goes_on_from_its_checkpoint_and_leaves_none_behind() -> None:
@@ -222,6 +251,11 @@ def test_a_shelf_keeps_the_versions_that_runs_may_still_need() -> None:
     shelf.put(TENANT, make_message().flow, None)
     assert shelf.get(TENANT, make_message().flow, 3) is not None, "runs of a withdrawn flow go on"
     assert shelf.get(OTHER, make_message().flow, 3) is None
+
+
+def make_receipt() -> RunReceipt:
+    message = make_message()
+    return describe_run(message, StepBook(FakeClock(), message), RunOutcome.FINISHED, None, deliveries=1, failed_step="")
 
 
 class Door:

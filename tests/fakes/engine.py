@@ -13,7 +13,7 @@ from blubees.model.failures import Failure
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.receipt import Receipt
-from blubees.ports import Lane, Put, RunTaker
+from blubees.ports import Lane, Put, RunTaker, Stand
 from blubees.steps.book import load_book
 
 TENANT = TenantId("t" + "0" * 24)
@@ -172,12 +172,19 @@ class FakeBox:
     def __init__(self) -> None:
         self.sent: list[Receipt] = []
         self.failures = 0
+        self.batches = 0
+        self.stand = Stand(1, 0)
 
-    async def send(self, receipts: Sequence[Receipt]) -> None:
+    async def send(self, receipts: Sequence[Receipt]) -> Stand:
         if self.failures:
             self.failures -= 1
             raise UnavailableError("away")
         self.sent += receipts
+        self.batches += 1
+        return Stand(self.stand.epoch, self.batches)
+
+    async def kept(self) -> Stand:
+        return self.stand
 
     async def collect(self) -> AsyncIterator[tuple[Sequence[Receipt], int, Callable[[], Awaitable[None]]]]:
         while self.sent:

@@ -14,10 +14,11 @@ from blubees.engine.message import RunMessage, open_run
 from blubees.engine.plan import PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Ended, Runner
+from blubees.engine.unkept import Unkept
 from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.receipt import Receipt, RunOutcome
-from blubees.ports import CheckpointStore, Clock, Events, Finishable, Lane, ReceiptBox, RunQueue, TakenRun
+from blubees.ports import CheckpointStore, Clock, Events, Finishable, Lane, ReceiptBox, RunQueue, Stand, TakenRun
 from blubees.vault.seal import Sealer
 
 RUNS_AT_ONCE: Final = 512  # in one conduit
@@ -27,22 +28,46 @@ RECEIPT_GATHER_SECONDS: Final = 0.025  # one message and one database transactio
 RECEIPTS_AT_ONCE: Final = 256
 PLAN_WAIT_DELIVERIES: Final = 5  # a plan that is on its way arrives before this many hand-backs
 RETRY_SECONDS: Final = 1.0
+KEPT_SECONDS: Final = 1.0  # between two looks at what is in the database
 
 
 class Receipts:
-    """Gathers receipts and sends them in batches; each may carry what to do once the broker has it."""
+    """Gathers receipts and sends them in batches; each may carry what to do once the broker has it.
+
+    What was sent is held until it is in the database, and sent again when the brokers lost it.
+    """
 
     def __init__(self, box: ReceiptBox, events: Events) -> None:
         self._box = box
         self._events = events
         self._waiting: asyncio.Queue[tuple[Receipt, Finishable | None]] = asyncio.Queue()
+        self._unkept = Unkept()
 
     def add(self, receipt: Receipt, taken: Finishable | None = None) -> None:
         """Send this one soon, then finish `taken`."""
         self._waiting.put_nowait((receipt, taken))
 
     async def send_forever(self) -> None:
-        """Send until cancelled; what the broker does not take is sent again."""
+        """Send until cancelled; what the broker does not take, or loses, is sent again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._send_what_waits())
+            group.create_task(self._send_what_was_lost())
+
+    async def _send_what_was_lost(self) -> None:
+        while True:
+            await asyncio.sleep(KEPT_SECONDS)
+            if not len(self._unkept):
+                continue
+            try:
+                lost = self._unkept.settle(await self._box.kept())
+            except BluBeesError:
+                continue  # it is asked again
+            if lost:
+                self._events("receipts_sent_again", count=len(lost))
+            for receipt in lost:
+                self.add(receipt)
+
+    async def _send_what_waits(self) -> None:
         while True:
             batch = [await self._waiting.get()]
             await asyncio.sleep(RECEIPT_GATHER_SECONDS)
@@ -58,13 +83,16 @@ class Receipts:
 
     async def _send(self, batch: list[tuple[Receipt, Finishable | None]]) -> None:
         receipts = [receipt for receipt, _ in batch]
-        while True:
+        stand: Stand | None = None
+        while stand is None:
             try:
-                await self._box.send(receipts)
-                break
+                stand = await self._box.send(receipts)
             except BluBeesError:
                 self._events("receipts_waiting", count=len(receipts))
                 await asyncio.sleep(RETRY_SECONDS)
+        let_go = self._unkept.note(stand, receipts)
+        if let_go:
+            self._events("receipts_let_go", count=let_go)
         for _, taken in batch:
             if taken is not None:
                 await taken.finish()

@@ -182,10 +182,10 @@ class Confirmation(msgspec.Struct):
     error: Refusal | None = None
 
 
-async def publish(broker: Broker, subject: str, data: bytes) -> None:
-    """Publish into a stream, and return when the broker has it. Raises UnavailableError."""
+async def publish(broker: Broker, subject: str, data: bytes) -> int:
+    """Publish into a stream; returns its number there when the broker has it. Raises UnavailableError."""
     try:
-        await broker.stream.publish(subject, data)
+        return (await broker.stream.publish(subject, data)).seq
     except (nats.errors.Error, OSError) as error:
         raise UnavailableError("The broker did not confirm.", retry_after_seconds=2) from error
 

@@ -13,7 +13,9 @@ import nats.js.errors
 
 from blubees.adapters.broker.link import Broker, publish
 from blubees.adapters.broker.runs import finish_all
+from blubees.model.errors import UnavailableError
 from blubees.model.receipt import Receipt
+from blubees.ports import Stand
 
 RECEIPT_MESSAGES: Final = 64  # each of many receipts: what is kept in one transaction
 RECEIPT_PAUSE_SECONDS: Final = 0.05  # between two transactions: a few large ones cost less than many small ones
@@ -28,9 +30,21 @@ class NatsReceiptBox:
         self._decoder = msgspec.msgpack.Decoder(Receipt)
         self._envelope = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
-    async def send(self, receipts: Sequence[Receipt]) -> None:
-        """See the port."""
-        await publish(self._broker, "receipts", self._encoder.encode(receipts))
+    async def send(self, receipts: Sequence[Receipt]) -> Stand:
+        """See the port. Of a batch that was put into a newer memory than we say, we think that it is lost: it is sent again."""
+        epoch = await self._broker.read_epoch()
+        return Stand(epoch, await publish(self._broker, "receipts", self._encoder.encode(receipts)))
+
+    async def kept(self) -> Stand:
+        """See the port. The control plane says that it has a batch once it is in the database, and the broker counts that."""
+        epoch = await self._broker.read_epoch()
+        try:
+            info = await self._broker.stream.consumer_info("RECEIPTS", "ledger")
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError("The broker does not answer.") from error
+        if info.ack_floor is None or await self._broker.read_epoch() != epoch:
+            raise UnavailableError("The connection to the broker was lost.")
+        return Stand(epoch, info.ack_floor.stream_seq)
 
     async def collect(
         self,
