@@ -1,7 +1,10 @@
 """The other side of the bench: the raw ceiling (uvicorn, uvloop, httptools, orjson, by hand) and the sink. Run by bench.py."""
 
 import asyncio
+import resource
 import sys
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -9,7 +12,10 @@ import orjson
 import uvicorn
 
 Message = MutableMapping[str, Any]
-COUNT = {"received": 0}
+RECEIVED: Counter[str] = Counter()
+ARRIVED: dict[str, float] = {}
+SLOW_SECONDS = 5.0
+AT_ONCE = 10  # POSTs of one W3 run
 
 
 async def read(receive: Callable[[], Awaitable[Message]]) -> bytes:
@@ -28,11 +34,16 @@ async def reply(send: Callable[[Message], Awaitable[None]], status: int, body: b
 
 
 async def sink(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
-    """Counts POSTs; GET tells the count."""
+    """Counts POSTs of each path, at once; `/slow` answers after 5 s, `/quiet` is timed. GET tells the count, or the times."""
+    name = scope["path"]
     if scope["method"] == "POST":
-        await read(receive)
-        COUNT["received"] += 1
-    await reply(send, 200, b"%d" % COUNT["received"])
+        body = await read(receive)
+        RECEIVED[name] += 1
+        if name == "/quiet":
+            ARRIVED[str(orjson.loads(body)["n"])] = time.perf_counter()  # one clock for all processes of this machine
+        if name == "/slow":
+            await asyncio.sleep(SLOW_SECONDS)
+    await reply(send, 200, orjson.dumps(ARRIVED) if name == "/times" else b"%d" % RECEIVED[name])
 
 
 class Sender:
@@ -42,11 +53,10 @@ class Sender:
         self.port = port
         self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def post(self, body: bytes) -> None:
+    async def post(self, path: bytes, body: bytes) -> None:
         reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        )
+        head = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % (path, len(body)) + body)
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
         self.idle.append((reader, writer))
@@ -70,14 +80,23 @@ def map_ten(event: Any) -> dict[str, Any]:
 
 
 def make_ceiling(sink_port: int) -> Callable[..., Awaitable[None]]:
-    """W1 and W2 by hand: what a flow engine can't beat."""
+    """W1, W2 and W3 by hand: what a flow engine can't beat."""
     sender = Sender(sink_port)
     tasks: set[asyncio.Task[None]] = set()
 
     async def work(event: Any) -> None:
         mapped = map_ten(event)
         mapped["urgent"] = mapped["priority"] == "Highest"
-        await sender.post(orjson.dumps(mapped))
+        await sender.post(b"/ceiling-w2", orjson.dumps(mapped))
+
+    async def loop(event: Any) -> None:
+        items = iter(event["items"])
+
+        async def post_some() -> None:
+            for item in items:
+                await sender.post(b"/ceiling-w3", orjson.dumps({"n": item["id"], "name": item["name"]}))
+
+        await asyncio.gather(*(post_some() for _ in range(AT_ONCE)))
 
     async def ceiling(
         scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
@@ -89,7 +108,7 @@ def make_ceiling(sink_port: int) -> Callable[..., Awaitable[None]]:
                 send, 200, orjson.dumps({name: mapped[name] for name in ("key", "summary", "type", "priority", "labels")})
             )
             return
-        task = asyncio.create_task(work(event))
+        task = asyncio.create_task(work(event) if scope["path"] == "/w2" else loop(event))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         await reply(send, 202, b'{"status":"queued"}')
@@ -99,6 +118,8 @@ def make_ceiling(sink_port: int) -> Callable[..., Awaitable[None]]:
 
 def main() -> None:
     what, port = sys.argv[1], int(sys.argv[2])
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     app = sink if what == "sink" else make_ceiling(int(sys.argv[3]))
     config = uvicorn.Config(
         app,
@@ -109,6 +130,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        backlog=8_192,
         timeout_keep_alive=3_600,  # the next round may come after the usual 5 s
     )
     uvicorn.Server(config).run()
