@@ -211,6 +211,26 @@ class CheckpointStore(Protocol):
         ...
 
 
+class GateStore(Protocol):
+    """Who of a flow's runs is performed and who waits, in the broker's memory: as CheckpointStore, by name."""
+
+    async def save(self, tenant: TenantId, name: str, data: bytes, *, after: int) -> int | None:
+        """Save; gives its number, or None when it is not `after` that is there. Raises UnavailableError: saved or not."""
+        ...
+
+    async def load(self, tenant: TenantId, name: str) -> tuple[int, bytes] | None:
+        """Give (number, data). Raises UnavailableError."""
+        ...
+
+    async def note(self, tenant: TenantId, name: str, data: bytes) -> None:
+        """Keep this, whatever is there. Not waited for."""
+        ...
+
+    async def drop(self, tenant: TenantId, name: str) -> None:
+        """Forget what was noted."""
+        ...
+
+
 class PlanBoard(Protocol):
     """Published flows on their way to the conduits, in the broker's memory."""
 

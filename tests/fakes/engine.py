@@ -19,9 +19,11 @@ from blubees.steps.book import load_book
 TENANT = TenantId("t" + "0" * 24)
 
 
-def make_plan(steps: str, *, tenant: TenantId = TENANT, version: int = 1, trigger: str = "webhook") -> Plan:
+def make_plan(
+    steps: str, *, tenant: TenantId = TENANT, version: int = 1, trigger: str = "webhook", head: str = "", flow: str = "flow"
+) -> Plan:
     """Compile a flow with these steps (YAML lines, two spaces in)."""
-    checked = check_flow(f"id: flow\nname: Flow\ntrigger: {{on: {trigger}}}\nsteps:\n{steps}\n", load_book())
+    checked = check_flow(f"id: {flow}\nname: Flow\ntrigger: {{on: {trigger}}}\n{head}\nsteps:\n{steps}\n", load_book())
     assert checked.flow is not None, checked.problems
     token_hash = hashlib.sha256(b"token").hexdigest()
     published = PublishedFlow(tenant=tenant, version=version, flow=checked.flow, hook_token_hash=token_hash)
@@ -164,6 +166,42 @@ class FakeCheckpoints:
 
     async def drop(self, tenant: TenantId, run: RunId) -> None:
         self.kept.pop((tenant, run), None)
+
+
+class FakeGates:
+    """Port GateStore: fails as often as told, before or after it has saved."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[TenantId, str], tuple[int, bytes]] = {}
+        self.number = self.away = self.unconfirmed = self.loads = 0
+
+    async def save(self, tenant: TenantId, name: str, data: bytes, *, after: int) -> int | None:
+        await asyncio.sleep(0)
+        if self.away:
+            self.away -= 1
+            raise UnavailableError("away")
+        if self.kept.get((tenant, name), (0, b""))[0] != after:
+            return None
+        await self.note(tenant, name, data)
+        if self.unconfirmed:
+            self.unconfirmed -= 1
+            raise UnavailableError("saved, but the answer was lost")
+        return self.number
+
+    async def load(self, tenant: TenantId, name: str) -> tuple[int, bytes] | None:
+        await asyncio.sleep(0)
+        self.loads += 1
+        if self.away:
+            self.away -= 1
+            raise UnavailableError("away")
+        return self.kept.get((tenant, name))
+
+    async def note(self, tenant: TenantId, name: str, data: bytes) -> None:
+        self.number += 1
+        self.kept[tenant, name] = (self.number, data)
+
+    async def drop(self, tenant: TenantId, name: str) -> None:
+        self.kept.pop((tenant, name), None)
 
 
 class FakeBox:

@@ -53,6 +53,43 @@ def test_a_mistake_is_told(head: str, part: str) -> None:
     assert part in check(head)
 
 
+def test_a_flow_says_how_its_runs_stand_to_each_other() -> None:
+    for runs in (
+        "{mode: queued, key: 'x-{{inputs.key}}', most: 3, waiting: 0}",
+        "{mode: single, key: '{{inputs.key}}'}",
+        "{mode: restart}",
+        "{mode: parallel, most: 5}",
+        "{rate: {count: 10, per_seconds: 60}}",
+    ):
+        assert check(f"runs: {runs}") == ""
+
+
+@pytest.mark.parametrize(
+    ("runs", "part"),
+    [
+        ("queued", "`runs` is a mapping"),
+        ("{mode: one}", "is not one of"),
+        ("{mode: single, most: 2}", "Remove `most`"),
+        ("{mode: queued, most: 0}", "from 1 to 1000"),
+        ("{mode: queued, waiting: 1001}", "from 0 to 1000"),
+        ("{mode: queued, key: 3}", "A key is a text"),
+        ("{mode: queued, key: '{{steps.a.x}}'}", "runs later"),
+        ("{mode: queued, key: '{{issue.key}}'}", "Nothing is called `issue`"),
+        ("{key: '{{inputs.key}}'}", "have no use"),
+        ("{rate: 3}", "`rate` is a mapping"),
+        ("{rate: {count: 3}}", "`per_seconds` is missing"),
+        ("{rate: {count: 0, per_seconds: 1}}", "from 1 to"),
+    ],
+)  # fmt: skip
+def test_a_mistake_about_runs_is_told(runs: str, part: str) -> None:
+    assert part in check(f"runs: {runs}")
+
+
+def test_a_flow_that_answers_can_not_let_its_caller_wait() -> None:
+    respond = "{id: a, kind: choose, branches: [{steps: [{id: b, kind: respond}]}]}"
+    assert "Remove `runs` or `respond`" in check("runs: {mode: single}", trigger="webhook", steps=respond)
+
+
 def test_only_flows_that_are_called_take_and_give() -> None:
     assert "belongs to flows that are started by manual or called" in check("inputs: {key: {}}", trigger="webhook", steps=STOP)
     assert "belongs to flows" in check("outputs: {key: 1}", trigger="jira.issue_created", steps=STOP)

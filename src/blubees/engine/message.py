@@ -44,6 +44,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
         body: the event as JSON bytes, or empty.
         relaunches: how often it was launched again.
         state: how far it is.
+        gate: where it stands to other runs of its flow, once that is worked out: a keyed hash (engine/gate.py).
     """
 
     run: RunId
@@ -57,6 +58,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     query: dict[str, str] = {}
     relaunches: int = 0
     state: RunState = RunState()
+    gate: str = ""
 
 
 _ENCODER = msgspec.msgpack.Encoder()

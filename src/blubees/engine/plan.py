@@ -60,6 +60,7 @@ class Plan:
 
     Attributes:
         answers: whether a `respond` step stands anywhere in it.
+        gate_key: of the flow's `runs`; None for none.
         reads_from: for each step, what it and all steps written after it read: what a run that stands there must still hold.
     """
 
@@ -67,6 +68,7 @@ class Plan:
     steps: tuple[CompiledStep, ...]
     answers: bool
     reads_from: dict[StepId, Reads]
+    gate_key: Template | None = None
 
 
 def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
@@ -79,7 +81,14 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
     steps = _compile_steps(published.flow.steps, book)
     reads_from: dict[StepId, Reads] = {}
     _note_reads(steps, Reads(), reads_from)
-    return Plan(published=published, steps=steps, answers=_has_answer(steps), reads_from=reads_from)
+    runs = published.flow.runs
+    return Plan(
+        published=published,
+        steps=steps,
+        answers=_has_answer(steps),
+        reads_from=reads_from,
+        gate_key=compile_template(runs.key) if runs is not None and runs.key else None,
+    )
 
 
 class PlanShelf:

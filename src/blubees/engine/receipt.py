@@ -8,7 +8,7 @@ import msgspec
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import CompiledStep
 from blubees.model.failures import Failure
-from blubees.model.receipt import ATTEMPTS_MAX, Attempt, RunOutcome, RunReceipt, StepOutcome, StepReceipt
+from blubees.model.receipt import ATTEMPTS_MAX, Attempt, RunOutcome, RunReceipt, StepOutcome, StepReceipt, StopReason
 from blubees.ports import Clock
 
 
@@ -118,6 +118,7 @@ def describe_run(
     *,
     deliveries: int,
     failed_step: str,
+    reason: StopReason | None = None,
 ) -> RunReceipt:
     """Make the run's receipt."""
     return RunReceipt(
@@ -136,4 +137,5 @@ def describe_run(
         steps=book.receipts(),
         failed_step=failed_step if failure else "",
         failure=failure,
+        reason=reason,
     )

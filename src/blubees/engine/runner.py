@@ -15,7 +15,7 @@ from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan
 from blubees.engine.receipt import describe_run
 from blubees.engine.surroundings import Surroundings
-from blubees.engine.walk import EndOfRunError, Line, Walk
+from blubees.engine.walk import EndOfRunError, Guard, Line, Walk
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import TenantId
 from blubees.model.receipt import RunOutcome, RunReceipt
@@ -62,6 +62,7 @@ class Runner:
         deliveries: int = 1,
         answering: bool = False,
         document: object = None,
+        guard: Guard | None = None,
     ) -> Ended | Answered:
         """Perform a run from where `message` stands.
 
@@ -70,6 +71,7 @@ class Runner:
             deliveries: how often the broker delivered it.
             answering: someone waits for the answer: give it as soon as it is known, and hand the rest back.
             document: the event's body when the caller has it parsed already.
+            guard: asked before each call whether the run is to stop.
 
         Raises:
             RunLostError: another conduit has the run.
@@ -83,6 +85,7 @@ class Runner:
             answering=answering,
             frame_root=self._frame_root,
             around=self._around,
+            guard=guard,
         )
         end: Stop | Failure | Answer | None = None
         failed_step = ""
@@ -101,7 +104,10 @@ class Runner:
             return Answered(answer=end, message=walk.hand_over())
         failure = end if isinstance(end, Failure) else None
         outcome = RunOutcome.FAILED if failure else RunOutcome.STOPPED if isinstance(end, Stop) else RunOutcome.FINISHED
-        receipt = describe_run(message, walk.book, outcome, failure, deliveries=deliveries, failed_step=failed_step)
+        reason = end.reason if isinstance(end, Stop) else None
+        receipt = describe_run(
+            message, walk.book, outcome, failure, deliveries=deliveries, failed_step=failed_step, reason=reason
+        )
         await walk.save_end(receipt)
         return Ended(receipt=receipt, answer=walk.answer)
 

@@ -9,7 +9,7 @@ Results are kept by path: `loop[3]/post` is the step `post` in the fourth turn o
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -27,13 +27,17 @@ from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import OnDoubt, OnError, Retry
 from blubees.model.ids import StepId, TenantId
-from blubees.model.receipt import Attempt, RunReceipt, StepOutcome
+from blubees.model.receipt import Attempt, RunReceipt, StepOutcome, StopReason
 from blubees.ports import Clock
 from blubees.steps.contract import Answer, BranchRule, Done, Enter, EnterAll, ForEach, Outcome, Repeat, Stop, Try
 
 TRY, CATCH, FINALLY = range(3)
 DELAY_MAX_SECONDS: Final = 300.0
 SAVE_BEFORE_SECONDS: Final = 1.0
+
+
+Guard = Callable[[], Awaitable[StopReason | None]]
+"""Asked before each call: whether the run is to stop, and why."""
 
 
 class Line(Protocol):
@@ -134,9 +138,11 @@ class Walk:
         answering: bool,
         frame_root: str,
         around: Surroundings,
+        guard: Guard | None = None,
     ) -> None:
         self._clock, self._open_line, self._plan, self._message = clock, open_line, plan, message
         self._journal, self._answering, self._frame_root, self._around = journal, answering, frame_root, around
+        self._guard = guard
         self.run = message.run
         state = message.state
         self._done: dict[str, Any] = dict(state.done)
@@ -172,6 +178,8 @@ class Walk:
         """Before a call: make safe what happened before, and for an unsafe call, that it is begun."""
         if self._is_lost:
             raise RunLostError
+        if self._guard is not None and (reason := await self._guard()) is not None:
+            raise EndOfRunError(Stop(reason), step.id)
         if self._journal is not None and (self._is_ahead or effect is Effect.UNSAFE):
             if effect is Effect.UNSAFE:
                 self._attempting.add(frame.prefix + step.id)
@@ -334,7 +342,7 @@ class Walk:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="with", detail=error.code.value)
         except msgspec.ValidationError as error:
             return Failure(code=FailureCode.SETTING_INVALID, field=_find_field(error, step))
-        except RunLostError:
+        except (RunLostError, EndOfRunError):
             raise
         except Exception as error:  # noqa: BLE001 - the walk is where surprises become typed failures (style, rule 20)
             return Failure(code=FailureCode.INTERNAL, frame=_hash_frame(error, self._frame_root))

@@ -9,15 +9,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from blubees.engine.gate import Gate
 from blubees.engine.journal import Journal, RunLostError
 from blubees.engine.message import RunMessage, open_run
 from blubees.engine.plan import PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Ended, Runner
 from blubees.engine.unkept import Unkept
+from blubees.expressions.errors import EvaluationError
 from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
-from blubees.model.receipt import Receipt, RunOutcome
+from blubees.model.receipt import Receipt, RunOutcome, RunReceipt, StopReason
 from blubees.ports import CheckpointStore, Clock, Events, Finishable, Lane, ReceiptBox, RunQueue, Stand, TakenRun
 from blubees.vault.seal import Sealer
 
@@ -142,7 +144,9 @@ class Worker:
         events: Events,
         *,
         refused: Callable[[], None],
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate
         self._queue, self._checkpoints, self._shelf = queue, checkpoints, shelf
         self._runner, self._receipts = runner, receipts
         self._sealer, self._clock, self._events, self._refused = sealer, clock, events, refused
@@ -223,14 +227,33 @@ class Worker:
             if taken.deliveries > 1:
                 message.state = await journal.load() or message.state
             receipt = message.state.receipt
+            visit = self._gate.visit(plan, message) if self._gate is not None and plan.published.flow.runs is not None else None
+            answer = await visit.enter(taken.deliveries) if visit is not None and receipt is None else None
+            if isinstance(answer, StopReason):
+                receipt = self._describe(message, taken, RunOutcome.STOPPED, reason=answer)
+                visit = None  # it has no slot to give back
+            elif answer is not None:
+                await taken.hand_back(answer)
+                return
             if receipt is None:
-                end = await self._runner.perform(plan, message, journal=journal, deliveries=taken.deliveries)
+                end = await self._runner.perform(
+                    plan,
+                    message,
+                    journal=journal,
+                    deliveries=taken.deliveries,
+                    guard=visit.check if visit is not None else None,
+                )
                 receipt = end.receipt if isinstance(end, Ended) else None
+            if visit is not None:
+                await visit.leave()
+        except EvaluationError as error:
+            failure = Failure(code=FailureCode.TEMPLATE_FAILED, field="runs.key", detail=error.code.value)
+            receipt = self._describe(message, taken, RunOutcome.FAILED, failure)
         except RunLostError:
             self._events("run_lost_to_another", tenant=taken.tenant)
             return
         except UnavailableError:
-            await taken.hand_back()
+            await taken.hand_back(RETRY_SECONDS)
             return
         if receipt is not None:
             self._receipts.add(receipt, _PerformedRun(taken, journal))
@@ -240,8 +263,23 @@ class Worker:
             await asyncio.sleep(RETRY_SECONDS)
             await taken.hand_back()
             return
-        book = StepBook(self._clock, message)
+        if self._gate is not None:
+            try:
+                await self._gate.let_out(message.tenant, message.run)
+            except UnavailableError:
+                await taken.hand_back(RETRY_SECONDS)
+                return
         failure = Failure(code=FailureCode.PLAN_MISSING)
-        self._receipts.add(
-            describe_run(message, book, RunOutcome.FAILED, failure, deliveries=taken.deliveries, failed_step=""), taken
-        )
+        self._receipts.add(self._describe(message, taken, RunOutcome.FAILED, failure), taken)
+
+    def _describe(
+        self,
+        message: RunMessage,
+        taken: TakenRun,
+        outcome: RunOutcome,
+        failure: Failure | None = None,
+        reason: StopReason | None = None,
+    ) -> RunReceipt:
+        """Describe a run that was not performed."""
+        book = StepBook(self._clock, message)
+        return describe_run(message, book, outcome, failure, deliveries=taken.deliveries, failed_step="", reason=reason)

@@ -108,8 +108,8 @@ class _Checker:
         self.expect_length(("description",), data, 0, DESCRIPTION_MAX)
         kind = self.check_trigger(data["trigger"]) if "trigger" in data else None
         self.inputs = data.get("inputs")
-        check_head(self, data, kind)
         self.list_ids(data.get("steps"), ("steps",), 0)
+        check_head(self, data, kind)
         if self.count > STEPS_MAX:
             self.read.complain(("steps",), f"The flow has {self.count} steps, allowed are {STEPS_MAX}. Split it.")
         if "steps" in data:

@@ -10,7 +10,7 @@ from blubees.model.flow import TriggerKind
 from blubees.model.ids import FLOW_PATTERN
 from blubees.model.rules import InputType, RunMode
 
-HEAD: Final = ("inputs", "outputs")
+HEAD: Final = ("inputs", "outputs", "runs")
 CALLABLE: Final = (TriggerKind.MANUAL, TriggerKind.CALLED)
 INPUTS_MAX: Final = 50
 DESCRIPTION_MAX: Final = 2_000

@@ -31,7 +31,7 @@ jetstream: {{ store_dir: "{store}", max_memory_store: 4GB, max_file_store: 0 }}
 authorization: {{
   users: [
     {{ user: conduit, password: $BLUBEES_CONDUIT_PASSWORD, permissions: {{
-      publish: ["runs.>", "checkpoints.>", "$JS.API.STREAM.MSG.GET.CHECKPOINTS",
+      publish: ["runs.>", "checkpoints.>", "$JS.API.STREAM.MSG.GET.CHECKPOINTS", "gates.>", "$JS.API.STREAM.MSG.GET.GATES",
                 "claims", "receipts", "tokens.>", "lease.>", "seen.>", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>",
                 "$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>"],
       subscribe: ["_INBOX.>"] }} }},

@@ -20,6 +20,7 @@ import uvloop
 
 from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard, NatsTokenBoard
 from blubees.adapters.broker.checkpoints import NatsCheckpointStore
+from blubees.adapters.broker.gates import NatsGateStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
 from blubees.adapters.broker.receipts import NatsReceiptBox
@@ -36,6 +37,7 @@ from blubees.doors.jwks import JwksCache
 from blubees.doors.replies import NOT_FOUND
 from blubees.doors.slow_clients import GuardedHttpProtocol
 from blubees.doors.webhooks import WebhookDoor
+from blubees.engine.gate import Gate
 from blubees.engine.launch import Launcher
 from blubees.engine.plan import PlanShelf
 from blubees.engine.runner import Runner
@@ -101,6 +103,7 @@ class Conduit:
             clock,
             events,
             refused=self._count_refused,
+            gate=Gate(NatsGateStore(broker), hashlib.sha256(b"gate" + start.run_key).digest(), clock),
         )
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
         launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)

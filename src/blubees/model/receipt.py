@@ -37,6 +37,18 @@ class RunOutcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class StopReason(StrEnum):
+    """Why a run was stopped, where its flow's steps did not say so.
+
+    `already_running`, `too_many_waiting`, `restarted`: its flow's `runs` (another run was under way, too many waited already, a
+    later one came).
+    """
+
+    ALREADY_RUNNING = "already_running"
+    TOO_MANY_WAITING = "too_many_waiting"
+    RESTARTED = "restarted"
+
+
 class StepOutcome(StrEnum):
     """How a step ended."""
 
@@ -114,6 +126,7 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     steps: tuple[StepReceipt, ...] = ()
     failed_step: str = ""
     failure: Failure | None = None
+    reason: StopReason | None = None
 
 
 class RunAccepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="accepted"):

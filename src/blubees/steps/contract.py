@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.receipt import StopReason
 
 
 class BranchRule(StrEnum):
@@ -53,7 +54,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End the run here, as planned by its author."""
+    """End the run here, as planned by its author; with a reason, it was not a step that stopped it."""
+
+    reason: StopReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ _WRONG_SEQUENCE_CODES: Final = frozenset({10071, 10164})
 class NatsCheckpointStore:
     """Port CheckpointStore: one subject a run, which keeps its newest message."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    def __init__(self, broker: Broker, stream: str = "CHECKPOINTS") -> None:
+        self._broker, self._stream, self._prefix = broker, stream, stream.lower()
         self._confirmation = msgspec.json.Decoder(Confirmation)
 
     async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, after: int) -> int | None:
@@ -29,7 +29,7 @@ class NatsCheckpointStore:
         headers = {"Nats-Expected-Last-Subject-Sequence": str(after)}
         try:
             reply = await self._broker.client.request(
-                f"checkpoints.{tenant}.{run}", sealed, timeout=SAVE_SECONDS, headers=headers
+                f"{self._prefix}.{tenant}.{run}", sealed, timeout=SAVE_SECONDS, headers=headers
             )
             confirmed = self._confirmation.decode(reply.data)
         except (nats.errors.Error, OSError, msgspec.DecodeError) as error:
@@ -43,7 +43,7 @@ class NatsCheckpointStore:
     async def load(self, tenant: TenantId, run: RunId) -> tuple[int, bytes] | None:
         """See the port."""
         try:
-            found = await self._broker.stream.get_last_msg("CHECKPOINTS", f"checkpoints.{tenant}.{run}")
+            found = await self._broker.stream.get_last_msg(self._stream, f"{self._prefix}.{tenant}.{run}")
         except nats.js.errors.NotFoundError:
             return None
         except (nats.errors.Error, OSError) as error:
@@ -57,4 +57,4 @@ class NatsCheckpointStore:
         as much, and whoever still believes to have the run finds it taken.
         """
         with contextlib.suppress(nats.errors.Error):
-            await self._broker.client.publish(f"checkpoints.{tenant}.{run}", b"", headers=_SOON)
+            await self._broker.client.publish(f"{self._prefix}.{tenant}.{run}", b"", headers=_SOON)

@@ -30,6 +30,8 @@ RUNS_PER_TENANT_AND_LANE: Final = 5_000
 RUNS_MAX_BYTES: Final = 1_073_741_824
 CHECKPOINTS_MAX_BYTES: Final = 1_073_741_824
 CHECKPOINT_SECONDS: Final = 3_600.0  # longer than a run may take
+GATES_MAX_BYTES: Final = 268_435_456
+GATE_SECONDS: Final = 3_600.0  # a gate is written at least whenever a run ends, so this is longer than a run may take
 ORDERS_MAX_BYTES: Final = 268_435_456
 RECEIPTS_MAX_BYTES: Final = 268_435_456
 PLANS_MAX_BYTES: Final = 1_073_741_824
@@ -127,6 +129,16 @@ class Broker:
             discard=DiscardPolicy.NEW,
         )
         await self._create_stream(checkpoints)
+        gates = StreamConfig(
+            name="GATES",
+            subjects=["gates.*.*"],
+            max_msgs_per_subject=1,
+            max_bytes=GATES_MAX_BYTES,
+            max_age=GATE_SECONDS,
+            allow_msg_ttl=True,
+            discard=DiscardPolicy.NEW,
+        )
+        await self._create_stream(gates)
         for config in (claims, plans, settings, tokens):  # last: conduits wait for these, and find the rest in place
             await self._create_stream(config)
 

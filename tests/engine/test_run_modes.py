@@ -1,0 +1,215 @@
+"""Run modes in two workers at one queue: what a third party sees, and what the receipts say."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, Self
+
+import pytest
+
+from blubees.engine import gate as gate_module
+from blubees.engine import work as work_module
+from blubees.engine.gate import Gate
+from blubees.engine.message import seal_run
+from blubees.engine.runner import Runner
+from blubees.engine.work import Receipts, Worker
+from blubees.model.call import Call, CallAnswer
+from blubees.model.failures import Failure, FailureCode
+from blubees.model.receipt import RunOutcome, RunReceipt, StopReason
+from blubees.ports import Lane
+from blubees.vault.seal import Sealer
+from fakes.engine import (
+    TENANT,
+    FakeBox,
+    FakeCheckpoints,
+    FakeGates,
+    FakeLine,
+    FakeQueue,
+    FakeTaken,
+    make_message,
+    make_plan,
+    make_shelf,
+)
+from fakes.machine import FakeChance, FakeClock
+
+SEALER = Sealer(b"k" * 32, FakeChance())
+CALLS = "\n".join(
+    f"  - {{id: {name}, kind: http, with: {{method: PUT, url: 'https://a.example.com/{name}-{{{{webhookData.n}}}}'}}}}"
+    for name in ("one", "two")
+)
+
+
+class Taken(FakeTaken):
+    """Comes again when it is handed back, ten times as soon as told."""
+
+    def __init__(self, world: "World", sealed: bytes, deliveries: int) -> None:
+        super().__init__(TENANT, sealed, deliveries)
+        self._world = world
+
+    async def hand_back(self, after_seconds: float = 0.0) -> None:
+        self.said.append(f"hand back {after_seconds}")
+        again = Taken(self._world, self.sealed, self.deliveries + 1)
+        asyncio.get_running_loop().call_later(after_seconds / 10, self._world.queue.give[Lane.PROMPT].append, again)
+
+
+class World:
+    """Two workers, and a third party whose answers wait until they are let go."""
+
+    def __init__(self, runs: str, steps: str = CALLS) -> None:
+        self.plan, self.queue, self.box = make_plan(steps, head=f"runs: {runs}"), FakeQueue(), FakeBox()
+        self.asked: list[str] = []
+        self.go_on = asyncio.Event()
+        checkpoints, gates = FakeCheckpoints(), FakeGates()
+        self.receipts = Receipts(self.box, self.tell)
+        self.workers = [
+            Worker(
+                self.queue,
+                checkpoints,
+                make_shelf(self.plan),
+                Runner(FakeClock(), self.open_line),
+                self.receipts,
+                SEALER,
+                FakeClock(),
+                self.tell,
+                refused=lambda: None,
+                gate=Gate(gates, b"g" * 32, FakeClock()),
+            )
+            for _ in range(2)
+        ]
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def tell(self, _event: str, /, **_fields: float | bool | str) -> None:
+        """Nobody listens."""
+
+    def open_line(self, _tenant: str) -> FakeLine:
+        world = self
+
+        class Line(FakeLine):
+            async def call(self, call: Call) -> CallAnswer | Failure:
+                world.asked.append(call.url.rpartition("/")[2])
+                await world.go_on.wait()
+                return await super().call(call)
+
+        return Line(lambda _call: CallAnswer(status=200, headers={"content-type": "application/json"}, body=b"{}"))
+
+    def give(self, *numbers: int) -> None:
+        for number in numbers:
+            message = make_message(json.dumps({"n": number}).encode(), number=number)
+            self.queue.give[Lane.PROMPT].append(Taken(self, seal_run(message, SEALER), 1))
+
+    def receipt(self, number: int) -> RunReceipt | None:
+        found = [each for each in self.box.sent if isinstance(each, RunReceipt) and each.run == f"r{number:026d}"]
+        assert len(found) < 2
+        return found[0] if found else None
+
+    async def __aenter__(self) -> Self:
+        self.tasks = [asyncio.create_task(worker.work_forever()) for worker in self.workers]
+        self.tasks.append(asyncio.create_task(self.receipts.send_forever()))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def until(ask: Callable[[], Any]) -> None:
+    async with asyncio.timeout(10):
+        while not ask():  # noqa: ASYNC110 - what is asked for has no event
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(gate_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(gate_module, "HOLD_SECONDS", 0.02)
+
+
+async def test_queued_runs_follow_each_other() -> None:
+    async with World("{mode: queued}") as world:
+        world.give(1, 2, 3, 4, 5)
+        await until(lambda: world.asked)
+        await asyncio.sleep(0.1)
+        assert len(world.asked) == 1
+        world.go_on.set()
+        await until(lambda: all(world.receipt(number) for number in range(1, 6)))
+        numbers = [name[-1] for name in world.asked]
+        assert len(world.asked) == 10
+        assert all(numbers[place] == numbers[place + 1] for place in range(0, 10, 2)), (
+            "one run's calls are never among another's"
+        )
+
+
+async def test_a_single_run_is_alone_and_the_others_are_told_why() -> None:
+    async with World("{mode: single}") as world:
+        world.give(1)
+        await until(lambda: world.asked)
+        world.give(2, 3)
+        await until(lambda: world.receipt(2) and world.receipt(3))
+        second = world.receipt(2)
+        assert second is not None
+        assert (second.outcome, second.reason, second.steps) == (RunOutcome.STOPPED, StopReason.ALREADY_RUNNING, ())
+        world.go_on.set()
+        await until(lambda: world.receipt(1))
+        world.give(4)
+        await until(lambda: world.receipt(4))
+        assert world.asked == ["one-1", "two-1", "one-4", "two-4"]
+
+
+async def test_restart_stops_the_earlier_run_before_its_next_call() -> None:
+    async with World("{mode: restart}") as world:
+        world.give(1)
+        await until(lambda: world.asked)
+        world.give(2)
+        await asyncio.sleep(0.1)
+        assert world.asked == ["one-1"], "the later one waits until the call under way has ended"
+        world.go_on.set()
+        await until(lambda: world.receipt(2))
+        assert world.asked == ["one-1", "one-2", "two-2"]
+        await until(lambda: world.receipt(1))
+        first = world.receipt(1)
+        assert first is not None
+        assert (first.outcome, first.reason) == (RunOutcome.STOPPED, StopReason.RESTARTED)
+        assert [step.step for step in first.steps] == ["one"]
+
+
+async def test_too_many_that_wait_are_told() -> None:
+    async with World("{mode: queued, waiting: 0}") as world:
+        world.give(1)
+        await until(lambda: world.asked)
+        world.give(2)
+        await until(lambda: world.receipt(2))
+        second = world.receipt(2)
+        assert second is not None
+        assert second.reason is StopReason.TOO_MANY_WAITING
+        world.go_on.set()
+
+
+async def test_a_key_that_can_not_be_worked_out_fails_the_run() -> None:
+    async with World("""{mode: queued, key: '{{trigger.k.left("x")}}'}""") as world:
+        world.queue.give[Lane.PROMPT].append(Taken(world, seal_run(make_message(b'{"k": "abc"}'), SEALER), 1))
+        await until(lambda: world.receipt(1))
+        failed = world.receipt(1)
+        assert failed is not None
+        assert failed.failure == Failure(code=FailureCode.TEMPLATE_FAILED, field="runs.key", detail="bad_argument")
+        assert world.asked == []
+
+
+async def test_a_run_whose_flow_is_gone_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work_module, "PLAN_WAIT_DELIVERIES", 2)
+    async with World("{mode: single}") as world:
+        world.give(1)
+        await until(lambda: world.asked)
+        for worker in world.workers:
+            worker._shelf = make_shelf()
+        world.queue.give[Lane.PROMPT].append(Taken(world, seal_run(make_message(b'{"n": 1}', number=1), SEALER), 2))
+        await until(lambda: world.receipt(1))
+        gone = world.receipt(1)
+        assert gone is not None
+        assert gone.failure is not None
+        assert gone.failure.code is FailureCode.PLAN_MISSING
+        for worker in world.workers:
+            worker._shelf = make_shelf(world.plan)
+        world.give(2)
+        await until(lambda: "one-2" in world.asked)
