@@ -15,6 +15,7 @@ from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
 from blubees.model.receipt import Receipt, RunAccepted, RunReceipt, TenantSeen
+from blubees.model.schedule import Timing
 from blubees.model.seen import SeenQuestion
 from blubees.model.settings import TenantSettings
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
@@ -389,6 +390,47 @@ class SecretRow(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bytes
 
 
+class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A live flow's schedule or poll, and how far it is.
+
+    Attributes:
+        timing: when it is due; `source`: a digest of what a poll asks: another one starts without a cursor.
+        anchor_milliseconds: what intervals are counted from.
+        next_due_milliseconds: the next tick.
+        claimed_due_milliseconds: the tick that was given to the conduits and is not answered yet; 0 for none.
+        claimed_at_milliseconds: when it was claimed.
+        deadline_milliseconds: when its order is sent again; 0 for one that was not sent yet.
+        attempts: how often it was sent.
+        missed: ticks before it that were missed.
+        last_due_milliseconds: the newest tick that was carried out; 0 for none.
+        answered_at_milliseconds: when the newest answer came; 0 for none.
+        runs: how many it started.
+        failures: how often in a row it failed; `failure`: the newest one's code, empty when all is well.
+        http_status: of the newest failure.
+        cursor: where the next poll goes on.
+    """
+
+    tenant: TenantId
+    flow: FlowId
+    version: int
+    timing: Timing
+    source: str = ""
+    anchor_milliseconds: int
+    next_due_milliseconds: int
+    claimed_due_milliseconds: int = 0
+    claimed_at_milliseconds: int = 0
+    deadline_milliseconds: int = 0
+    attempts: int = 0
+    missed: int = 0
+    last_due_milliseconds: int = 0
+    answered_at_milliseconds: int = 0
+    runs: int = 0
+    failures: int = 0
+    failure: str = ""
+    http_status: int = 0
+    cursor: str = ""
+
+
 class TenantStore(Protocol):
     """Tenants."""
 
@@ -442,6 +484,34 @@ class FlowStore(Protocol):
 
     async def list_live(self) -> Sequence[tuple[FlowRow, VersionRow]]:
         """Every tenant's live versions: what conduits must know. The one method without a tenant: the control plane's start."""
+        ...
+
+
+class ScheduleStore(Protocol):
+    """Schedules and polls of live flows: at most one a flow."""
+
+    async def put(self, row: ScheduleRow) -> None:
+        """Insert or replace."""
+        ...
+
+    async def load(self, tenant: TenantId, flow: FlowId) -> ScheduleRow | None:
+        """One."""
+        ...
+
+    async def list(self, tenant: TenantId) -> Sequence[ScheduleRow]:
+        """All of the tenant, by flow."""
+        ...
+
+    async def remove(self, tenant: TenantId, flow: FlowId) -> None:
+        """Forget it, if it is there."""
+        ...
+
+    async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[ScheduleRow]:
+        """Those of all tenants that are installed, with a tick to claim or an order to send again; the longest due first."""
+        ...
+
+    async def swap(self, seen: ScheduleRow, changed: ScheduleRow) -> bool:
+        """Change a row if it is as it was seen; False when somebody else was first. One UPDATE: no lock, no leader."""
         ...
 
 

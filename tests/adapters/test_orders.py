@@ -25,6 +25,7 @@ async def test_an_order_is_carried_out_once_and_again_when_it_failed(brokers: Br
     done = asyncio.Event()
 
     async def perform(order: Order) -> None:
+        assert isinstance(order, Wake)
         seen.append(order.run)
         if seen.count(order.run) == 1 and order == wake(2):
             raise UnavailableError("not now")

@@ -29,9 +29,10 @@ def test_every_setting_stands_in_the_manual() -> None:
         assert f"`{name}`" in page, name
 
 
-def test_the_flow_in_the_guide_is_good() -> None:
-    text = (ROOT / "docs" / "flows.md").read_text().split("```yaml\n")[1].split("```")[0]
-    assert check_flow(text, load_book()).problems == ()
+@pytest.mark.parametrize("page", ["flows.md", "schedules.md"])
+def test_the_flows_in_the_guides_are_good(page: str) -> None:
+    for part in (ROOT / "docs" / page).read_text().split("```yaml\n")[1:]:
+        assert check_flow(part.split("```")[0], load_book()).errors == ()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from blubees.doors.body import BODY_MAX_BYTES
+from blubees.doors.operator_schedules import schedule_routes
 from blubees.doors.operator_settings import settings_routes
 from blubees.doors.replies import SECURITY_HEADERS, status_of
 from blubees.flows.versions import FlowService, describe_problem
@@ -33,6 +34,7 @@ from blubees.model.ids import (
 )
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger, explain
+from blubees.operations.schedules import Scheduler
 from blubees.operations.settings import SettingsService
 from blubees.operations.tenants import TenantService
 
@@ -51,6 +53,7 @@ class OperatorServices:
     ledger: Ledger
     tenants: TenantService
     settings: SettingsService
+    scheduler: Scheduler
     readiness: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -120,6 +123,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     api.include_router(_flow_routes(services), prefix="/operator/v1")
     api.include_router(_connection_routes(services), prefix="/operator/v1")
     api.include_router(_run_routes(services), prefix="/operator/v1")
+    api.include_router(schedule_routes(services.scheduler, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(settings_routes(services.settings, _expect_tenant(services)), prefix="/operator/v1")
     return api
 

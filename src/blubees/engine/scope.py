@@ -11,6 +11,10 @@ from blubees.model.flow import TriggerKind
 JIRA_ROOTS: Final = ("issue", "triggerIssue", "comment", "changelog", "fieldChange", "initiator", "eventType", "trigger")
 WEBHOOK_ROOTS: Final = ("webhookData", "webhook", "trigger")
 MANUAL_ROOTS: Final = ("inputs", "trigger")
+SCHEDULE_ROOTS: Final = ("schedule", "trigger")
+POLL_ROOTS: Final = ("item", "poll", "trigger")
+ISSUE_ROOTS: Final = ("issue", "triggerIssue")
+RESULT_ROOTS: Final = ("issues",)
 COMMON_ROOTS: Final = ("steps", "flow", "now")
 
 ROOTS: Final[dict[TriggerKind, tuple[str, ...]]] = {
@@ -20,9 +24,10 @@ ROOTS: Final[dict[TriggerKind, tuple[str, ...]]] = {
     TriggerKind.WEBHOOK: WEBHOOK_ROOTS,
     TriggerKind.MANUAL: MANUAL_ROOTS,
     TriggerKind.CALLED: MANUAL_ROOTS,
-    TriggerKind.SCHEDULE: ("trigger",),
+    TriggerKind.SCHEDULE: SCHEDULE_ROOTS,
+    TriggerKind.POLL: POLL_ROOTS,
 }
-"""The first names that an event of each kind has; COMMON_ROOTS come to all."""
+"""The first names that an event of each kind has; COMMON_ROOTS come to all, and those of issues when Jira was asked."""
 
 
 def trigger_scope(
@@ -33,9 +38,17 @@ def trigger_scope(
         return {"webhookData": document, "webhook": {"headers": dict(headers), "query": dict(query)}, "trigger": document}
     if trigger in {TriggerKind.MANUAL, TriggerKind.CALLED}:
         return {"inputs": document, "trigger": document}
+    event = document if isinstance(document, dict) else {}
     if trigger is TriggerKind.SCHEDULE:
-        return {"trigger": document}
-    return _set_out_jira(document if isinstance(document, dict) else {})
+        return {"schedule": event.get("schedule"), "issues": event.get("issues"), **_set_out_found(event)}
+    if trigger is TriggerKind.POLL:
+        return {"poll": event.get("poll"), "item": event.get("item", event.get("issue")), **_set_out_found(event)}
+    return _set_out_jira(event)
+
+
+def _set_out_found(event: dict[str, Any]) -> dict[str, object]:
+    """An issue that was found at a tick."""
+    return {"issue": event.get("issue"), "triggerIssue": event.get("issue"), "trigger": event}
 
 
 def _set_out_jira(document: dict[str, Any]) -> dict[str, object]:

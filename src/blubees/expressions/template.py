@@ -68,7 +68,8 @@ class Template:
         is_single_expression: one value tag and nothing else: its value keeps its type.
         evaluate: works it out within a run that may go on with other templates (document.py).
         roots: the first names that it reads; `outer_roots`: those outside of sections, which can't be an element's own.
-        paths: the constant paths that it reads, as far as no function stands in them.
+        paths: the constant paths that it reads, as far as no function stands in them; `taken`: those that are not only gone
+            through by a section.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class Template:
         "paths",
         "roots",
         "source",
+        "taken",
     )
 
     def __init__(self, source: str, nodes: tuple[Node, ...]) -> None:
@@ -91,6 +93,7 @@ class Template:
         self._parts = _compile_nodes(nodes)
         self.evaluate: Getter = _compile_value(nodes[0]) if len(nodes) == 1 and isinstance(nodes[0], Value) else self._parts
         self.paths = frozenset(_list_paths(nodes))
+        self.taken = frozenset(_list_paths(nodes, heads=False))
         self.roots = frozenset(path[0] for path in self.paths)
         self.outer_roots = frozenset(path[0] for path in _list_paths(nodes, inside=False))
 
@@ -396,16 +399,16 @@ def _complain_unknown(segment: Segment, known: Mapping[str, object]) -> Template
     )
 
 
-def _list_paths(nodes: tuple[Node, ...], *, inside: bool = True) -> list[tuple[str, ...]]:
-    """The paths that are read; `inside`: also those in the bodies of sections."""
+def _list_paths(nodes: tuple[Node, ...], *, inside: bool = True, heads: bool = True) -> list[tuple[str, ...]]:
+    """The paths that are read; `inside`: also those in the bodies of sections; `heads`: also what sections go through."""
     paths: list[tuple[str, ...]] = []
     for node in nodes:
         if isinstance(node, Value):
             paths += _paths_of(node.expression)
             paths += _paths_of(node.default) if node.default is not None else []
         elif isinstance(node, Section):
-            paths += _paths_of(node.expression) if node.expression is not None else []
-            paths += _list_paths(node.body + node.otherwise) if inside else []
+            paths += _paths_of(node.expression) if node.expression is not None and heads else []
+            paths += _list_paths(node.body + node.otherwise, heads=heads) if inside else []
     return paths
 
 

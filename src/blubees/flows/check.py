@@ -16,6 +16,7 @@ from blubees.engine.scope import COMMON_ROOTS, ROOTS
 from blubees.expressions.document import check_document, list_templates
 from blubees.expressions.errors import TemplateError
 from blubees.expressions.template import Template, compile_template
+from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
 from blubees.flows.check_head import HEAD, check_head, check_input_names, check_outputs
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.schema import settings_schema
@@ -32,7 +33,6 @@ HANDLING: Final = ("on_doubt", "on_error", "retry", "timeout_seconds")
 TIMEOUT_SECONDS: Final = (0.1, 600)
 RETRY_ATTEMPTS: Final = (2, 10)
 RETRY_SECONDS: Final = (0.1, 60)
-SCHEDULE_SECONDS: Final = (60, 2_592_000)
 _SECRET: Final = re.compile(
     r"(?i)\b(xox[abprs]-[\w-]{10}|gh[pousr]_\w{20}|github_pat_\w{20}|glpat-[\w-]{15}|AKIA[0-9A-Z]{16}|sk-[\w-]{20}|ATATT\w{10}"
     r"|(bearer|basic)\s+[\w.~+/=-]{12})"
@@ -48,6 +48,17 @@ class _Branches(NamedTuple):
     words: str
 
 
+TRIGGER_OWNERS: Final[dict[str, tuple[TriggerKind, ...]]] = {
+    "signature": (TriggerKind.WEBHOOK,),
+    "delivery_id_header": (TriggerKind.WEBHOOK,),
+    "every_seconds": CLOCK_KINDS,
+    "cron": (TriggerKind.SCHEDULE,),
+    "time_zone": (TriggerKind.SCHEDULE,),
+    "missed": (TriggerKind.SCHEDULE,),
+    "jql": (TriggerKind.SCHEDULE,),
+    "for_each": (TriggerKind.SCHEDULE,),
+    "poll": (TriggerKind.POLL,),
+}
 BRANCH_RULES: Final = {
     BranchRule.CONDITIONAL: _Branches(1, 50, "a list of {when, steps}; the last may do without when"),
     BranchRule.ONE: _Branches(1, 1, "a list with one {steps}"),
@@ -122,23 +133,17 @@ class _Checker:
         if not isinstance(trigger, dict):
             self.read.complain(place, f"A trigger is a mapping with `on`; this is {_name_type(trigger)}.")
             return None
-        self.expect_names(place, trigger, ("on",), ("where", "signature", "delivery_id_header", "every_seconds"))
+        self.expect_names(place, trigger, ("on",), ("where", *TRIGGER_OWNERS))
         kind: TriggerKind | None = self.expect_choice((*place, "on"), trigger, TriggerKind)
-        self.roots = (*ROOTS[kind], *COMMON_ROOTS) if kind else ()
+        self.roots = (*ROOTS[kind], *list_found_roots(trigger), *COMMON_ROOTS) if kind else ()
         if "where" in trigger:
             self.check_condition((*place, "where"), trigger["where"])
-        for name, owner in (
-            ("signature", TriggerKind.WEBHOOK),
-            ("delivery_id_header", TriggerKind.WEBHOOK),
-            ("every_seconds", TriggerKind.SCHEDULE),
-        ):
-            if name in trigger and kind and kind is not owner:
-                self.read.complain((*place, name), f"`{name}` belongs to the trigger {owner.value} only. Remove it.")
-        if kind is TriggerKind.SCHEDULE:
-            least, most = SCHEDULE_SECONDS
-            seconds = trigger.get("every_seconds")
-            if type(seconds) is not int or not least <= seconds <= most:
-                self.read.complain((*place, "every_seconds"), f"A schedule needs every_seconds: {least} to {most}.")
+        for name, owners in TRIGGER_OWNERS.items():
+            if name in trigger and kind and kind not in owners:
+                words = " and ".join(each.value for each in owners)
+                self.read.complain((*place, name), f"`{name}` belongs to the trigger {words} only. Remove it.")
+        if kind in CLOCK_KINDS:
+            check_clock(self, trigger, kind)
         if kind is TriggerKind.WEBHOOK:
             self.check_signature(trigger.get("signature"), trigger)
         return kind

@@ -17,7 +17,7 @@ from blubees.engine.work import Receipts
 from blubees.flows.match import FlowIndex
 from blubees.model.errors import UnavailableError
 from blubees.model.event import Admission, RawEvent, Verdict
-from blubees.model.flow import PublishedFlow
+from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import TenantId
 from blubees.ports import Chance, Clock, Put
 from blubees.steps.contract import Answer
@@ -25,6 +25,7 @@ from blubees.steps.contract import Answer
 ANSWERING_AT_ONCE: Final = 512  # callers that wait in one conduit
 ANSWERING_PER_TENANT: Final = 128  # of them for one tenant
 RETRY_SECONDS: Final = 2
+ANSWERABLE: Final = frozenset({TriggerKind.WEBHOOK, TriggerKind.MANUAL})  # somebody waits for what a `respond` step says
 
 
 class Intake:
@@ -53,7 +54,7 @@ class Intake:
         if not flows:
             return Admission(verdict=Verdict.UNMATCHED)
         try:
-            if event.hook is not None:
+            if event.trigger in ANSWERABLE:
                 plan = self._shelf.get(event.tenant, flows[0].flow.id, flows[0].version)
                 if plan is not None and plan.answers:
                     return await self._answer(event, plan)

@@ -82,6 +82,10 @@ class FlowIndex:
         """Give the flow that a webhook token belongs to."""
         return self._hooks.get((tenant, token_hash))
 
+    def find(self, tenant: TenantId, flow_id: FlowId) -> PublishedFlow | None:
+        """Give a live flow by its id."""
+        return self._flows.get((tenant, flow_id))
+
     def match(self, event: RawEvent, scope: Mapping[str, Any]) -> list[PublishedFlow]:
         """Give the flows that the event starts. A condition that can't be worked out does not hold, and is counted."""
         if event.hook is not None:

@@ -13,6 +13,8 @@ import msgspec
 from blubees.flows.check import CheckedFlow, check_flow
 from blubees.flows.diff import Change, diff_flows
 from blubees.flows.document import Problem
+from blubees.flows.timetable import Timetable
+from blubees.flows.timing import read_timing
 from blubees.model.errors import ConflictError, InputError, MissingError
 from blubees.model.flow import Flow, PublishedFlow, TriggerKind
 from blubees.model.ids import FlowId, TenantId
@@ -33,8 +35,17 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 class FlowService:
     """Keeps flows and posts what is live to the conduits."""
 
-    def __init__(self, store: FlowStore, board: PlanBoard, clock: Clock, chance: Chance, book: Mapping[str, KindEntry]) -> None:
-        self._store, self._board, self._clock, self._chance, self._book = store, board, clock, chance, book
+    def __init__(
+        self,
+        store: FlowStore,
+        board: PlanBoard,
+        timetable: Timetable,
+        clock: Clock,
+        chance: Chance,
+        book: Mapping[str, KindEntry],
+    ) -> None:
+        self._store, self._board, self._timetable = store, board, timetable
+        self._clock, self._chance, self._book = clock, chance, book
 
     async def save_draft(self, tenant: TenantId, text: str) -> CheckedFlow:
         """Keep a draft when it has no errors; the answer lists every problem."""
@@ -73,6 +84,7 @@ class FlowService:
         else:
             await self._store.make_live(tenant, flow_id, version, now)
         await self._post(tenant, version, flow, token_hash)
+        await self._timetable.arrange(tenant, flow, version)
         return Published(version=version, is_new=is_new, hook_token=token)
 
     async def rollback(self, tenant: TenantId, flow_id: FlowId, version: int) -> None:
@@ -80,13 +92,25 @@ class FlowService:
         row = await self._load(tenant, flow_id)
         chosen = await self._load_version(tenant, flow_id, version)
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
-        await self._post(tenant, version, self._read(chosen.text), row.hook_token_hash)
+        flow = self._read(chosen.text)
+        await self._post(tenant, version, flow, row.hook_token_hash)
+        await self._timetable.arrange(tenant, flow, version)
 
     async def withdraw(self, tenant: TenantId, flow_id: FlowId) -> None:
         """Start no more runs of the flow; those under way go on. Raises MissingError."""
         await self._load(tenant, flow_id)
         await self._store.make_live(tenant, flow_id, 0, self._clock.now_milliseconds())
         await self._board.withdraw(tenant, flow_id)
+        await self._timetable.forget(tenant, flow_id)
+
+    async def mend_timetable(self, tenant: TenantId, flow_id: FlowId) -> None:
+        """Bring a flow's schedule in step with its live version: after a crash between the two."""
+        row = await self._store.load(tenant, flow_id)
+        if row is None or not row.live_version:
+            await self._timetable.forget(tenant, flow_id)
+            return
+        live = await self._load_version(tenant, flow_id, row.live_version)
+        await self._timetable.arrange(tenant, self._read(live.text), row.live_version)
 
     async def rotate_hook(self, tenant: TenantId, flow_id: FlowId) -> str:
         """Give the flow another webhook token; the old one stops at once. Raises MissingError, ConflictError."""
@@ -134,6 +158,8 @@ class FlowService:
             checked = check_flow(version.text, self._book)
             if checked.flow is not None:
                 await self._post(row.tenant, version.version, checked.flow, row.hook_token_hash)
+                if read_timing(checked.flow.trigger) is not None:
+                    await self._timetable.arrange(row.tenant, checked.flow, version.version)
                 count += 1
         return count
 

@@ -136,23 +136,44 @@ def publish(file: Path, *, tenant: Tenant = "", data: Data = DATA) -> None:
 
 @flow_app.command(name="list")
 def list_flows(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
-    """List a tenant's flows."""
+    """List a tenant's flows, and when those with a schedule or a poll are due."""
+    from blubees.main.cli_tables import write_due  # noqa: PLC0415 - see above
+
     client = _connect(data)
-    flows = client.get(f"/tenants/{_choose_tenant(client, tenant)}/flows")
+    base = f"/tenants/{_choose_tenant(client, tenant)}"
+    flows, schedules = client.get(f"{base}/flows"), {each["flow"]: each for each in client.get(f"{base}/schedules")}
     if json:
-        _print_json(flows)
+        _print_json([each | {"schedule": schedules.get(each["flow"])} for each in flows])
         return
-    rows = [[each["flow"], each["name"], str(each["live_version"] or "-"), str(each["newest_version"])] for each in flows]
-    _print_table(["flow", "name", "live", "newest"], rows)
+    rows = [
+        [each["flow"], each["name"], str(each["live_version"] or "-"), str(each["newest_version"]), write_due(schedule)]
+        for each in flows
+        for schedule in [schedules.get(each["flow"])]
+    ]
+    _print_table(["flow", "name", "live", "newest", "due next (UTC)"], rows)
 
 
 @flow_app.command
 def show(flow: str, *, version: int = 0, tenant: Tenant = "", data: Data = DATA) -> None:
-    """Print a flow's draft, or one of its versions."""
+    """Print a flow's draft, or one of its versions; on standard error, how its schedule or poll is doing."""
+    from blubees.main.cli_tables import schedule_lines  # noqa: PLC0415 - see above
+
     client = _connect(data)
-    base = f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}"
+    tenant = _choose_tenant(client, tenant)
+    base = f"/tenants/{tenant}/flows/{flow}"
     text = client.get(f"{base}/versions/{version}")["text"] if version else client.get(base)["flow"]["draft"]
     print(text)  # noqa: T201 - see above
+    for row in client.get(f"/tenants/{tenant}/schedules"):
+        for line in schedule_lines(row) if row["flow"] == flow else ():
+            _complain(line)
+
+
+@flow_app.command
+def fire(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Make a flow's schedule or poll due now."""
+    client = _connect(data)
+    client.post(f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}/fire")
+    print(f"{flow}: due now")  # noqa: T201 - see above
 
 
 @flow_app.command

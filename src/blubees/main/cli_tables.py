@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from blubees.model.failures import EXPLANATION, FailureCode
+
 
 def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     """One row a run."""
@@ -49,6 +51,27 @@ def explanation_lines(explanations: Iterable[Mapping[str, Any]]) -> list[str]:
             f"where: {each['where']}",
             f"to do: {each['what_to_do']}",
         ]
+    return lines
+
+
+def write_due(row: Mapping[str, Any] | None) -> str:
+    """When a flow is due next, and whether its newest tick failed; nothing for a flow that the clock does not start."""
+    if row is None:
+        return ""
+    return _write_time(row["next_due_milliseconds"]) + (f", {row['failure']}" if row["failure"] else "")
+
+
+def schedule_lines(row: Mapping[str, Any]) -> list[str]:
+    """How a schedule or a poll is doing."""
+    what = "poll" if row["timing"].get("is_poll") else "schedule"
+    lines = [f"{what}: due next {_write_time(row['next_due_milliseconds'])} UTC (version {row['version']})"]
+    if row["claimed_due_milliseconds"]:
+        lines.append(f"under way: the tick of {_write_time(row['claimed_due_milliseconds'])}, sent {row['attempts']} times")
+    if row["answered_at_milliseconds"]:
+        lines.append(f"answered last: {_write_time(row['answered_at_milliseconds'])}, {row['runs']} runs started")
+    if row["failure"]:
+        code, status = row["failure"], f", HTTP {row['http_status']}" if row["http_status"] else ""
+        lines.append(f"failed {row['failures']} times in a row: {code}{status}. {' '.join(EXPLANATION[FailureCode(code)])}")
     return lines
 
 

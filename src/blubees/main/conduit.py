@@ -23,6 +23,7 @@ from blubees.adapters.broker.checkpoints import NatsCheckpointStore
 from blubees.adapters.broker.gates import NatsGateStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
+from blubees.adapters.broker.orders import NatsOrders
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.adapters.broker.seen import NatsSeenDesk
@@ -43,12 +44,15 @@ from blubees.engine.plan import PlanShelf
 from blubees.engine.runner import Runner
 from blubees.engine.surroundings import Surroundings
 from blubees.engine.work import Receipts, Worker
+from blubees.flows.firing import FiringDesk
 from blubees.flows.intake import Intake
 from blubees.flows.match import FlowIndex
+from blubees.main.orders import send_to_desks
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
+from blubees.model.order import Fire
 from blubees.model.settings import SettingsShelf
 from blubees.ports import Clock, Events
 from blubees.steps.book import load_book
@@ -108,6 +112,9 @@ class Conduit:
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
         launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)
         intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance)
+        self.orders = NatsOrders(broker)
+        firing = FiringDesk(self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance)
+        self.carry_out = send_to_desks({Fire: firing.carry_out})
         verifier = FitVerifier(
             JwksCache(self.web, settings.forge_keys, clock),
             FitSettings(app_id=settings.app_id, environment_id=settings.environment_id),
@@ -204,12 +211,14 @@ async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> 
     listener = socket.socket(fileno=start.listen_fd)
     sending = asyncio.create_task(conduit.receipts.send_forever())
     working = asyncio.create_task(conduit.worker.work_forever())
+    ordering = asyncio.create_task(conduit.orders.supply(conduit.carry_out))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())
     events("conduit_ready", plans=conduit.index.count, lock_complete=lock.complete)
-    await asyncio.wait({working, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({working, ordering, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
-    await asyncio.wait({serving})
+    ordering.cancel()
+    await asyncio.wait({serving, ordering})
     await conduit.worker.stop(GRACE_SECONDS)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(conduit.receipts.drain(), 3)

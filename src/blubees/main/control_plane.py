@@ -21,18 +21,21 @@ import uvloop
 from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import BrokerAddress, connect_broker
+from blubees.adapters.broker.orders import NatsOrders
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.database import open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.doors.operator_api import OperatorServices, create_operator_api
+from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
-from blubees.model.receipt import Receipt, RunAccepted, RunReceipt, TenantSeen
+from blubees.model.receipt import Fired, Receipt, RunAccepted, RunReceipt, TenantSeen
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
+from blubees.operations.schedules import Scheduler
 from blubees.operations.seen import SeenService
 from blubees.operations.settings import SettingsService
 from blubees.operations.tenants import TenantService
@@ -48,8 +51,8 @@ RETRY_SECONDS: Final = 1.0
 class ReceiptKeeper:
     """Brings receipts from the broker into the database; counts what was refused for its type."""
 
-    def __init__(self, box: ReceiptBox, ledger: Ledger, tenants: TenantService, events: Events) -> None:
-        self._box, self._ledger, self._tenants, self._events = box, ledger, tenants, events
+    def __init__(self, box: ReceiptBox, ledger: Ledger, tenants: TenantService, scheduler: Scheduler, events: Events) -> None:
+        self._box, self._ledger, self._tenants, self._scheduler, self._events = box, ledger, tenants, scheduler, events
         self.refused = 0
 
     async def keep_forever(self) -> None:
@@ -65,9 +68,11 @@ class ReceiptKeeper:
     async def _keep(self, receipts: Sequence[Receipt]) -> bool:
         try:
             await self._ledger.record([each for each in receipts if isinstance(each, RunReceipt | RunAccepted)])
-            for seen in receipts:
-                if isinstance(seen, TenantSeen):
-                    await self._tenants.record(seen)
+            for receipt in receipts:
+                if isinstance(receipt, TenantSeen):
+                    await self._tenants.record(receipt)
+                elif isinstance(receipt, Fired):
+                    await self._scheduler.note(receipt)
         except UnavailableError:
             self._events("database_unavailable")
             return False
@@ -94,7 +99,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
     await broker.create_streams()
     plans = NatsPlanBoard(broker)
-    flows = FlowService(database.flows, plans, clock, chance, load_book())
+    flows = FlowService(database.flows, plans, Timetable(database.schedules, clock), clock, chance, load_book())
     await flows.post_all()
     tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
     await tenant_settings.post_all()
@@ -105,7 +110,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     seen = SeenService(database.seen, keyring, clock)
     await NatsSeenDesk(broker, sealer.seal, sealer.unseal).serve(seen.ask)
     ledger, tenants = Ledger(database.runs), TenantService(database.tenants)
-    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, events)
+    scheduler = Scheduler(database.schedules, NatsOrders(broker), flows.mend_timetable, clock, events)
+    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, events)
 
     async def tell_readiness() -> Mapping[str, object]:
         return {
@@ -121,6 +127,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         ledger=ledger,
         tenants=tenants,
         settings=tenant_settings,
+        scheduler=scheduler,
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())
@@ -135,11 +142,12 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     keeping = asyncio.create_task(keeper.keep_forever())
+    firing = asyncio.create_task(scheduler.fire_forever())
     purging = asyncio.create_task(seen.purge_forever(events))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())
     events("control_plane_ready")
-    await asyncio.wait({keeping, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({keeping, firing, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await asyncio.wait({serving})
     for task in (keeping, purging):

@@ -21,7 +21,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
         query: of a webhook; else empty.
         delivery: what identifies this delivery for deduplication, in the sender's terms; empty when the sender has none.
         reference: what allows asking its source for it again.
-        hook: the flow that the webhook's token belongs to; None for Jira events.
+        hook: the one flow that the event is for: the webhook token's, the schedule's; None for Jira events.
     """
 
     tenant: TenantId

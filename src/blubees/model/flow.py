@@ -10,6 +10,7 @@ import msgspec
 
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.model.rules import Input, Runs
+from blubees.model.schedule import Missed, Poll, RunsFor
 
 
 class TriggerKind(StrEnum):
@@ -22,6 +23,7 @@ class TriggerKind(StrEnum):
     MANUAL = "manual"
     SCHEDULE = "schedule"
     CALLED = "called"
+    POLL = "poll"
 
 
 class SignatureScheme(StrEnum):
@@ -69,7 +71,13 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         where: a smart value that must hold for the event; empty means always.
         signature: how a webhook's sender is recognised (webhook only).
         delivery_id_header: the header with the sender's id of the delivery, for senders whose scheme has none (webhook only).
-        every_seconds: the interval of a schedule (schedule only), 60 to 2,592,000.
+        every_seconds: the interval of a schedule (60 to 2,592,000) or a poll (from 30), counted from its publishing.
+        cron: minute, hour, day of month, month, day of week (schedule only, instead of every_seconds).
+        time_zone: the IANA name of the zone in which `cron` is read.
+        jql: a search of Jira at each tick, 1,000 issues at most (schedule only).
+        for_each: whether its result starts one run, or each issue one.
+        missed: what happens to ticks that nothing could fire (schedule only).
+        poll: whom a poll asks (poll only).
     """
 
     on: TriggerKind
@@ -77,6 +85,12 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     signature: Signature = Signature()
     delivery_id_header: str = ""
     every_seconds: int = 0
+    cron: str = ""
+    time_zone: str = "UTC"
+    jql: str = ""
+    for_each: RunsFor = RunsFor.RESULT
+    missed: Missed = Missed.ONCE
+    poll: Poll | None = None
 
 
 class OnDoubt(StrEnum):

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import msgspec
 
-from blubees.model.receipt import RunText, TenantText
+from blubees.model.receipt import Count, FlowText, RunText, TenantText
+from blubees.model.schedule import CursorText
 
 
 class Wake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="wake"):
@@ -37,4 +38,27 @@ class Clear(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     parts: Annotated[int, msgspec.Meta(ge=0, le=64)]
 
 
-Order = Wake | Clear
+class Fire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="fire"):
+    """A flow's schedule or poll is due. Answered by a receipt `Fired`; unanswered, it is sent again.
+
+    Attributes:
+        due_milliseconds: the tick; what is started for it is started once, however often the order comes.
+        last_milliseconds: the tick before it that was carried out; 0 for none.
+        missed: how many ticks before this one were missed and are not fired.
+        expires_at_milliseconds: after that another order has taken this one's place: it is dropped.
+        cursor: what the last poll left; empty for none.
+        is_last_try: when it fails, the ledger shall show it as a failed run.
+    """
+
+    tenant: TenantText
+    flow: FlowText
+    version: Count
+    due_milliseconds: Count
+    last_milliseconds: Count = 0
+    missed: Count = 0
+    expires_at_milliseconds: Count
+    cursor: CursorText = ""
+    is_last_try: bool = False
+
+
+Order = Wake | Clear | Fire

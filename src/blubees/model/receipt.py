@@ -13,6 +13,7 @@ from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FLOW_PATTERN, RUN_PATTERN, STEP_PATTERN, TENANT_PATTERN
 from blubees.model.reference import Reference
+from blubees.model.schedule import CursorText
 
 TenantText = Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
 FlowText = Annotated[str, msgspec.Meta(pattern=FLOW_PATTERN)]
@@ -170,4 +171,24 @@ class TenantSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     uninstalled: bool = False
 
 
-Receipt = RunReceipt | RunAccepted | TenantSeen
+class Fired(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="fired"):
+    """A conduit's answer to the order `Fire`: all runs of this tick are safe in the broker, or why they are not.
+
+    Attributes:
+        runs: how many were started by this order; those that were started before are not counted.
+        cursor: where the next poll goes on; empty when it stays. A reference, declared in the flow by its author.
+        is_last_try: as in the order.
+        failure: why nothing was started, or not all; none when all is well.
+    """
+
+    tenant: TenantText
+    flow: FlowText
+    version: Count
+    due_milliseconds: Count
+    runs: Count = 0
+    cursor: CursorText = ""
+    is_last_try: bool = False
+    failure: Failure | None = None
+
+
+Receipt = RunReceipt | RunAccepted | TenantSeen | Fired

@@ -13,13 +13,14 @@ from blubees.adapters.database.connections import SqlConnectionStore
 from blubees.adapters.database.flows import SqlFlowStore
 from blubees.adapters.database.row_security import build_walls, check_walls
 from blubees.adapters.database.runs import SqlRunStore
+from blubees.adapters.database.schedules import SqlScheduleStore
 from blubees.adapters.database.seen import SqlSeenStore
 from blubees.adapters.database.settings import SqlSettingsStore
 from blubees.adapters.database.tenants import SqlTenantStore
 from blubees.adapters.database.transaction import opening
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
-NEWEST_REVISION: Final = "0004"
+NEWEST_REVISION: Final = "0005"
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 POOL: Final = 8  # connections of one control plane
@@ -45,6 +46,7 @@ class Database:
         self.connections = SqlConnectionStore(engine)
         self.runs = SqlRunStore(engine)
         self.settings = SqlSettingsStore(engine)
+        self.schedules = SqlScheduleStore(engine)
         self.seen = SqlSeenStore(engine)
 
     async def prepare(self) -> None:

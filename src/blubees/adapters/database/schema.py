@@ -110,3 +110,29 @@ RUNS = sa.Table(
         postgresql_where=sa.text("outcome = 'accepted'"),
     ),
 )
+
+SCHEDULES = sa.Table(
+    "schedules",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("flow", sa.String(63), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("timing", sa.Text, nullable=False),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("anchor", sa.BigInteger, nullable=False),
+    sa.Column("next_due", sa.BigInteger, nullable=False),
+    sa.Column("claimed_due", sa.BigInteger, nullable=False),
+    sa.Column("claimed_at", sa.BigInteger, nullable=False),
+    sa.Column("deadline", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("missed", sa.Integer, nullable=False),
+    sa.Column("last_due", sa.BigInteger, nullable=False),
+    sa.Column("answered_at", sa.BigInteger, nullable=False),
+    sa.Column("runs", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("failure", sa.String(40), nullable=False),
+    sa.Column("http_status", sa.Integer, nullable=False),
+    # a reference of the third party's, by a strict pattern (model/schedule.py): what its author was warned of
+    sa.Column("cursor", sa.String(200), nullable=False),
+    sa.Index("schedules_by_due", "claimed_due", "next_due"),
+)

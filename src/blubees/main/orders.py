@@ -1,0 +1,21 @@
+"""Sends each order to the desk that carries it out. Used by main/conduit.py."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from blubees.model.errors import UnavailableError
+from blubees.model.order import Order
+
+Desk = Callable[[Any], Awaitable[None]]  # each takes its own class of order
+
+
+def send_to_desks(desks: Mapping[type, Desk]) -> Callable[[Order], Awaitable[None]]:
+    """Make what carries out any order. `desks`: class of order → who carries it out, and bears to get one twice."""
+
+    async def carry_out(order: Order) -> None:
+        desk = desks.get(type(order))
+        if desk is None:
+            raise UnavailableError("No desk here carries out this order.")
+        await desk(order)
+
+    return carry_out
