@@ -57,17 +57,18 @@ class FakeLine:
         self.calls: list[Call] = []
         self.request_bytes = self.answer_bytes = self.http_status = 0
         self.attempts = 1
-        self.request_id = ""
+        self.refused: CallAnswer | None = None
 
     def start_step(self) -> None:
         self.request_bytes = self.answer_bytes = self.http_status = 0
         self.attempts = 1
+        self.refused = None
 
     async def call(self, call: Call) -> CallAnswer | Failure:
         self.calls.append(call)
         found = self.answer(call)
         self.http_status = found.status if isinstance(found, CallAnswer) else 0
-        self.request_id = found.headers.get("x-request-id", "") if isinstance(found, CallAnswer) else ""
+        self.refused = found if isinstance(found, CallAnswer) and found.status >= 400 else None
         return found
 
     call_jira = call

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from blubees.connectors.meanings import read_request_id
 from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
@@ -42,7 +41,7 @@ class JiraSite:
 
 
 class Caller:
-    """Makes the calls of one run, and counts those of the step under way."""
+    """Makes the calls of one run, counts those of the step under way, and holds the last answer when it refuses."""
 
     __slots__ = (
         "_clock",
@@ -53,20 +52,21 @@ class Caller:
         "answer_bytes",
         "attempts",
         "http_status",
+        "refused",
         "request_bytes",
-        "request_id",
     )
 
     def __init__(self, tenant: TenantId, web: WebClient, desk: LeaseDesk, clock: Clock, jira: JiraSite) -> None:
         self._tenant, self._web, self._desk, self._clock, self._jira = tenant, web, desk, clock, jira
         self.request_bytes = self.answer_bytes = self.http_status = 0
         self.attempts = 1
-        self.request_id = ""
+        self.refused: CallAnswer | None = None
 
     def start_step(self) -> None:
         """Count from zero."""
         self.request_bytes = self.answer_bytes = self.http_status = 0
         self.attempts = 1
+        self.refused = None
 
     async def call(self, call: Call) -> CallAnswer | Failure:
         """Call a third party, with the connection's credential where one is named."""
@@ -100,15 +100,16 @@ class Caller:
 
     async def _send(self, request: WebRequest) -> CallAnswer | Failure:
         self.request_bytes += len(request.body)
-        self.request_id = ""
+        self.refused = None
         answer = await self._web.call(request)
         if isinstance(answer, WebFailure):
             return Failure(code=_PROBLEMS[answer.problem], detail=answer.detail)
         self.http_status = answer.status
         self.answer_bytes += len(answer.body)
+        found = _read_answer(answer)
         if answer.status >= REFUSED:
-            self.request_id = read_request_id(answer.headers)
-        return _read_answer(answer)
+            self.refused = found
+        return found
 
 
 def _write_request(call: Call, url: str) -> WebRequest:

@@ -36,6 +36,7 @@ from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger, explain
 from blubees.operations.schedules import Scheduler
 from blubees.operations.settings import SettingsService
+from blubees.operations.shapes import read_shapes
 from blubees.operations.tenants import TenantService
 
 TenantPath = Annotated[str, Path(pattern=TENANT_PATTERN)]
@@ -266,6 +267,7 @@ def _run_routes(services: OperatorServices) -> APIRouter:
         receipt = await ledger.load(tenant, RunId(run))
         if receipt is None:
             raise MissingError("There is no such run. `runs list` shows the newest.")
-        return _tell({"run": receipt, "explanations": explain(receipt)})
+        shapes = await read_shapes(services.flows, receipt)
+        return _tell({"run": receipt, "explanations": explain(receipt), "shapes": shapes})
 
     return router

@@ -54,7 +54,7 @@ class Reads:
         return self.all_steps or step.casefold() in self.steps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """A flow version ready to perform.
 

@@ -5,8 +5,10 @@ from typing import Protocol
 
 import msgspec
 
+from blubees.connectors.meanings import read_request_id
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import CompiledStep
+from blubees.model.call import CallAnswer
 from blubees.model.failures import Failure
 from blubees.model.receipt import ATTEMPTS_MAX, Attempt, RunOutcome, RunReceipt, StepOutcome, StepReceipt, StopReason
 from blubees.ports import Clock
@@ -19,7 +21,7 @@ class Counters(Protocol):
     answer_bytes: int
     http_status: int
     attempts: int
-    request_id: str
+    refused: CallAnswer | None
 
 
 class StepBook:
@@ -46,7 +48,7 @@ class StepBook:
             waited_microseconds=int(waited_seconds * 1e6),
             code=failure.code if failure is not None else None,
             http_status=failure.http_status if failure is not None else line.http_status,
-            request_id=line.request_id if failure is not None else "",
+            request_id=read_request_id(line.refused.headers) if failure is not None and line.refused is not None else "",
         )
 
     def note(

@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from blubees.engine.explain import add_shapes
 from blubees.engine.journal import Journal
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan
@@ -91,7 +92,8 @@ class Runner:
         failed_step = ""
         deadline = _Deadline()
         try:
-            await walk.perform_all(_read_document(message) if document is None else document)
+            document = _read_document(message) if document is None else document
+            await walk.perform_all(document)
         except EndOfRunError as unwound:
             end, failed_step = unwound.end, unwound.step
         except asyncio.CancelledError:
@@ -108,6 +110,8 @@ class Runner:
         receipt = describe_run(
             message, walk.book, outcome, failure, deliveries=deliveries, failed_step=failed_step, reason=reason
         )
+        if failure is not None or walk.failed:
+            receipt = add_shapes(receipt, plan, document, walk.failed, walk.list_results())
         await walk.save_end(receipt)
         return Ended(receipt=receipt, answer=walk.answer)
 

@@ -47,7 +47,7 @@ class Line(Protocol):
     answer_bytes: int
     http_status: int
     attempts: int
-    request_id: str
+    refused: CallAnswer | None
 
     def start_step(self) -> None:
         """Count from zero."""
@@ -80,6 +80,7 @@ class Frame:
         results: what `{{steps.…}}` reads.
         has_acted: the step under way has made a call that is not a mere read.
         history: the tries of the step under way, once one has failed.
+        settings: what the step under way was given.
     """
 
     prefix: str
@@ -89,6 +90,7 @@ class Frame:
     line: Line
     has_acted: bool = False
     history: Sequence[Attempt] = ()
+    settings: object = None
 
 
 class StepTools:
@@ -156,6 +158,7 @@ class Walk:
         self._saving = asyncio.Lock()
         self.book = StepBook(clock, message)
         self.answer: Answer | None = None
+        self.failed: dict[StepId, tuple[object, CallAnswer | None]] = {}  # what failed steps were given, and who refused
 
     async def perform_all(self, document: object) -> None:
         """Perform the run's steps. `document`: the event's body."""
@@ -164,6 +167,13 @@ class Walk:
         scope["now"] = self._clock.now()
         scope["flow"] = {"id": flow.id, "name": flow.name, "version": message.version, "run": message.run}
         await self._perform_steps(self._plan.steps, self._open_frame(scope, {}, "", ""), last=True)
+
+    def list_results(self) -> dict[str, object]:
+        """What steps gave, as far as it is in memory: what a resumed run did not keep is not known to be null."""
+        known = {
+            path: result for path, result in self._done.items() if result is not None or path not in self._message.state.done
+        }
+        return {_name(path): result for path, result in known.items() if "[" not in _name(path)}
 
     def hand_over(self) -> RunMessage:
         """Give what is needed to go on elsewhere."""
@@ -258,12 +268,7 @@ class Walk:
         else:
             self.book.reserve(step)
             outcome = await self._try_as_told(step, frame, path, started)
-            self._attempting.discard(path)
-            self._is_ahead = self._is_ahead or frame.has_acted
-            frame.has_acted = False
-            branch = outcome.branch if isinstance(outcome, Enter) and outcome.branch is not None else -1
-            self.book.note(step, started, frame.line, _name_outcome(outcome), branch, outcome, frame.history)
-            frame.history = ()
+            self._note(step, frame, path, started, outcome)
         if isinstance(outcome, Done):
             self._finish(step, frame, outcome.result, outcome.variables)
         elif isinstance(outcome, Enter):
@@ -288,6 +293,17 @@ class Walk:
         else:
             raise EndOfRunError(outcome, step.id)
 
+    def _note(self, step: CompiledStep, frame: Frame, path: str, started: float, outcome: Outcome) -> None:
+        """Note how a step ended, and let go of what was kept for that."""
+        self._attempting.discard(path)
+        self._is_ahead = self._is_ahead or frame.has_acted
+        frame.has_acted = False
+        branch = outcome.branch if isinstance(outcome, Enter) and outcome.branch is not None else -1
+        self.book.note(step, started, frame.line, _name_outcome(outcome), branch, outcome, frame.history)
+        if isinstance(outcome, Failure):
+            self.failed.setdefault(step.id, (frame.settings, frame.line.refused))
+        frame.history, frame.settings = (), None
+
     def _finish(self, step: CompiledStep, frame: Frame, result: object, variables: Mapping[str, object]) -> None:
         self._done[frame.prefix + step.id] = frame.results[step.id] = result
         for name, value in variables.items():
@@ -307,6 +323,7 @@ class Walk:
                 await self._save()  # it is known how that try ended: a crash while waiting leaves no doubt
             await asyncio.sleep(delay)
             frame.line.attempts += 1
+            frame.line.refused = None
             started = self._clock.monotonic_seconds()
             outcome = await self._attempt(step, frame, path)
             frame.history = (*frame.history, self.book.describe_attempt(started, delay, frame.line, outcome))
@@ -328,7 +345,7 @@ class Walk:
                 return Done(None)
         limit: asyncio.Timeout | None = None
         try:
-            rendered = step.settings.render(frame.scope)
+            frame.settings = rendered = step.settings.render(frame.scope)
             settings: Any = msgspec.convert(rendered, step.kind.settings, strict=False)
             if not step.written.timeout_seconds:
                 return await step.kind.perform(settings, StepTools(self, step, frame))

@@ -143,6 +143,10 @@ class FlowService:
         """One version. Raises MissingError."""
         return await self._load_version(tenant, flow_id, version)
 
+    async def load_flow(self, tenant: TenantId, flow_id: FlowId, version: int) -> Flow:
+        """One version, read. Raises MissingError, InputError."""
+        return self._read((await self._load_version(tenant, flow_id, version)).text)
+
     async def diff(self, tenant: TenantId, flow_id: FlowId, old: int, new: int) -> Sequence[Change]:
         """What changed between two versions; 0 stands for the draft. Raises MissingError."""
         texts = []

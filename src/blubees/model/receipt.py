@@ -14,6 +14,7 @@ from blubees.model.flow import TriggerKind
 from blubees.model.ids import FLOW_PATTERN, RUN_PATTERN, STEP_PATTERN, TENANT_PATTERN
 from blubees.model.reference import Reference
 from blubees.model.schedule import CursorText
+from blubees.model.shape import Shape
 
 TenantText = Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
 FlowText = Annotated[str, msgspec.Meta(pattern=FLOW_PATTERN)]
@@ -88,6 +89,8 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         attempts: how often it was tried.
         history: its tries, when one of them failed (in a loop: of the first turn in which one did).
         times: how often it was performed (in a loop); durations and sizes are sums then, the failure is the first.
+        input: the shape of the settings that it was given; of steps that failed.
+        output: the shape of what it gave, or of the answer that refused its request; of runs in which something failed.
     """
 
     step: StepText
@@ -103,6 +106,8 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     times: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
     failure: Failure | None = None
     history: Annotated[tuple[Attempt, ...], msgspec.Meta(max_length=ATTEMPTS_MAX)] = ()
+    input: Shape = ()
+    output: Shape = ()
 
 
 class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="run"):
@@ -110,6 +115,8 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         relaunches: how often it was launched again before: the end of a later launch takes the place of an earlier one's.
+        event: the shape of the event; of runs in which something failed.
+        names: checksum of the names that shapes have numbers of (engine/names.py).
     """
 
     tenant: TenantText
@@ -128,6 +135,8 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     failed_step: str = ""
     failure: Failure | None = None
     reason: StopReason | None = None
+    event: Shape = ()
+    names: Count = 0
 
 
 class RunAccepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="accepted"):
