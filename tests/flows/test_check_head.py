@@ -90,6 +90,12 @@ def test_a_flow_that_answers_can_not_let_its_caller_wait() -> None:
     assert "Remove `runs` or `respond`" in check("runs: {mode: single}", trigger="webhook", steps=respond)
 
 
+def test_an_error_flow_is_another_flow() -> None:
+    assert check("error_flow: tell-ops") == ""
+    assert "can't be its own error flow" in check("error_flow: f")
+    assert "the id of a flow" in check("error_flow: Tell Ops")
+
+
 def test_only_flows_that_are_called_take_and_give() -> None:
     assert "belongs to flows that are started by manual or called" in check("inputs: {key: {}}", trigger="webhook", steps=STOP)
     assert "belongs to flows" in check("outputs: {key: 1}", trigger="jira.issue_created", steps=STOP)

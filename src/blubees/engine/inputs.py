@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.flow import TriggerKind
 from blubees.model.rules import Input, InputType
 
+CALLABLE: Final = (TriggerKind.MANUAL, TriggerKind.CALLED)  # flows that are given inputs
 _NUMBER: Final = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")
 _BOOLEANS: Final = {"true": True, "false": False}
 

@@ -45,6 +45,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
         relaunches: how often it was launched again.
         state: how far it is.
         gate: where it stands to other runs of its flow, once that is worked out: a keyed hash (engine/gate.py).
+        error_of: the failed run because of which this one was started; empty for none.
     """
 
     run: RunId
@@ -59,6 +60,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     relaunches: int = 0
     state: RunState = RunState()
     gate: str = ""
+    error_of: str = ""
 
 
 _ENCODER = msgspec.msgpack.Encoder()

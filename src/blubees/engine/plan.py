@@ -97,17 +97,24 @@ class PlanShelf:
     def __init__(self, book: dict[str, KindEntry]) -> None:
         self._book = book
         self._documents: dict[tuple[TenantId, FlowId], dict[int, PublishedFlow]] = {}
+        self._live: dict[tuple[TenantId, FlowId], PublishedFlow] = {}
         self._compiled: OrderedDict[tuple[TenantId, FlowId, int], Plan] = OrderedDict()
 
     def put(self, tenant: TenantId, flow: FlowId, published: PublishedFlow | None) -> None:
         """Keep a version. A withdrawn flow (None) keeps its versions: runs of it may be under way."""
         if published is None:
+            self._live.pop((tenant, flow), None)
             return
+        self._live[tenant, flow] = published
         versions = self._documents.setdefault((tenant, flow), {})
         versions.pop(published.version, None)
         versions[published.version] = published
         while len(versions) > VERSIONS_KEPT:
             del versions[next(iter(versions))]
+
+    def find_live(self, tenant: TenantId, flow: FlowId) -> PublishedFlow | None:
+        """Give a flow's live version; None when it has none."""
+        return self._live.get((tenant, flow))
 
     def get(self, tenant: TenantId, flow: FlowId, version: int) -> Plan | None:
         """Give a plan, or None when this conduit does not know the version."""

@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.gate import Gate
 from blubees.engine.journal import Journal, RunLostError
 from blubees.engine.message import RunMessage, open_run
-from blubees.engine.plan import PlanShelf
+from blubees.engine.plan import Plan, PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Ended, Runner
 from blubees.engine.unkept import Unkept
@@ -145,8 +146,9 @@ class Worker:
         *,
         refused: Callable[[], None],
         gate: Gate | None = None,
+        error_flows: ErrorFlows | None = None,
     ) -> None:
-        self._gate = gate
+        self._gate, self._error_flows = gate, error_flows
         self._queue, self._checkpoints, self._shelf = queue, checkpoints, shelf
         self._runner, self._receipts = runner, receipts
         self._sealer, self._clock, self._events, self._refused = sealer, clock, events, refused
@@ -255,8 +257,20 @@ class Worker:
         except UnavailableError:
             await taken.hand_back(RETRY_SECONDS)
             return
-        if receipt is not None:
+        if receipt is not None and await self._start_error_flow(plan, message, receipt, taken):
             self._receipts.add(receipt, _PerformedRun(taken, journal))
+
+    async def _start_error_flow(self, plan: Plan, message: RunMessage, receipt: RunReceipt, taken: TakenRun) -> bool:
+        """Before the run is forgotten; where that can't be now, the run comes again, and has only this left to do."""
+        if self._error_flows is None or receipt.failure is None or not plan.published.flow.error_flow:
+            return True
+        try:
+            if await self._error_flows.start(plan, message, receipt):
+                return True
+        except UnavailableError:
+            pass
+        await taken.hand_back(RETRY_SECONDS)
+        return False
 
     async def _wait_for_plan(self, taken: TakenRun, message: RunMessage) -> None:
         if taken.deliveries < PLAN_WAIT_DELIVERIES:

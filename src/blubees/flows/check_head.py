@@ -3,15 +3,14 @@
 import re
 from typing import Any, Final, Protocol
 
-from blubees.engine.inputs import convert_value
+from blubees.engine.inputs import CALLABLE, convert_value
 from blubees.expressions.template import Template
 from blubees.flows.document import Place, ReadDocument
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FLOW_PATTERN
 from blubees.model.rules import InputType, RunMode
 
-HEAD: Final = ("inputs", "outputs", "runs")
-CALLABLE: Final = (TriggerKind.MANUAL, TriggerKind.CALLED)
+HEAD: Final = ("inputs", "outputs", "runs", "error_flow")
 INPUTS_MAX: Final = 50
 DESCRIPTION_MAX: Final = 2_000
 MOST: Final = (1, 1_000)

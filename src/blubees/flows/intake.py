@@ -5,9 +5,11 @@ caller waits: until it answers, the caller has no 2xx, so a crash loses nothing 
 go through the queue before the answer is given.
 """
 
+import contextlib
 from collections import Counter
 from typing import Final
 
+from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.launch import Launcher
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan, PlanShelf
@@ -40,7 +42,9 @@ class Intake:
         receipts: Receipts,
         clock: Clock,
         chance: Chance,
+        error_flows: ErrorFlows | None = None,
     ) -> None:
+        self._error_flows = error_flows
         self._index, self._shelf, self._launcher, self._runner = index, shelf, launcher, runner
         self._receipts, self._clock, self._chance = receipts, clock, chance
         self._answering: Counter[TenantId] = Counter()
@@ -94,6 +98,9 @@ class Intake:
                 return Admission(verdict=Verdict.FULL, retry_after_seconds=RETRY_SECONDS)
             return _give_answer(end.answer)
         self._receipts.add(end.receipt)
+        if self._error_flows is not None:
+            with contextlib.suppress(UnavailableError):  # the caller hears of the failure itself
+                await self._error_flows.start(plan, message, end.receipt)
         if end.answer is not None:
             return _give_answer(end.answer)
         if end.receipt.failure is not None:

@@ -16,7 +16,9 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:
             _write_time(run["started_at_milliseconds"] or run["accepted_at_milliseconds"]),
             _write_duration(run["duration_microseconds"]) if run["started_at_milliseconds"] else "",
             run["outcome"],
-            f"{run['failure']['code']} in {run.get('failed_step') or 'the run'}" if run.get("failure") else "",
+            f"{run['failure']['code']} in {run.get('failed_step') or 'the run'}"
+            if run.get("failure")
+            else run.get("reason") or "",
         ]
         for run in runs
     ]

@@ -38,6 +38,7 @@ from blubees.doors.jwks import JwksCache
 from blubees.doors.replies import NOT_FOUND
 from blubees.doors.slow_clients import GuardedHttpProtocol
 from blubees.doors.webhooks import WebhookDoor
+from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.gate import Gate
 from blubees.engine.launch import Launcher
 from blubees.engine.plan import PlanShelf
@@ -97,6 +98,9 @@ class Conduit:
         around = Surroundings(seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal))
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
+        delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
+        launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)
+        error_flows = ErrorFlows(launcher, self.shelf, clock, chance, events)
         self.worker = Worker(
             self._queue,
             NatsCheckpointStore(broker),
@@ -108,10 +112,9 @@ class Conduit:
             events,
             refused=self._count_refused,
             gate=Gate(NatsGateStore(broker), hashlib.sha256(b"gate" + start.run_key).digest(), clock),
+            error_flows=error_flows,
         )
-        delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
-        launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)
-        intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance)
+        intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance, error_flows)
         self.orders = NatsOrders(broker)
         firing = FiringDesk(self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance)
         self.carry_out = send_to_desks({Fire: firing.carry_out})
