@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from blubees.doors.body import BODY_MAX_BYTES
 from blubees.doors.operator_schedules import schedule_routes
 from blubees.doors.operator_settings import settings_routes
+from blubees.doors.operator_tickets import ticket_routes
 from blubees.doors.replies import SECURITY_HEADERS, status_of
 from blubees.flows.versions import FlowService, describe_problem
 from blubees.model.connection import ConnectionKind
@@ -38,6 +39,7 @@ from blubees.operations.schedules import Scheduler
 from blubees.operations.settings import SettingsService
 from blubees.operations.shapes import read_shapes
 from blubees.operations.tenants import TenantService
+from blubees.operations.tickets import TicketDesk
 
 TenantPath = Annotated[str, Path(pattern=TENANT_PATTERN)]
 FlowPath = Annotated[str, Path(pattern=FLOW_PATTERN)]
@@ -55,6 +57,7 @@ class OperatorServices:
     tenants: TenantService
     settings: SettingsService
     scheduler: Scheduler
+    tickets: TicketDesk
     readiness: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -125,6 +128,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     api.include_router(_connection_routes(services), prefix="/operator/v1")
     api.include_router(_run_routes(services), prefix="/operator/v1")
     api.include_router(schedule_routes(services.scheduler, _expect_tenant(services)), prefix="/operator/v1")
+    api.include_router(ticket_routes(services.tickets, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(settings_routes(services.settings, _expect_tenant(services)), prefix="/operator/v1")
     return api
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from blubees.model.errors import BluBeesError, ConflictError, InputError, MissingError, UnavailableError
 from blubees.model.event import Admission, Verdict
+from blubees.model.failures import Failure
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -58,6 +59,18 @@ CONTENT_TYPE: Final = _say(415, "content_type", "Send application/json, applicat
 def refuse_caller(reason: str) -> Reply:
     """Refuse an invocation token: a reason class, never a detail."""
     return _say(401, reason, "The invocation token was not accepted.")
+
+
+def refuse_inputs(failure: Failure) -> Reply:
+    """Refuse what a flow was given: which input, and what it is instead of what is expected. No value."""
+    return _say(
+        422, failure.detail, f"{failure.field}: {failure.detail.replace('_', ' ')}. The flow's `inputs` say what it takes."
+    )
+
+
+def tell_run(admission: Admission) -> Reply:
+    """Tell which run was queued."""
+    return Reply.of_json(202, b'{"status":"queued","run":"%b"}' % admission.run.encode())
 
 
 def reply_to(admission: Admission) -> Reply:

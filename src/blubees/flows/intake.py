@@ -67,14 +67,15 @@ class Intake:
             return Admission(verdict=Verdict.UNAVAILABLE, retry_after_seconds=RETRY_SECONDS)
 
     async def _launch(self, event: RawEvent, flows: list[PublishedFlow]) -> Admission:
+        messages = [self._write_message(event, flow) for flow in flows]
         results = [
-            await self._launcher.launch(self._write_message(event, flow), delivery=event.delivery, reference=event.reference)
-            for flow in flows
+            await self._launcher.launch(message, delivery=event.delivery, reference=event.reference) for message in messages
         ]
         queued = results.count(Put.QUEUED)
         if Put.FULL in results:  # those that were queued are known by their delivery id when the sender tries again
             return Admission(verdict=Verdict.FULL, runs=queued, retry_after_seconds=RETRY_SECONDS)
-        return Admission(verdict=Verdict.QUEUED if queued else Verdict.DUPLICATE, runs=queued)
+        run = messages[0].run if len(messages) == queued == 1 else ""
+        return Admission(verdict=Verdict.QUEUED if queued else Verdict.DUPLICATE, runs=queued, run=run)
 
     async def _answer(self, event: RawEvent, plan: Plan) -> Admission:
         tenant = event.tenant
@@ -105,7 +106,7 @@ class Intake:
             return _give_answer(end.answer)
         if end.receipt.failure is not None:
             return Admission(verdict=Verdict.ANSWERED, status=502, body=b'{"error":"flow_failed"}', headers=_JSON)
-        return Admission(verdict=Verdict.QUEUED, runs=1)
+        return Admission(verdict=Verdict.QUEUED, runs=1, run=end.receipt.run)
 
     def _write_message(self, event: RawEvent, flow: PublishedFlow) -> RunMessage:
         return RunMessage(

@@ -103,6 +103,13 @@ class FlowService:
         await self._board.withdraw(tenant, flow_id)
         await self._timetable.forget(tenant, flow_id)
 
+    async def load_live(self, tenant: TenantId, flow_id: FlowId) -> tuple[int, Flow]:
+        """Give the live version's number and document. Raises MissingError; ConflictError: none is live."""
+        row = await self._load(tenant, flow_id)
+        if not row.live_version:
+            raise ConflictError("The flow is not live. Publish it first.")
+        return row.live_version, self._read((await self._load_version(tenant, flow_id, row.live_version)).text)
+
     async def mend_timetable(self, tenant: TenantId, flow_id: FlowId) -> None:
         """Bring a flow's schedule in step with its live version: after a crash between the two."""
         row = await self._store.load(tenant, flow_id)
@@ -114,16 +121,12 @@ class FlowService:
 
     async def rotate_hook(self, tenant: TenantId, flow_id: FlowId) -> str:
         """Give the flow another webhook token; the old one stops at once. Raises MissingError, ConflictError."""
-        row = await self._load(tenant, flow_id)
-        if not row.live_version:
-            raise ConflictError("The flow is not live. Publish it first.")
-        live = await self._load_version(tenant, flow_id, row.live_version)
-        flow = self._read(live.text)
+        version, flow = await self.load_live(tenant, flow_id)
         if flow.trigger.on is not TriggerKind.WEBHOOK:
             raise ConflictError("The flow's trigger is not webhook, so it has no webhook token.")
         token, token_hash = self._make_token()
         await self._store.set_hook(tenant, flow_id, token_hash)
-        await self._post(tenant, row.live_version, flow, token_hash)
+        await self._post(tenant, version, flow, token_hash)
         return token
 
     async def list(self, tenant: TenantId) -> Sequence[FlowRow]:

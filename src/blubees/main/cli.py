@@ -176,6 +176,33 @@ def fire(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     print(f"{flow}: due now")  # noqa: T201 - see above
 
 
+@flow_app.command(name="run")
+def run_flow(
+    flow: str,
+    *,
+    inputs: Annotated[str, cyclopts.Parameter(allow_leading_hyphen=True)] = "",
+    door: str = "",
+    tenant: Tenant = "",
+    data: Data = DATA,
+    json: Json = False,
+) -> None:
+    """Run a flow whose trigger is `manual`. Its inputs go to a conduit, not through the control plane.
+
+    Args:
+        inputs: a file with a JSON object, or - for standard input.
+        door: the conduits' address, where the control plane does not know it.
+    """
+    from blubees.main.manual_run import run_by_hand  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    content = (sys.stdin.buffer.read() if inputs == "-" else Path(inputs).read_bytes()) if inputs else b"{}"
+    answer = run_by_hand(client, _choose_tenant(client, tenant), flow, content, door)
+    if json or not (isinstance(answer, dict) and answer.get("run")):
+        _print_json(answer)
+    else:
+        print(f"{flow}: {answer['status']}, run {answer['run']}")  # noqa: T201 - see above
+
+
 @flow_app.command
 def diff(flow: str, old: int, new: int = 0, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Show what changed between two versions; 0 stands for the draft."""

@@ -35,6 +35,7 @@ from blubees.doors.forge_events import ForgeEventsDoor
 from blubees.doors.front import create_front
 from blubees.doors.identity import FitSettings, FitVerifier
 from blubees.doors.jwks import JwksCache
+from blubees.doors.manual_runs import ManualRunsDoor
 from blubees.doors.replies import NOT_FOUND
 from blubees.doors.slow_clients import GuardedHttpProtocol
 from blubees.doors.webhooks import WebhookDoor
@@ -47,6 +48,7 @@ from blubees.engine.surroundings import Surroundings
 from blubees.engine.work import Receipts, Worker
 from blubees.flows.firing import FiringDesk
 from blubees.flows.intake import Intake
+from blubees.flows.manual import ManualDesk
 from blubees.flows.match import FlowIndex
 from blubees.main.orders import send_to_desks
 from blubees.main.settings import ProcessStart, decode_start
@@ -127,6 +129,7 @@ class Conduit:
         self.front = create_front(
             {
                 "forge": ForgeEventsDoor(verifier, intake.admit, self.receipts.add, self._keep_token, clock),
+                "runs": ManualRunsDoor(ManualDesk(self.index, intake.admit, lease_sealer, clock).start),
                 "hooks": WebhookDoor(self.index.find_hook, self._desk, intake.admit, clock),
             },
             self._tell_readiness,

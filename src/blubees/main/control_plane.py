@@ -39,6 +39,7 @@ from blubees.operations.schedules import Scheduler
 from blubees.operations.seen import SeenService
 from blubees.operations.settings import SettingsService
 from blubees.operations.tenants import TenantService
+from blubees.operations.tickets import TicketDesk
 from blubees.ports import Events, ReceiptBox
 from blubees.steps.book import load_book
 from blubees.vault.keyring import Keyring
@@ -128,6 +129,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         tenants=tenants,
         settings=tenant_settings,
         scheduler=scheduler,
+        tickets=TicketDesk(flows, sealer, clock, f"http://127.0.0.1:{settings.port}" if settings.port else ""),
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())

@@ -68,6 +68,7 @@ class Supervisor:
         front, operator = _listen(settings.port), _listen(settings.operator_port)
         self._sockets = [front, operator]
         self.port, self.operator_port = front.getsockname()[1], operator.getsockname()[1]
+        settings = msgspec.structs.replace(settings, port=self.port)
         passwords = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self._broker = await start_broker(settings.data / "broker", *passwords)
         self._watchers.append(asyncio.create_task(self._watch_broker(self._broker)))

@@ -51,13 +51,14 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """The intake's answer to a door.
 
     Attributes:
-        runs: how many runs were queued.
+        runs: how many runs were queued; `run`: its id, when it is one.
         status, headers, body: the flow's own answer (verdict `answered` only).
         retry_after_seconds: for `full` and `unavailable`.
     """
 
     verdict: Verdict
     runs: int = 0
+    run: str = ""
     status: int = 200
     headers: dict[str, str] = {}
     body: bytes = b""

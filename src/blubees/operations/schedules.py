@@ -2,7 +2,7 @@
 
 Run by main/control_plane.py; asked by the operator API. Every control plane does this, and none leads: a tick is claimed by
 one UPDATE that only one of them wins. A claim stays in the row until a conduit has answered, and its order is sent again when
-none does: a broker, a conduit or a control plane that dies in between loses no tick. Source: docs/decisions/0011.
+none does: a broker, a conduit or a control plane that dies in between loses no tick. Source: docs/decisions/0012-clock.md.
 """
 
 import asyncio
