@@ -240,7 +240,7 @@ def rotate_hook(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
 @runs_app.command(name="list")
 def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Data = DATA, json: Json = False) -> None:
     """List the newest runs; without --tenant, those of all tenants."""
-    from blubees.main.cli_tables import run_rows  # noqa: PLC0415 - see above
+    from blubees.main.run_view import draw_runs, open_console  # noqa: PLC0415 - see above
 
     client = _connect(data)
     chosen = f"&flow={flow}" if flow else ""
@@ -249,22 +249,20 @@ def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Dat
     if json:
         _print_json(runs)
     else:
-        _print_table(["run", "flow", "since (UTC)", "took", "outcome", "why"], run_rows(runs))
+        open_console().print(draw_runs(runs))
 
 
 @runs_app.command(name="show")
 def show_run(run: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
-    """Show one run: its steps, and for a failure what, where and what to do."""
-    from blubees.main.cli_tables import explanation_lines, step_rows  # noqa: PLC0415 - see above
+    """Show one run: its steps over time; for a failure its tries, what, where and what to do, and shapes. Never a value."""
+    from blubees.main.run_view import draw_run, open_console  # noqa: PLC0415 - see above
 
     client = _connect(data)
     found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}")
     if json:
         _print_json(found)
         return
-    _print_table(["step", "kind", "outcome", "took", "status", "sent", "received", "branch"], step_rows(found["run"]))
-    for line in explanation_lines(found["explanations"]):
-        print(line)  # noqa: T201 - see above
+    open_console().print(draw_run(found))
 
 
 @connection_app.command

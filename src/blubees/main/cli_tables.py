@@ -13,8 +13,8 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:
         [
             run["run"],
             f"{run['flow']} v{run['version']}",
-            _write_time(run["started_at_milliseconds"] or run["accepted_at_milliseconds"]),
-            _write_duration(run["duration_microseconds"]) if run["started_at_milliseconds"] else "",
+            write_time(run["started_at_milliseconds"] or run["accepted_at_milliseconds"]),
+            write_duration(run["duration_microseconds"]) if run["started_at_milliseconds"] else "",
             run["outcome"],
             f"{run['failure']['code']} in {run.get('failed_step') or 'the run'}"
             if run.get("failure")
@@ -24,73 +24,39 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     ]
 
 
-def step_rows(run: Mapping[str, Any]) -> list[list[str]]:
-    """One row a step."""
-    return [
-        [
-            step["step"],
-            step["kind"],
-            step["outcome"] + _write_counts(step),
-            _write_duration(step.get("duration_microseconds", 0)),
-            str(step.get("http_status", "") or ""),
-            _write_size(step.get("request_bytes", 0)),
-            _write_size(step.get("answer_bytes", 0)),
-            str(step["branch"] + 1) if step.get("branch", -1) >= 0 else "",
-        ]
-        for step in run.get("steps", ())
-    ]
-
-
-def explanation_lines(explanations: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Three lines a failure: what, where, what to do."""
-    lines = []
-    for each in explanations:
-        facts = " ".join(
-            part for part in (f"HTTP {each['http_status']}" if each.get("http_status") else "", each.get("detail", "")) if part
-        )
-        lines += [
-            f"what:  {each['what']} ({each['code']}{', ' + facts if facts else ''}; {each['whose_fault']})",
-            f"where: {each['where']}",
-            f"to do: {each['what_to_do']}",
-        ]
-    return lines
-
-
 def write_due(row: Mapping[str, Any] | None) -> str:
     """When a flow is due next, and whether its newest tick failed; nothing for a flow that the clock does not start."""
     if row is None:
         return ""
-    return _write_time(row["next_due_milliseconds"]) + (f", {row['failure']}" if row["failure"] else "")
+    return write_time(row["next_due_milliseconds"]) + (f", {row['failure']}" if row["failure"] else "")
 
 
 def schedule_lines(row: Mapping[str, Any]) -> list[str]:
     """How a schedule or a poll is doing."""
     what = "poll" if row["timing"].get("is_poll") else "schedule"
-    lines = [f"{what}: due next {_write_time(row['next_due_milliseconds'])} UTC (version {row['version']})"]
+    lines = [f"{what}: due next {write_time(row['next_due_milliseconds'])} UTC (version {row['version']})"]
     if row["claimed_due_milliseconds"]:
-        lines.append(f"under way: the tick of {_write_time(row['claimed_due_milliseconds'])}, sent {row['attempts']} times")
+        lines.append(f"under way: the tick of {write_time(row['claimed_due_milliseconds'])}, sent {row['attempts']} times")
     if row["answered_at_milliseconds"]:
-        lines.append(f"answered last: {_write_time(row['answered_at_milliseconds'])}, {row['runs']} runs started")
+        lines.append(f"answered last: {write_time(row['answered_at_milliseconds'])}, {row['runs']} runs started")
     if row["failure"]:
         code, status = row["failure"], f", HTTP {row['http_status']}" if row["http_status"] else ""
         lines.append(f"failed {row['failures']} times in a row: {code}{status}. {' '.join(EXPLANATION[FailureCode(code)])}")
     return lines
 
 
-def _write_counts(step: Mapping[str, Any]) -> str:
-    times, attempts = step.get("times", 1), step.get("attempts", 1)
-    return (f", {times} times" if times > 1 else "") + (f", {attempts} tries" if attempts > times else "")
-
-
-def _write_time(milliseconds: int) -> str:
+def write_time(milliseconds: int) -> str:
+    """Month, day and time, UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%m-%d %H:%M:%S")
 
 
-def _write_duration(microseconds: int) -> str:
+def write_duration(microseconds: int) -> str:
+    """In the unit that reads best."""
     if microseconds < 1_000:  # noqa: PLR2004 - a thousand to the next unit
         return f"{microseconds} µs"
     return f"{microseconds / 1_000:.1f} ms" if microseconds < 1_000_000 else f"{microseconds / 1_000_000:.2f} s"  # noqa: PLR2004
 
 
-def _write_size(count: int) -> str:
+def write_size(count: int) -> str:
+    """Bytes or KiB; nothing for none."""
     return "" if not count else f"{count} B" if count < 10_000 else f"{count / 1024:.0f} KiB"  # noqa: PLR2004 - readable

@@ -1,6 +1,6 @@
 """Reads the shapes in a receipt for people: looks up the names that stand there as numbers. Used by doors/operator_api.py."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -9,7 +9,7 @@ from blubees.engine.plan import compile_plan
 from blubees.expressions.errors import TemplateError
 from blubees.flows.versions import FlowService
 from blubees.model.errors import BluBeesError
-from blubees.model.flow import PublishedFlow
+from blubees.model.flow import Flow, PublishedFlow, Step
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.receipt import RunReceipt
 from blubees.model.shape import NamedField, name_fields
@@ -25,15 +25,21 @@ class StepShapes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RunShapes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of one run. No values: names of the flow's own text, types and sizes."""
+    """Of one run. No values: names of the flow's own text, types and sizes.
+
+    Attributes:
+        depths: in how many blocks each step stands, by its id.
+    """
 
     event: Sequence[NamedField] = ()
     steps: Sequence[StepShapes] = ()
+    depths: Mapping[str, int] = {}
 
 
 async def read_shapes(flows: FlowService, receipt: RunReceipt) -> RunShapes:
     """Read a receipt's shapes; where the flow's text does not give the names any more, numbers stand for them."""
-    found = await _load_names(flows, receipt) if receipt.names else None
+    flow = await _load_flow(flows, receipt)
+    found = _list_names(receipt, flow) if flow is not None and receipt.names else None
     names = found.own if found is not None and found.checksum == receipt.names else None
     return RunShapes(
         event=name_fields(receipt.event, names),
@@ -42,13 +48,27 @@ async def read_shapes(flows: FlowService, receipt: RunReceipt) -> RunShapes:
             for each in receipt.steps
             if each.input or each.output
         ],
+        depths=dict(_list_depths(flow.steps)) if flow is not None else {},
     )
 
 
-async def _load_names(flows: FlowService, receipt: RunReceipt) -> FlowNames | None:
-    tenant = TenantId(receipt.tenant)
+async def _load_flow(flows: FlowService, receipt: RunReceipt) -> Flow | None:
     try:
-        flow = await flows.load_flow(tenant, FlowId(receipt.flow), receipt.version)
-        return list_names(compile_plan(PublishedFlow(tenant=tenant, version=receipt.version, flow=flow), load_book()))
-    except (BluBeesError, TemplateError, KeyError):  # withdrawn, or written for another version of this program
+        return await flows.load_flow(TenantId(receipt.tenant), FlowId(receipt.flow), receipt.version)
+    except BluBeesError:  # deleted, or written for another version of this program
         return None
+
+
+def _list_names(receipt: RunReceipt, flow: Flow) -> FlowNames | None:
+    published = PublishedFlow(tenant=TenantId(receipt.tenant), version=receipt.version, flow=flow)
+    try:
+        return list_names(compile_plan(published, load_book()))
+    except (TemplateError, KeyError):
+        return None
+
+
+def _list_depths(steps: Sequence[Step], depth: int = 0) -> Iterator[tuple[str, int]]:
+    for step in steps:
+        yield step.id, depth
+        for branch in step.branches:
+            yield from _list_depths(branch.steps, depth + 1)
