@@ -114,6 +114,11 @@ class TakenRun(Protocol):
         ...
 
     @property
+    def epoch(self) -> int:
+        """Which memory of the brokers it came from."""
+        ...
+
+    @property
     def deliveries(self) -> int:
         """How often it was delivered, this time included."""
         ...
@@ -205,6 +210,10 @@ class CheckpointStore(Protocol):
 
     async def load(self, tenant: TenantId, run: RunId) -> tuple[int, bytes] | None:
         """Give (number, sealed) of a run's checkpoint. Raises UnavailableError."""
+        ...
+
+    async def epoch(self) -> int:
+        """As RunQueue.epoch: the checkpoints of an earlier memory are gone. Raises UnavailableError."""
         ...
 
     async def drop(self, tenant: TenantId, run: RunId) -> None:

@@ -1,7 +1,6 @@
 """The broker ports on a real nats-server: bounds, duplicates, hand-backs, who may see what, and a broker that goes away."""
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 from nats.aio.msg import Msg
@@ -19,38 +18,13 @@ from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, Receipt, TenantSeen
 from blubees.model.settings import TenantSettings
-from blubees.ports import Lane, Put, TakenRun
+from blubees.ports import Lane, Put
 from blubees.vault.seal import Sealer
-from fakes.brokers import Brokers
+from fakes.brokers import Brokers, Taker
 from fakes.engine import make_plan
 from fakes.machine import FakeChance
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
-
-
-@dataclass
-class Taker:
-    """Port RunTaker: keeps what it is given."""
-
-    limit: int = 100
-    taken: list[TakenRun] = field(default_factory=list)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def room(self) -> int:
-        return self.limit - len(self.taken)
-
-    def take(self, run: TakenRun) -> None:
-        self.taken.append(run)
-        self.changed.set()
-
-    async def wait_for_room(self) -> None:
-        await asyncio.Event().wait()
-
-    async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.taken) < count:
-                self.changed.clear()
-                await self.changed.wait()
 
 
 async def test_each_tenant_and_lane_has_a_bound_of_its_own(brokers: Brokers) -> None:

@@ -15,7 +15,7 @@ from blubees.model.errors import TamperedError
 from blubees.model.failures import FailureCode
 from blubees.model.receipt import RunOutcome
 from blubees.vault.seal import Sealer
-from fakes.engine import FakeCheckpoints, FakeLine, make_message, make_plan
+from fakes.engine import EPOCH, FakeCheckpoints, FakeLine, make_message, make_plan
 from fakes.machine import FakeChance, FakeClock
 
 SEALER = Sealer(b"k" * 32, FakeChance())
@@ -66,6 +66,35 @@ class World:
         except Killed:
             self.calls_until_death = 10**6
             return await self.run_once(deliveries=2)
+
+
+async def test_a_run_goes_on_when_the_brokers_lost_their_memory_just_now_and_not_when_it_may_have_been_given_up() -> None:
+    store, clock, message = FakeCheckpoints(), FakeClock(), make_message()
+    journal = Journal(store, SEALER, clock, message, epoch=EPOCH)
+    await journal.save(RunState())
+    store.lose_all()
+    clock.advance(10)
+    await journal.save(RunState(attempting=("a",)))
+    found = await Journal(store, SEALER, clock, message, epoch=store.epoch_now).load()
+    assert found == RunState(attempting=("a",))
+    store.lose_all()
+    clock.advance(journal_module.ANEW_SECONDS + 3)
+    with pytest.raises(RunLostError):
+        await journal.save(RunState())
+    late = Journal(store, SEALER, clock, message, epoch=EPOCH)
+    with pytest.raises(RunLostError):
+        await late.save(RunState())
+    assert store.kept == {}
+
+
+async def test_of_two_conduits_that_have_a_run_in_a_new_memory_only_one_goes_on() -> None:
+    store, clock, message = FakeCheckpoints(), FakeClock(), make_message()
+    held = Journal(store, SEALER, clock, message, epoch=EPOCH)
+    store.lose_all()
+    launched_again = Journal(store, SEALER, clock, message, epoch=store.epoch_now)
+    await launched_again.save(RunState())
+    with pytest.raises(RunLostError):
+        await held.save(RunState())
 
 
 def step(name: str, method: str = "POST", more: str = "", on_doubt: str = "") -> str:

@@ -17,6 +17,7 @@ from blubees.ports import Lane, Put, RunTaker, Stand
 from blubees.steps.book import load_book
 
 TENANT = TenantId("t" + "0" * 24)
+EPOCH = 1_795_000_000_000_000  # when the fake clock starts, in microseconds
 
 
 def make_plan(
@@ -79,6 +80,7 @@ class FakeTaken:
 
     def __init__(self, tenant: TenantId, sealed: bytes, deliveries: int = 1) -> None:
         self.tenant, self.sealed, self.deliveries = tenant, sealed, deliveries
+        self.epoch = EPOCH
         self.said: list[str] = []
 
     async def finish(self) -> None:
@@ -145,6 +147,7 @@ class FakeCheckpoints:
         self.saved: list[bytes] = []
         self.away = 0
         self.unconfirmed = 0
+        self.epoch_now = EPOCH
 
     async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, after: int) -> int | None:
         if self.away:
@@ -164,6 +167,14 @@ class FakeCheckpoints:
             self.away -= 1
             raise UnavailableError("away")
         return self.kept.get((tenant, run))
+
+    async def epoch(self) -> int:
+        return self.epoch_now
+
+    def lose_all(self) -> None:
+        """All brokers die; others take their place."""
+        self.kept.clear()
+        self.epoch_now += 1_000_000
 
     async def drop(self, tenant: TenantId, run: RunId) -> None:
         self.kept.pop((tenant, run), None)

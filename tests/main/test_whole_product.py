@@ -265,12 +265,3 @@ def test_a_signed_webhook_starts_its_flow_and_a_forged_or_old_one_does_not(produ
     for headers in (JSON, sign(time.time(), "another"), sign(time.time() - 3_600), sign(time.time() + 3_600)):
         assert call(path, body, headers) == unknown
     assert call(path, body + b" ", sign(time.time())) == unknown
-
-
-def test_when_the_broker_dies_all_of_it_ends_at_once_with_a_code(tmp_path: Path) -> None:
-    with run_product(tmp_path) as product:
-        started = time.monotonic()
-        os.kill(product.find("nats-server")[0], signal.SIGKILL)
-        assert product.process.wait(20) == 1
-        assert time.monotonic() - started < 12, "nothing waits to be killed"
-        assert '"event":"broker_died"' in product.log.read_text()

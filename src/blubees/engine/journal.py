@@ -14,6 +14,7 @@ from blubees.vault.seal import Sealer
 
 SAVE_SECONDS: Final = 8.0  # under the take-over time of 12 s: later than that, another conduit may have the run
 RETRY_SECONDS: Final = 0.25
+ANEW_SECONDS: Final = 15.0  # under the time after which runs of an earlier memory are given up (operations/recovery.py)
 
 
 class RunLostError(Exception):
@@ -21,11 +22,15 @@ class RunLostError(Exception):
 
 
 class Journal:
-    """The checkpoints of one run."""
+    """The checkpoints of one run.
 
-    def __init__(self, store: CheckpointStore, sealer: Sealer, clock: Clock, message: RunMessage) -> None:
+    Args:
+        epoch: which memory of the brokers the run came from; 0 for whichever is there when it is first saved.
+    """
+
+    def __init__(self, store: CheckpointStore, sealer: Sealer, clock: Clock, message: RunMessage, *, epoch: int = 0) -> None:
         self._store, self._sealer, self._clock, self._message = store, sealer, clock, message
-        self._number = 0
+        self._number, self._epoch = 0, epoch
 
     @property
     def has_saved(self) -> bool:
@@ -44,6 +49,8 @@ class Journal:
     async def save(self, state: RunState) -> None:
         """Save a checkpoint, and return when the broker has it.
 
+        When the brokers have just lost their memory, only this process has the run: it goes on, with a first checkpoint.
+
         Raises:
             RunLostError: another conduit has saved one meanwhile, or the broker did not answer for so long that it may have.
         """
@@ -52,6 +59,10 @@ class Journal:
         is_ambiguous = False
         while True:
             try:
+                epoch = await self._store.epoch()
+                if epoch != (self._epoch or epoch):
+                    self._start_anew(epoch)
+                self._epoch = epoch
                 number = await self._store.save(self._message.tenant, self._message.run, sealed, after=self._number)
                 if number is None and is_ambiguous:  # an unconfirmed try may have been ours after all
                     found = await self._store.load(self._message.tenant, self._message.run)
@@ -66,6 +77,11 @@ class Journal:
                 raise RunLostError
             self._number = number
             return
+
+    def _start_anew(self, epoch: int) -> None:
+        if self._clock.now_milliseconds() - epoch / 1_000 > ANEW_SECONDS * 1_000:
+            raise RunLostError  # it may have been given up, and launched again
+        self._number = 0
 
     async def drop(self) -> None:
         """Forget the checkpoints: the run has ended, and its receipt is safe."""

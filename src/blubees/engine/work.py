@@ -224,7 +224,7 @@ class Worker:
         if plan is None:
             await self._wait_for_plan(taken, message)
             return
-        journal = Journal(self._checkpoints, self._sealer, self._clock, message)
+        journal = Journal(self._checkpoints, self._sealer, self._clock, message, epoch=taken.epoch)
         try:
             if taken.deliveries > 1:
                 message.state = await journal.load() or message.state

@@ -5,6 +5,7 @@ each distinct path of a tenant's flows the event's value is looked up once. Call
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any, Final
 
@@ -77,6 +78,11 @@ class FlowIndex:
         self._groups.setdefault((tenant, plan.flow.trigger.on), _Group()).place(plan)[flow_id] = plan
         if plan.hook_token_hash:
             self._hooks[tenant, plan.hook_token_hash] = plan
+
+    def keep_only(self, keys: AbstractSet[tuple[TenantId, FlowId]]) -> None:
+        """Forget every other flow: it was withdrawn while nobody could tell."""
+        for tenant, flow in [key for key in self._flows if key not in keys]:
+            self.changed(tenant, flow, None)
 
     def find_hook(self, tenant: TenantId, token_hash: str) -> PublishedFlow | None:
         """Give the flow that a webhook token belongs to."""

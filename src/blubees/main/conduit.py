@@ -50,6 +50,7 @@ from blubees.flows.firing import FiringDesk
 from blubees.flows.intake import Intake
 from blubees.flows.manual import ManualDesk
 from blubees.flows.match import FlowIndex
+from blubees.main.memory import follow_forever
 from blubees.main.orders import send_to_desks
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
@@ -97,6 +98,7 @@ class Conduit:
         self._queue = NatsRunQueue(broker)
         self.receipts = Receipts(NatsReceiptBox(broker), events)
         self._refused = 0
+        self._told: set[tuple[TenantId, FlowId]] = set()
         around = Surroundings(seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal))
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
@@ -140,12 +142,26 @@ class Conduit:
         """A plan came from the board."""
         self.shelf.put(tenant, flow, plan)
         self.index.changed(tenant, flow, plan)
+        self._told.add((tenant, flow))
 
     async def watch_boards(self) -> None:
-        """Learn all plans, settings and tokens there are, and go on learning."""
+        """Learn all plans, settings and tokens there are, and go on learning. A flow without a plan is live no more."""
+        self._told.clear()
         await self.plans.watch(self.learn_plan)
+        self.index.keep_only(self._told)
         await self._settings_board.watch(self.tenant_settings.learn)
         await self._token_board.watch(self.tokens.learn)
+
+    async def learn_all(self) -> None:
+        """Learn the boards once the queue is there: the boards are complete then. Raises UnavailableError."""
+        await self._queue.epoch()
+        await self.watch_boards()
+
+    async def find_way(self) -> None:
+        """The brokers' memory is a new one: learn what is in it, and share the tokens that we hold."""
+        await self.watch_boards()
+        for tenant, sealed in self.tokens.share_all():
+            await self._token_board.post(tenant, sealed)
 
     def _open_line(self, tenant: TenantId) -> Caller:
         site = JiraSite(
@@ -218,6 +234,7 @@ async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> 
     sending = asyncio.create_task(conduit.receipts.send_forever())
     working = asyncio.create_task(conduit.worker.work_forever())
     ordering = asyncio.create_task(conduit.orders.supply(conduit.carry_out))
+    following = asyncio.create_task(follow_forever(broker, conduit.find_way, events))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())
     events("conduit_ready", plans=conduit.index.count, lock_complete=lock.complete)
@@ -228,9 +245,9 @@ async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> 
     await conduit.worker.stop(GRACE_SECONDS)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(conduit.receipts.drain(), 3)
-    for task in (working, sending):
+    for task in (working, sending, following):
         task.cancel()
-    await asyncio.wait({working, sending})
+    await asyncio.wait({working, sending, following})
     await conduit.web.close()
     await broker.close()
     events("conduit_stopped")
@@ -238,13 +255,10 @@ async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> 
 
 async def _wait_for_streams(conduit: Conduit) -> None:
     for _ in range(200):
-        try:
-            await conduit.watch_boards()
-        except Exception:  # noqa: BLE001 - nats-py has several for "not there yet"; the last try below tells
-            await asyncio.sleep(0.05)
-        else:
-            return
-    await conduit.watch_boards()
+        with contextlib.suppress(UnavailableError):  # not there yet; the last try below tells
+            return await conduit.learn_all()
+        await asyncio.sleep(0.05)
+    return await conduit.learn_all()
 
 
 def main() -> int:

@@ -30,6 +30,7 @@ from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.doors.operator_api import OperatorServices, create_operator_api
 from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
+from blubees.main.memory import furnish_forever
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
 from blubees.model.receipt import Fired, Receipt, RunAccepted, RunReceipt, TenantSeen
@@ -98,12 +99,14 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     database = await open_database(settings.database_url or f"sqlite+aiosqlite:///{settings.data / 'blubees.sqlite3'}")
     await database.prepare()
     broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
-    await broker.create_streams()
-    plans = NatsPlanBoard(broker)
-    flows = FlowService(database.flows, plans, Timetable(database.schedules, clock), clock, chance, load_book())
-    await flows.post_all()
+    flows = FlowService(database.flows, NatsPlanBoard(broker), Timetable(database.schedules, clock), clock, chance, load_book())
     tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
-    await tenant_settings.post_all()
+
+    async def fill_boards() -> None:
+        await flows.post_all()
+        await tenant_settings.post_all()
+
+    await broker.create_streams(fill_boards)
     keyring = Keyring(database.connections, LocalKeyProvider(settings.data / "keys" / "local.key"), chance)
     vault = VaultService(database.connections, keyring, clock, chance)
     sealer = Sealer(start.lease_key, chance)
@@ -145,6 +148,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         loop.add_signal_handler(number, stopping.set)
     keeping = asyncio.create_task(keeper.keep_forever())
     firing = asyncio.create_task(scheduler.fire_forever())
+    furnishing = asyncio.create_task(furnish_forever(broker, fill_boards, lambda _epoch: None, events))
     purging = asyncio.create_task(seen.purge_forever(events))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())
@@ -152,9 +156,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     await asyncio.wait({keeping, firing, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await asyncio.wait({serving})
-    for task in (keeping, purging):
+    for task in (keeping, purging, furnishing):
         task.cancel()
-    await asyncio.wait({keeping, purging})
+    await asyncio.wait({keeping, purging, furnishing})
     await broker.close()
     await database.close()
     events("control_plane_stopped")

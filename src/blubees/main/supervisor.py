@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,11 +19,15 @@ import msgspec
 
 from blubees.main.broker_child import BrokerChild, die_with_parent, start_broker
 from blubees.main.settings import ProcessStart, Settings, encode_start
+from blubees.model.errors import UnavailableError
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
 RESTART_SECONDS: Final = 0.2
 EVENT_MAX_BYTES: Final = 1_024
+BROKER_TRIES: Final = 20
+BROKER_DEATHS: Final = 5  # within BROKER_DEATHS_SECONDS: then starting another one helps nobody
+BROKER_DEATHS_SECONDS: Final = 60.0
 
 Tell = Callable[[dict[str, object]], None]
 
@@ -71,7 +76,7 @@ class Supervisor:
         settings = msgspec.structs.replace(settings, port=self.port)
         passwords = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self._broker = await start_broker(settings.data / "broker", *passwords)
-        self._watchers.append(asyncio.create_task(self._watch_broker(self._broker)))
+        self._watchers.append(asyncio.create_task(self._keep_broker(self._broker)))
         run_key, lease_key = secrets.token_bytes(32), secrets.token_bytes(32)
         control = ProcessStart(
             settings=settings,
@@ -121,11 +126,31 @@ class Supervisor:
             process.terminate()
         await asyncio.gather(*(_wait_or_kill(process) for process in running))
 
-    async def _watch_broker(self, broker: BrokerChild) -> None:
-        await broker.process.wait()
-        if not self._stopping:  # what was in flight is gone, by design; the keys of this start go with it
+    async def _keep_broker(self, broker: BrokerChild) -> None:
+        """Have another one take a dead one's place: same port, same passwords, an empty memory. Not again and again."""
+        deaths: deque[float] = deque(maxlen=BROKER_DEATHS)
+        loop = asyncio.get_running_loop()
+        while True:
+            await broker.process.wait()
+            if self._is_stopping():
+                return
+            deaths.append(loop.time())
             self._tell({"event": "broker_died"})
-            self.failed.set()
+            is_hopeless = len(deaths) == BROKER_DEATHS and deaths[-1] - deaths[0] < BROKER_DEATHS_SECONDS
+            fresh = None if is_hopeless else await self._replace_broker(broker)
+            if fresh is None:
+                self.failed.set()
+                return
+            self._broker = broker = fresh
+            self._tell({"event": "broker_restarted"})
+
+    async def _replace_broker(self, dead: BrokerChild) -> BrokerChild | None:
+        for _ in range(BROKER_TRIES):
+            try:
+                return await start_broker(dead.folder, dead.conduit_password, dead.control_password, port=dead.port)
+            except UnavailableError:
+                await asyncio.sleep(RESTART_SECONDS)
+        return None
 
     async def _keep_alive(self, child: Child) -> None:
         while not self._is_stopping():

@@ -35,6 +35,13 @@ class TokenShelf:
         self._newest[tenant] = shared
         return self._sealer.seal(msgspec.msgpack.encode(shared), ("token", tenant))
 
+    def share_all(self) -> list[tuple[TenantId, bytes]]:
+        """What to share with the other conduits when the board is empty."""
+        return [
+            (tenant, self._sealer.seal(msgspec.msgpack.encode(shared), ("token", tenant)))
+            for tenant, shared in self._newest.items()
+        ]
+
     def learn(self, tenant: TenantId, sealed: bytes) -> None:
         """Keep what another conduit shared; what does not open is from before our key, and passed over."""
         try:

@@ -50,6 +50,10 @@ class NatsCheckpointStore:
             raise UnavailableError("The broker does not give the checkpoint.") from error
         return (int(found.seq or 0), found.data) if found.data else None
 
+    async def epoch(self) -> int:
+        """See the port."""
+        return await self._broker.read_epoch()
+
     async def drop(self, tenant: TenantId, run: RunId) -> None:
         """See the port. Not waited for: what is not dropped goes with its age.
 

@@ -5,7 +5,7 @@ Built by main/conduit.py and main/control_plane.py. Source: docs/decisions/0002-
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,8 @@ from blubees.ports import Lane
 TAKE_OVER_SECONDS: Final = 12.0  # a conduit that says nothing for so long has lost its runs; promised: within 15 s
 CONNECT_SECONDS: Final = 3.0
 CLOSE_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 1.0  # to be told whether there is a queue
+WATCH_SECONDS: Final = 20.0  # for all plans there are
 CONFIRM_SECONDS: Final = 4.0  # under Forge's 5 s for an answer
 DUPLICATE_WINDOW_SECONDS: Final = 86_400.0
 RUNS_PER_TENANT_AND_LANE: Final = 5_000
@@ -36,6 +38,7 @@ ORDERS_MAX_BYTES: Final = 268_435_456
 RECEIPTS_MAX_BYTES: Final = 268_435_456
 PLANS_MAX_BYTES: Final = 1_073_741_824
 VERSIONS_KEPT: Final = 5
+_NO_STREAM_CODE: Final = 10059
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Broker:
         self.stream: JetStreamContext = client.jetstream(timeout=CONFIRM_SECONDS)
         self._replicas = address.replicas
         self._epoch: tuple[int, int] = (-1, 0)  # which connection it was asked on, and what it is
+        self._watches: dict[tuple[str, str], JetStreamContext.PushSubscription] = {}
 
     @property
     def is_connected(self) -> bool:
@@ -63,7 +67,7 @@ class Broker:
         return bool(self.client.is_connected)
 
     @property
-    def _connection(self) -> int:
+    def connection(self) -> int:
         """Which connection this is, counted from 0: a connection sees one memory of the brokers, the next may see another."""
         return int(self.client.stats["reconnects"])
 
@@ -73,22 +77,48 @@ class Broker:
         Raises:
             UnavailableError: no connection, or no queue yet.
         """
-        connection, epoch = self._epoch
-        if connection == self._connection:
+        if not self.client.is_connected:  # what is said now would be said to whoever is there later
+            raise UnavailableError("There is no connection to the broker now.", retry_after_seconds=2)
+        asked, epoch = self._epoch
+        connection = self.connection
+        if asked == connection:
             return epoch
-        connection = self._connection
         try:
             info = await self.stream.stream_info("RUNS")
         except (nats.errors.Error, OSError) as error:
             raise UnavailableError("The broker does not answer, or has no queue yet.", retry_after_seconds=2) from error
-        if info.created is None or connection != self._connection:
+        if info.created is None or connection != self.connection:
             raise UnavailableError("The connection to the broker was lost.", retry_after_seconds=2)
         epoch = int(info.created.timestamp() * 1e6)
         self._epoch = (connection, epoch)
         return epoch
 
-    async def create_streams(self) -> None:
-        """Make sure that the streams and consumers are there; changes nothing that is. The control plane does it at start."""
+    @property
+    def epoch_of_connection(self) -> int:
+        """The epoch, when it was asked on this connection already; else 0."""
+        asked, epoch = self._epoch
+        return epoch if asked == self.connection else 0
+
+    async def lacks_queue(self) -> bool:
+        """Whether the broker says that it has no queue of runs: all its memory is new. Raises UnavailableError."""
+        try:
+            reply = await self.client.request("$JS.API.STREAM.INFO.RUNS", b"", timeout=LOOK_SECONDS)
+            error = msgspec.json.decode(reply.data, type=Confirmation).error
+        except (nats.errors.Error, OSError, msgspec.DecodeError) as trouble:
+            raise UnavailableError("The broker does not answer.") from trouble
+        return error is not None and error.err_code == _NO_STREAM_CODE
+
+    async def create_streams(self, fill: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Make sure that the streams and consumers are there; changes nothing that is. The control plane does it.
+
+        The queue of runs comes last: where it is, the rest is in place, and no event is taken for one that no flow wants.
+
+        Args:
+            fill: what to do before that: post what conduits must know.
+
+        Raises:
+            UnavailableError: the broker does not answer.
+        """
         runs = StreamConfig(
             name="RUNS",
             subjects=["runs.*.*"],
@@ -113,7 +143,6 @@ class Broker:
         tokens = StreamConfig(name="TOKENS", subjects=["tokens.*"], max_msgs_per_subject=1)
         settings = StreamConfig(name="SETTINGS", subjects=["settings.*"], max_msgs_per_subject=1)
         lanes = [_work_consumer(lane.value, f"runs.{lane.value}.*", 50_000) for lane in Lane]
-        await self._create_stream(runs, *lanes)
         await self._create_stream(receipts, _work_consumer("ledger", "receipts", 1_000))
         orders = StreamConfig(
             name="ORDERS", subjects=["orders.*"], retention=RetentionPolicy.WORK_QUEUE, max_bytes=ORDERS_MAX_BYTES
@@ -139,15 +168,33 @@ class Broker:
             discard=DiscardPolicy.NEW,
         )
         await self._create_stream(gates)
-        for config in (claims, plans, settings, tokens):  # last: conduits wait for these, and find the rest in place
+        for config in (claims, plans, settings, tokens):
             await self._create_stream(config)
+        if fill is not None:
+            await fill()
+        await self._create_stream(runs, *lanes)
 
     async def _create_stream(self, config: StreamConfig, *consumers: ConsumerConfig) -> None:
         config.storage = StorageType.MEMORY
         config.num_replicas = self._replicas
-        await self.stream.add_stream(config)
-        for consumer in consumers:
-            await self.stream.add_consumer(str(config.name), consumer)
+        try:
+            await self.stream.add_stream(config)
+            for consumer in consumers:
+                await self.stream.add_consumer(str(config.name), consumer)
+        except (nats.errors.Error, OSError) as error:
+            raise UnavailableError(f"The broker does not make the stream {config.name}.") from error
+
+    async def replace_watch(self, stream: str, subject: str, subscription: JetStreamContext.PushSubscription) -> None:
+        """Note a watch; one of before on the same subject stops: it followed numbers of a memory that is gone."""
+        before = self._watches.pop((stream, subject), None)
+        self._watches[stream, subject] = subscription
+        if before is None:
+            return
+        inner: Any = before._sub  # noqa: SLF001 - nats-py has no way to end an ordered consumer's tasks
+        for task in (inner._jsi._hbtask, inner._jsi._fctask):  # noqa: SLF001 - see above
+            task.cancel()
+        with contextlib.suppress(nats.errors.Error):
+            await inner.unsubscribe()
 
     async def close(self) -> None:
         """Close the connection, also one that is being sought again."""
@@ -203,7 +250,20 @@ async def publish(broker: Broker, subject: str, data: bytes) -> int:
 
 
 async def watch(broker: Broker, stream: str, subject: str, tell: Callable[[Msg], None]) -> None:
-    """Tell all that is there, return, and go on telling. The consumer is ordered: it heals itself after a lost connection."""
+    """Tell all that is there, return, and go on telling. Takes the place of an earlier watch of the same.
+
+    The consumer is ordered: it heals itself after a lost connection, but not when the brokers have lost their memory.
+
+    Raises:
+        UnavailableError: the stream is not there, or the broker does not answer.
+    """
+    try:
+        await _watch(broker, stream, subject, tell)
+    except (nats.errors.Error, OSError) as error:
+        raise UnavailableError("The broker does not tell.") from error
+
+
+async def _watch(broker: Broker, stream: str, subject: str, tell: Callable[[Msg], None]) -> None:
     info = await broker.stream.stream_info(stream)
     newest = info.state.last_seq
     told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -215,8 +275,10 @@ async def watch(broker: Broker, stream: str, subject: str, tell: Callable[[Msg],
         if not told.done() and int(message.reply.split(".")[5]) >= newest:
             told.set_result(None)
 
-    await broker.stream.subscribe(subject, stream=stream, ordered_consumer=True, cb=receive)
-    await told
+    subscription = await broker.stream.subscribe(subject, stream=stream, ordered_consumer=True, cb=receive)
+    await broker.replace_watch(stream, subject, subscription)
+    async with asyncio.timeout(WATCH_SECONDS):
+        await told
 
 
 def _work_consumer(name: str, subject: str, pending: int) -> ConsumerConfig:

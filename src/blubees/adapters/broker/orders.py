@@ -61,7 +61,7 @@ class NatsOrders:
                 task.cancel()
 
     async def _carry_out(self, message: Msg, perform: Callable[[Order], Awaitable[None]]) -> None:
-        held = NatsTakenRun(message)
+        held = NatsTakenRun(self._broker, message)
         keeping = asyncio.create_task(_keep(held))
         try:
             order = self._decoder.decode(message.data)

@@ -12,7 +12,7 @@ import nats.errors
 import nats.js.errors
 
 from blubees.adapters.broker.link import Broker, publish
-from blubees.adapters.broker.runs import finish_all
+from blubees.adapters.broker.runs import NatsTakenRun, finish_all
 from blubees.model.errors import UnavailableError
 from blubees.model.receipt import Receipt
 from blubees.ports import Stand
@@ -59,9 +59,10 @@ class NatsReceiptBox:
             except (nats.errors.Error, OSError):
                 await asyncio.sleep(1)
                 continue
+            held = [NatsTakenRun(self._broker, message) for message in messages]
             read = [self._read(message.data) for message in messages]
             good = [receipt for part, _ in read for receipt in part]
-            yield good, sum(refused for _, refused in read), partial(finish_all, messages)
+            yield good, sum(refused for _, refused in read), partial(finish_all, held)
             await asyncio.sleep(RECEIPT_PAUSE_SECONDS)
 
     def _read(self, data: bytes) -> tuple[list[Receipt], int]:

@@ -20,18 +20,28 @@ _FULL_CODES: Final = frozenset({_PER_SUBJECT_FULL, 10047, 10122})
 ORDER_RUNS: Final = 32  # at once: small, so that accepting and performing stay fair to each other
 GATHER_SECONDS: Final = 0.005  # between two orders: a few at a time cost less than one by one
 ORDER_SECONDS: Final = 5.0
+LOOK_SECONDS: Final = 1.0  # between two looks whether the connection still stands
 
 
 class NatsTakenRun:
-    """A run held by this process (port TakenRun)."""
+    """A run held by this process (port TakenRun).
 
-    __slots__ = ("_message", "deliveries", "tenant")
+    What is said about it is said to the memory that it came from, or not at all: in another one, its number is another run's.
+    """
 
-    def __init__(self, message: Msg) -> None:
-        self._message = message
+    __slots__ = ("_broker", "_connection", "_epoch", "_message", "deliveries", "tenant")
+
+    def __init__(self, broker: Broker, message: Msg) -> None:
+        self._broker, self._message = broker, message
+        self._connection, self._epoch = broker.connection, broker.epoch_of_connection
         self.tenant = TenantId(message.subject.rpartition(".")[2])
         # $JS.ACK.<stream>.<consumer>.<deliveries>.… : read here, since nats-py's metadata parses all of it
         self.deliveries = int(message.reply.split(".")[4])
+
+    @property
+    def epoch(self) -> int:
+        """Which memory of the brokers it came from."""
+        return self._epoch
 
     @property
     def sealed(self) -> bytes:
@@ -51,8 +61,12 @@ class NatsTakenRun:
         await self._say(b'-NAK {"delay": %d}' % int(after_seconds * 1e9) if after_seconds else b"-NAK")
 
     async def _say(self, word: bytes) -> None:
-        with contextlib.suppress(nats.errors.Error):  # unsaid, it comes again after the take-over time: the safe way
-            await self._message._client.publish(self._message.reply, word)  # noqa: SLF001 - ack() refuses a second word
+        broker = self._broker
+        with contextlib.suppress(nats.errors.Error, UnavailableError):  # unsaid, it comes again after the take-over time
+            if broker.connection != self._connection and await broker.read_epoch() != self._epoch:
+                return
+            if broker.is_connected:  # else it would be kept, and said to whoever is there later
+                await broker.client.publish(self._message.reply, word)
 
 
 class NatsRunQueue:
@@ -116,7 +130,7 @@ class _Pull:
     """
 
     def __init__(self, broker: Broker, lane: Lane, taker: RunTaker) -> None:
-        self._client, self._taker = broker.client, taker
+        self._broker, self._client, self._taker = broker, broker.client, taker
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.RUNS.{lane.value}"
         self._left = 0  # of the order under way
         self._came = 0
@@ -144,10 +158,15 @@ class _Pull:
     async def _order(self, inbox: str, count: int, how: bytes) -> None:
         self._left, self._came = count, 0
         self._ended.clear()
+        await self._broker.read_epoch()  # what comes is known to be of this memory
+        connection, waited = self._broker.connection, 0.0
         await self._client.publish(self._subject, b'{"batch":%d%s}' % (count, how), reply=inbox)
-        with contextlib.suppress(TimeoutError):  # no answer: the order went down with a lost connection
-            async with asyncio.timeout(ORDER_SECONDS + 1):
-                await self._ended.wait()
+        # no answer: the order went down with a lost connection
+        while waited <= ORDER_SECONDS and self._broker.connection == connection and not self._ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._ended.wait()
+            waited += LOOK_SECONDS
 
     async def _receive(self, message: Msg) -> None:
         if not message.reply:  # a status: the order ended
@@ -155,12 +174,12 @@ class _Pull:
             return
         self._came += 1
         self._left -= 1
-        self._taker.take(NatsTakenRun(message))
+        self._taker.take(NatsTakenRun(self._broker, message))
         if self._left <= 0:
             self._ended.set()
 
 
-async def finish_all(messages: list[Msg]) -> None:
+async def finish_all(messages: list[NatsTakenRun]) -> None:
     """Have the broker forget them."""
     for message in messages:
-        await NatsTakenRun(message).finish()
+        await message.finish()
