@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from blubees.adapters.address_guard import judge_address
-from blubees.adapters.web_client import AiohttpWebClient
+from blubees.adapters.http_pool import AddressInfo, Resolve
+from blubees.adapters.web_client import GuardedWebClient
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "data" / "hostile" / "ssrf_cases_half.tsv"
@@ -105,15 +105,12 @@ def test_a_loopback_port_that_is_named_may_be_reached_and_nothing_else() -> None
     assert judge_address("::ffff:127.0.0.1", 8790, frozenset({8790})) == "mapped"
 
 
-class FakeResolver(AbstractResolver):
-    def __init__(self, *addresses: str) -> None:
-        self.addresses = addresses
+def resolve_to(*addresses: str) -> Resolve:
+    async def resolve(_host: str, port: int) -> list[AddressInfo]:
+        families = [socket.AF_INET6 if ":" in each else socket.AF_INET for each in addresses]
+        return [(family, socket.SOCK_STREAM, 6, "", (each, port)) for family, each in zip(families, addresses, strict=True)]
 
-    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> list[ResolveResult]:
-        return [ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0) for each in self.addresses]
-
-    async def close(self) -> None:
-        """Nothing is open."""
+    return resolve
 
 
 def make_certificate(folder: Path, host: str, *, expired: bool = False) -> tuple[str, str]:
@@ -164,20 +161,20 @@ async def start(ssl_context: ssl.SSLContext | None = None) -> tuple[web.AppRunne
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[tuple[AiohttpWebClient, str]]:
+async def world() -> AsyncIterator[tuple[GuardedWebClient, str]]:
     runner, port = await start()
-    client = AiohttpWebClient(frozenset({port}))
+    client = GuardedWebClient(frozenset({port}))
     yield client, f"http://127.0.0.1:{port}"
     await client.close()
     await runner.cleanup()
 
 
-async def get(client: AiohttpWebClient, url: str, **more: Any) -> WebAnswer | WebFailure:
+async def get(client: GuardedWebClient, url: str, **more: Any) -> WebAnswer | WebFailure:
     return await client.call(WebRequest(method=more.pop("method", "GET"), url=url, **more))
 
 
 @pytest.mark.parametrize("kind", ["plain", "gzip", "deflate", "raw"])
-async def test_an_answer_is_read_up_to_its_limit_also_when_it_is_packed(world: tuple[AiohttpWebClient, str], kind: str) -> None:
+async def test_an_answer_is_read_up_to_its_limit_also_when_it_is_packed(world: tuple[GuardedWebClient, str], kind: str) -> None:
     client, url = world
     good = await get(client, f"{url}/{kind}?size=1000", answer_limit_bytes=1_000)
     assert isinstance(good, WebAnswer)
@@ -189,7 +186,7 @@ async def test_an_answer_is_read_up_to_its_limit_also_when_it_is_packed(world: t
 
 
 @pytest.mark.parametrize("kind", ["cut", "brotli"])
-async def test_a_broken_answer_is_told(world: tuple[AiohttpWebClient, str], kind: str) -> None:
+async def test_a_broken_answer_is_told(world: tuple[GuardedWebClient, str], kind: str) -> None:
     assert await get(world[0], f"{world[1]}/{kind}") == WebFailure(problem=WebProblem.BROKEN_ANSWER)
 
 
@@ -205,7 +202,7 @@ async def test_a_broken_answer_is_told(world: tuple[AiohttpWebClient, str], kind
     ],
 )
 async def test_a_redirect_is_guarded_like_the_first_call(
-    world: tuple[AiohttpWebClient, str], to: str, problem: WebProblem
+    world: tuple[GuardedWebClient, str], to: str, problem: WebProblem
 ) -> None:
     found = await get(world[0], f"{world[1]}/redirect?to={to}", redirects=3)
     assert isinstance(found, WebFailure)
@@ -215,7 +212,7 @@ async def test_a_redirect_is_guarded_like_the_first_call(
 async def test_a_credential_stays_with_its_origin() -> None:
     first, first_port = await start()
     second, second_port = await start()
-    client = AiohttpWebClient(frozenset({first_port, second_port}))
+    client = GuardedWebClient(frozenset({first_port, second_port}))
     headers = (("Authorization", "Bearer s"),)
     base = f"http://127.0.0.1:{first_port}/redirect?to="
     same = await get(client, f"{base}/headers", headers=headers, redirects=1)
@@ -244,7 +241,7 @@ async def test_a_credential_stays_with_its_origin() -> None:
         ("http://example.com/", WebProblem.REFUSED_SCHEME),
     ],
 )
-async def test_an_odd_url_is_refused(world: tuple[AiohttpWebClient, str], url: str, problem: WebProblem) -> None:
+async def test_an_odd_url_is_refused(world: tuple[GuardedWebClient, str], url: str, problem: WebProblem) -> None:
     found = await get(world[0], url)
     assert isinstance(found, WebFailure)
     assert found.problem is problem
@@ -253,13 +250,13 @@ async def test_an_odd_url_is_refused(world: tuple[AiohttpWebClient, str], url: s
 @pytest.mark.parametrize(
     "headers", [(("X", "a\r\nY: b"),), (("X\n", "a"),), (("Host", "a"),), (("X", "\u20ac"),), (("", "a"),)]
 )
-async def test_an_odd_header_is_refused(world: tuple[AiohttpWebClient, str], headers: Any) -> None:
+async def test_an_odd_header_is_refused(world: tuple[GuardedWebClient, str], headers: Any) -> None:
     assert await get(world[0], world[1], headers=headers) == WebFailure(problem=WebProblem.REFUSED_HEADER)
 
 
 @pytest.mark.parametrize("addresses", [("127.0.0.1",), ("8.8.8.8", "10.0.0.1"), ("::1",), ("64:ff9b::7f00:1",)])
 async def test_a_name_that_leads_inside_is_refused(addresses: tuple[str, ...]) -> None:
-    client = AiohttpWebClient(resolver=FakeResolver(*addresses))
+    client = GuardedWebClient(resolve=resolve_to(*addresses))
     found = await get(client, "https://rebind.example/")
     await client.close()
     assert isinstance(found, WebFailure)
@@ -279,7 +276,7 @@ async def test_tls_is_verified_whatever_is_asked(tmp_path: Path, case: str) -> N
             context.maximum_version = ssl.TLSVersion.TLSv1_1
     runner, port = await start(context)
     trusted = None if case == "unknown authority" else certificate
-    client = AiohttpWebClient(frozenset({port}), extra_ca_file=trusted)
+    client = GuardedWebClient(frozenset({port}), extra_ca_file=trusted)
     found = await get(client, f"https://127.0.0.1:{port}/plain")
     await client.close()
     await runner.cleanup()
@@ -293,7 +290,7 @@ async def test_tls_is_verified_whatever_is_asked(tmp_path: Path, case: str) -> N
 async def test_a_call_ends_at_its_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        client = AiohttpWebClient(frozenset({port}))
+        client = GuardedWebClient(frozenset({port}))
         found = await get(client, f"http://127.0.0.1:{port}/", timeout_seconds=0.2)
         await client.close()
     assert found == WebFailure(problem=WebProblem.TIMEOUT)
@@ -302,7 +299,7 @@ async def test_a_call_ends_at_its_deadline() -> None:
 async def test_the_collected_spellings_of_forbidden_addresses_are_refused() -> None:
     if not CASES.exists():
         pytest.skip("../shared/data/hostile is not here")
-    client = AiohttpWebClient()
+    client = GuardedWebClient()
     rows = [line.split("\t") for line in CASES.read_text().splitlines()[1:]]
     for kind, form, *_ in rows:
         host = f"[{form}]" if ":" in form and not form.startswith("[") else form

@@ -29,7 +29,7 @@ from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
-from blubees.adapters.web_client import AiohttpWebClient
+from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.doors.forge_events import ForgeEventsDoor
 from blubees.doors.front import create_front
@@ -83,7 +83,7 @@ class Conduit:
         settings = start.settings
         self._broker, self._lock, self._settings, self._events = broker, lock, settings, events
         clock, chance = SystemClock(), SystemChance()
-        self.web = AiohttpWebClient(allowed_loopback_ports=frozenset(settings.allowed_loopback_ports))
+        self.web = GuardedWebClient(allowed_loopback_ports=frozenset(settings.allowed_loopback_ports))
         run_sealer = Sealer(start.run_key, chance)
         lease_sealer = Sealer(start.lease_key, chance)
         self._desk = NatsLeaseDesk(broker, lease_sealer.seal, lease_sealer.unseal)

@@ -1,0 +1,207 @@
+"""One kept HTTP/1.1 connection to a third party: writes a request, reads its answer within limits. Used by web_client.py.
+
+Parsing is httptools' (llhttp, strict). One call at a time: a connection that says anything unasked, that is closed, or whose
+answer left room for doubt about its end, is not used again.
+"""
+
+import asyncio
+from typing import Final
+
+import httptools
+
+from blubees.model.web import WebProblem
+
+HEAD_MAX_BYTES: Final = 65_536
+HEADERS_MAX_COUNT: Final = 200
+_BODILESS: Final = frozenset({204, 304})
+_FIRST_FINAL_STATUS: Final = 200
+_SWITCHING: Final = 101
+
+
+class CallFailedError(Exception):
+    """No answer: what became of the call.
+
+    Attributes:
+        was_unheard: the kept connection ended before a byte of an answer came: the other side may never have seen the call.
+    """
+
+    def __init__(self, problem: WebProblem, *, was_unheard: bool = False) -> None:
+        super().__init__()
+        self.problem = problem
+        self.was_unheard = was_unheard
+
+
+class RawAnswer:
+    """An answer as it came: names lower-cased, a repeated one joined with ", "; the body as it was packed."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
+
+
+class HttpConnection(asyncio.Protocol):
+    """One connection. `idle_since` is the pool's."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiting: asyncio.Future[RawAnswer] | None = None
+        self._is_open = False
+        self.calls = 0
+        self.idle_since = 0.0
+        self._limit = 0
+        self._has_no_body = False
+        self._problem: WebProblem | None = None
+        self._headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+        self._start_over()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another call may be made on it."""
+        return self._is_open and self._waiting is None
+
+    async def exchange(self, request: bytes, *, has_no_body: bool, limit_bytes: int, seconds: float) -> RawAnswer:
+        """Send a whole request, and give its answer.
+
+        Args:
+            has_no_body: the answer to HEAD has none, whatever its length says.
+
+        Raises:
+            CallFailedError: timeout, an answer that is too large or broken, a connection that ended.
+        """
+        assert self._transport is not None  # noqa: S101 - connected before it is handed out
+        self.calls += 1
+        self._limit, self._has_no_body = limit_bytes, has_no_body
+        self._start_over()
+        waiting: asyncio.Future[RawAnswer] = self._loop.create_future()
+        self._waiting = waiting
+        timer = self._loop.call_later(seconds, self._fail, WebProblem.TIMEOUT)
+        self._transport.write(request)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        finally:
+            timer.cancel()
+            self._waiting = None
+
+    def close(self) -> None:
+        """Close at once."""
+        self._is_open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ------------------------------------------------------------ asyncio
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Connected."""
+        self._transport = transport
+        self._is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        """Some of the answer came."""
+        if self._waiting is None or self._waiting.done():
+            self.close()  # nobody asked
+            return
+        self._came += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(self._problem or WebProblem.BROKEN_ANSWER)
+        else:
+            if not self._is_head_read and self._came > HEAD_MAX_BYTES:
+                self._fail(WebProblem.BROKEN_ANSWER)
+
+    def eof_received(self) -> bool:
+        """The other side will say no more: that ends an answer without a length."""
+        has_length = "content-length" in self._headers or "transfer-encoding" in self._headers
+        if self._is_head_read and not has_length and self._waiting is not None and not self._waiting.done():
+            self._is_open = False
+            self._give()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection ended."""
+        _ = exc
+        self._is_open = False
+        if self._waiting is not None and not self._waiting.done():
+            was_unheard = self.calls > 1 and not self._came
+            self._waiting.set_exception(CallFailedError(WebProblem.BROKEN_ANSWER, was_unheard=was_unheard))
+
+    # ------------------------------------------------------------ httptools
+
+    def on_message_begin(self) -> None:
+        """An answer begins; one more than was asked for is none of ours."""
+        if self._waiting is None or self._waiting.done():
+            self._is_open = False
+            raise ValueError("unasked")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header."""
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers = self._headers
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        self._header_bytes += len(name) + len(value)
+        if len(headers) > HEADERS_MAX_COUNT or self._header_bytes > HEAD_MAX_BYTES:
+            self._problem = WebProblem.BROKEN_ANSWER
+            raise ValueError("headers")
+
+    def on_headers_complete(self) -> None:
+        """The head is read. What comes after an answer without a body belongs to no call: the connection is not used again."""
+        self._status = self._parser.get_status_code()
+        if self._status < _FIRST_FINAL_STATUS:
+            return
+        self._is_head_read = True
+        length = self._headers.get("content-length", "")
+        if self._has_no_body or self._status in _BODILESS:
+            is_clean = length in {"", "0"} and "transfer-encoding" not in self._headers
+            self._is_open = self._is_open and is_clean and self._parser.should_keep_alive()
+            self._give()
+        elif length.isdecimal() and int(length[:20]) > self._limit:
+            self._problem = WebProblem.TOO_LARGE
+            raise ValueError("length")
+
+    def on_body(self, piece: bytes) -> None:
+        """Keep a piece of the body."""
+        self._body.append(piece)
+        self._size += len(piece)
+        if self._size > self._limit:
+            self._problem = WebProblem.TOO_LARGE
+            raise ValueError("body")
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, or it was an interim one."""
+        if self._waiting is None or self._waiting.done():
+            return
+        if self._status < _FIRST_FINAL_STATUS:
+            if self._status == _SWITCHING:
+                raise ValueError("switching")
+            self._start_over()
+            return
+        self._is_open = self._is_open and self._parser.should_keep_alive()
+        self._give()
+
+    # ------------------------------------------------------------ within
+
+    def _start_over(self) -> None:
+        self._headers, self._body, self._problem = {}, [], None
+        self._size = self._came = self._header_bytes = self._status = 0
+        self._is_head_read = False
+
+    def _give(self) -> None:
+        if self._waiting is None or self._waiting.done():
+            return
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._waiting.set_result(RawAnswer(self._status, self._headers, body))
+        self._body = []
+        if not self._is_open and self._transport is not None:
+            self._transport.abort()
+
+    def _fail(self, problem: WebProblem) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(CallFailedError(problem))
+        self.close()
