@@ -46,6 +46,7 @@ def _say(status: int, code: str, sentence: str, *more: tuple[bytes, bytes]) -> R
 QUEUED: Final = Reply.of_json(202, b'{"status":"queued"}')
 DUPLICATE: Final = Reply.of_json(202, b'{"status":"duplicate"}')
 UNMATCHED: Final = Reply.of_json(202, b'{"status":"unmatched"}')
+LOOP: Final = Reply.of_json(202, b'{"status":"loop"}')  # no error: a sender that tries again would go on with the loop
 HEARD: Final = Reply.of_json(202, b'{"status":"heard"}')
 MALFORMED: Final = _say(
     400, "malformed", "The body is not what its content type says. Send valid JSON, UTF-8, nested 64 deep at most."
@@ -83,6 +84,8 @@ def reply_to(admission: Admission) -> Reply:
         return DUPLICATE
     if admission.verdict is Verdict.UNMATCHED:
         return UNMATCHED
+    if admission.verdict is Verdict.LOOP:
+        return LOOP
     after = (b"retry-after", str(max(1, admission.retry_after_seconds)).encode())
     if admission.verdict is Verdict.FULL:
         return _say(429, "full", "Too many runs wait already. Send again later.", after)

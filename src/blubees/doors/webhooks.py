@@ -37,6 +37,7 @@ SECRET_MILLISECONDS: Final = 30_000  # a leased signing secret is asked for agai
 SECRETS_HELD: Final = 1_024
 TOKEN_MAX_CHARACTERS: Final = 128
 QUERY_MAX_BYTES: Final = 4_096
+_DEPTH: Final = "blubees-depth"  # engine/depth.py
 _WITHHELD: Final = frozenset(
     {
         "authorization",
@@ -53,6 +54,7 @@ _WITHHELD: Final = frozenset(
         "x-client-ip",
         "x-amzn-trace-id",
         "via",
+        _DEPTH,
     }
 )
 _PATH: Final = re.compile(r"/hooks/([^/]+)/([^/]+)")
@@ -84,8 +86,10 @@ class WebhookDoor:
         desk: LeaseDesk,
         admit: Callable[[RawEvent], Awaitable[Admission]],
         clock: Clock,
+        read_depth: Callable[[TenantId, str], int] = lambda _tenant, _value: 0,
     ) -> None:
         self._find_hook, self._desk, self._admit, self._clock = find_hook, desk, admit, clock
+        self._read_depth = read_depth
         self._secrets: OrderedDict[tuple[TenantId, str], tuple[str, int]] = OrderedDict()
         self.refusals: Counter[str] = Counter()
 
@@ -167,4 +171,5 @@ class WebhookDoor:
             delivery=read_delivery_id(trigger.signature, headers, document, trigger.delivery_id_header),
             received_at_milliseconds=self._clock.now_milliseconds(),
             hook=hook,
+            depth=self._read_depth(hook.tenant, headers[_DEPTH]) if _DEPTH in headers else 0,
         )

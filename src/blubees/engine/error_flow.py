@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from blubees.engine.depth import DEPTH_MAX
 from blubees.engine.inputs import CALLABLE
 from blubees.engine.launch import Launcher
 from blubees.engine.message import RunMessage
@@ -34,7 +35,7 @@ class ErrorFlows:
         if not wanted or receipt.failure is None or message.error_of:
             return True
         published = self._shelf.find_live(message.tenant, FlowId(wanted))
-        if published is None or published.flow.trigger.on not in CALLABLE:
+        if published is None or published.flow.trigger.on not in CALLABLE or message.depth + 1 >= DEPTH_MAX:
             self._events("error_flow_missing", tenant=message.tenant, flow=message.flow)
             return True
         put = await self._launcher.launch(
@@ -47,6 +48,7 @@ class ErrorFlows:
                 accepted_at_milliseconds=self._clock.now_milliseconds(),
                 body=orjson.dumps(describe_failure(receipt, receipt.failure)),
                 error_of=message.run,
+                depth=message.depth + 1,
             ),
             delivery=f"error of {message.run}",
         )

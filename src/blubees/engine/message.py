@@ -46,6 +46,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
         state: how far it is.
         gate: where it stands to other runs of its flow, once that is worked out: a keyed hash (engine/gate.py).
         error_of: the failed run because of which this one was started; empty for none.
+        depth: how many runs of ours led to it, one after the other (engine/depth.py).
     """
 
     run: RunId
@@ -61,6 +62,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     state: RunState = RunState()
     gate: str = ""
     error_of: str = ""
+    depth: int = 0
 
 
 _ENCODER = msgspec.msgpack.Encoder()

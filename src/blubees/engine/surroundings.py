@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from blubees.engine.depth import DepthMarks
 from blubees.ports import SeenDesk
 
 
@@ -11,6 +12,8 @@ class Surroundings:
 
     Attributes:
         seen: remembers keys for `dedupe`.
+        depth: marks what flows send.
     """
 
     seen: SeenDesk | None = None
+    depth: DepthMarks | None = None

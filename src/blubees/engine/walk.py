@@ -109,7 +109,7 @@ class StepTools:
         if call.effect is Effect.KEYED:
             call = _add_key(call, f"{self._walk.run}:{self._frame.prefix}{self._step.id}:{self._calls}")
         await self._walk.prepare_call(self._step, self._frame, call.effect)
-        return await self._frame.line.call(call)
+        return await self._frame.line.call(self._walk.mark(call))
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         """Call the tenant's Jira."""
@@ -179,6 +179,13 @@ class Walk:
         """Give what is needed to go on elsewhere."""
         state = RunState(done=self._done, entered=self._entered, variables=self._variables, receipts=self.book.receipts())
         return msgspec.structs.replace(self._message, state=state)
+
+    def mark(self, call: Call) -> Call:
+        """Tell in a call how many runs have led to it."""
+        if self._around.depth is None:
+            return call
+        headers = self._around.depth.add(call, self._message.tenant, self._message.depth + 1)
+        return msgspec.structs.replace(call, headers=headers)
 
     async def mark_seen(self, path: str, key: str, days: int) -> bool | Failure:
         """Ask whether a key was seen. No effect: a run that asks again is told the same."""

@@ -9,18 +9,22 @@ import contextlib
 from collections import Counter
 from typing import Final
 
+from blubees.engine.depth import DEPTH_MAX
 from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.launch import Launcher
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan, PlanShelf
+from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Answered, Runner
 from blubees.engine.scope import trigger_scope
 from blubees.engine.work import Receipts
+from blubees.flows.loops import LoopWatch
 from blubees.flows.match import FlowIndex
 from blubees.model.errors import UnavailableError
 from blubees.model.event import Admission, RawEvent, Verdict
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import TenantId
+from blubees.model.receipt import RunOutcome, RunReceipt, StopReason
 from blubees.ports import Chance, Clock, Put
 from blubees.steps.contract import Answer
 
@@ -47,6 +51,7 @@ class Intake:
         self._error_flows = error_flows
         self._index, self._shelf, self._launcher, self._runner = index, shelf, launcher, runner
         self._receipts, self._clock, self._chance = receipts, clock, chance
+        self._loops = LoopWatch(clock)
         self._answering: Counter[TenantId] = Counter()
         self._answering_total = 0
 
@@ -57,6 +62,13 @@ class Intake:
         flows = self._index.match(event, scope)
         if not flows:
             return Admission(verdict=Verdict.UNMATCHED)
+        looping = [flow for flow in flows if event.depth >= DEPTH_MAX or not self._loops.allows(event, flow.flow.id)]
+        if looping:
+            for flow in looping:
+                self._receipts.add(self._describe_loop(event, flow))
+            flows = [flow for flow in flows if flow not in looping]
+            if not flows:
+                return Admission(verdict=Verdict.LOOP)
         try:
             if event.trigger in ANSWERABLE:
                 plan = self._shelf.get(event.tenant, flows[0].flow.id, flows[0].version)
@@ -119,7 +131,13 @@ class Intake:
             body=event.body,
             headers=event.headers,
             query=event.query,
+            depth=event.depth,
         )
+
+    def _describe_loop(self, event: RawEvent, flow: PublishedFlow) -> RunReceipt:
+        message = self._write_message(event, flow)
+        book = StepBook(self._clock, message)
+        return describe_run(message, book, RunOutcome.STOPPED, None, deliveries=1, failed_step="", reason=StopReason.LOOP)
 
 
 _JSON: Final = {"content-type": "application/json"}

@@ -39,6 +39,7 @@ from blubees.doors.manual_runs import ManualRunsDoor
 from blubees.doors.replies import NOT_FOUND
 from blubees.doors.slow_clients import GuardedHttpProtocol
 from blubees.doors.webhooks import WebhookDoor
+from blubees.engine.depth import DepthMarks
 from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.gate import Gate
 from blubees.engine.launch import Launcher
@@ -99,7 +100,8 @@ class Conduit:
         self.receipts = Receipts(NatsReceiptBox(broker), events)
         self._refused = 0
         self._told: set[tuple[TenantId, FlowId]] = set()
-        around = Surroundings(seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal))
+        marks = DepthMarks(hashlib.sha256(b"depth" + start.run_key).digest())
+        around = Surroundings(seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal), depth=marks)
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
@@ -132,7 +134,7 @@ class Conduit:
             {
                 "forge": ForgeEventsDoor(verifier, intake.admit, self.receipts.add, self._keep_token, clock),
                 "runs": ManualRunsDoor(ManualDesk(self.index, intake.admit, lease_sealer, clock).start),
-                "hooks": WebhookDoor(self.index.find_hook, self._desk, intake.admit, clock),
+                "hooks": WebhookDoor(self.index.find_hook, self._desk, intake.admit, clock, marks.read),
             },
             self._tell_readiness,
             NOT_FOUND,

@@ -21,6 +21,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
         query: of a webhook; else empty.
         delivery: what identifies this delivery for deduplication, in the sender's terms; empty when the sender has none.
         reference: what allows asking its source for it again.
+        depth: how many runs of ours, one after the other, led to it, as far as that is known.
         hook: the one flow that the event is for: the webhook token's, the schedule's; None for Jira events.
     """
 
@@ -34,6 +35,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
     received_at_milliseconds: int = 0
     reference: Reference = Reference()
     hook: PublishedFlow | None = None
+    depth: int = 0
 
 
 class Verdict(StrEnum):
@@ -45,6 +47,7 @@ class Verdict(StrEnum):
     ANSWERED = "answered"
     FULL = "full"
     UNAVAILABLE = "unavailable"
+    LOOP = "loop"
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):

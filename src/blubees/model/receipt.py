@@ -43,12 +43,13 @@ class StopReason(StrEnum):
     """Why a run was stopped, where its flow's steps did not say so.
 
     `already_running`, `too_many_waiting`, `restarted`: its flow's `runs` (another run was under way, too many waited already, a
-    later one came).
+    later one came). `loop`: too many runs of ours led to it, one after the other, or too many about the same issue came.
     """
 
     ALREADY_RUNNING = "already_running"
     TOO_MANY_WAITING = "too_many_waiting"
     RESTARTED = "restarted"
+    LOOP = "loop"
 
 
 class StepOutcome(StrEnum):
