@@ -142,6 +142,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
         "repeat": {"limit": 2},
         "parallel": {},
         "try": {},
+        "wait": {"seconds": 2},
         "jira.get_issue": {"issue": c},
         "jira.search_issues": {"jql": f'summary ~ "{c}"'},
         "jira.create_issue": {"project": "DEMO", "type": "Bug", "summary": c, "description": c},
@@ -172,8 +173,11 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
         step["branches"] = [
             {"when": f'{{{{webhookData.c.equals("{canaries.made[0].place}")}}}}', "steps": [{"id": "x", "kind": "stop"}]}
         ]
+    steps = [step]
+    if kind == "wait":
+        steps.append({"id": "after", **send})
     name = "k-" + re.sub(r"[._]", "-", kind)
-    return {"id": name, "name": name, "trigger": {"on": "webhook"}, "steps": [step]}
+    return {"id": name, "name": name, "trigger": {"on": "webhook"}, "steps": steps}
 
 
 FAILURES = {

@@ -11,9 +11,10 @@ from typing import Protocol
 import msgspec
 
 from blubees.model.connection import Connection, Lease, LeaseRefusal
-from blubees.model.flow import PublishedFlow
+from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
+from blubees.model.parking import Answered, ArmSlot, LeaveSlot, OpenSlot, Slot, SlotRequest, SlotVerdict, TakeSlot, Wait
 from blubees.model.receipt import Receipt, RunAccepted, RunReceipt, TenantSeen
 from blubees.model.schedule import Timing
 from blubees.model.seen import SeenQuestion
@@ -328,6 +329,26 @@ class LeaseDesk(Protocol):
         ...
 
 
+class ParkingDesk(Protocol):
+    """Where a conduit parks runs. Asked over the broker, answered by the control plane, sealed on the way."""
+
+    async def open(self, request: OpenSlot | TakeSlot) -> Slot | SlotVerdict:
+        """Ask for a run's slot, with its key. UNAVAILABLE when the control plane does not answer within 3 s."""
+        ...
+
+    async def tell(self, request: ArmSlot | LeaveSlot) -> SlotVerdict:
+        """Tell what became of it; as above."""
+        ...
+
+
+class ParkingCounter(Protocol):
+    """The control plane's side of the parking desk."""
+
+    async def serve(self, answer: Callable[[SlotRequest], Awaitable[Slot | SlotVerdict]]) -> None:
+        """Answer every request from now on, until the broker closes."""
+        ...
+
+
 class LeaseCounter(Protocol):
     """The control plane's side of the lease desk."""
 
@@ -608,6 +629,98 @@ class SettingsStore(Protocol):
 
     async def list(self) -> Sequence[TenantSettings]:
         """Of every tenant that changed them: what conduits must know."""
+        ...
+
+
+class ParkedStatus(StrEnum):
+    """Where a parked run is.
+
+    `open`: its values are being left in Jira. `waiting`: parked. `waking`: a wait is over, and a conduit was asked to put it
+    back into the queue. `running`: it is there. `done`: it has ended; the key is destroyed. `cleared`: Jira has nothing of it.
+    """
+
+    OPEN = "open"
+    WAITING = "waiting"
+    WAKING = "waking"
+    RUNNING = "running"
+    DONE = "done"
+    CLEARED = "cleared"
+
+
+class ParkedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A parked run as it is kept. `sealed_key`: its key, sealed under the tenant's; empty once it is destroyed."""
+
+    tenant: TenantId
+    run: RunId
+    ordinal: int
+    status: ParkedStatus
+    flow: FlowId
+    version: int
+    trigger: TriggerKind
+    accepted_at_milliseconds: int
+    issue: str = ""
+    parts: int = 0
+    key_version: int = 0
+    sealed_key: bytes = b""
+    changed_at_milliseconds: int = 0
+
+
+class WaitRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One wait of a parked run, and how it ended, if it did."""
+
+    tenant: TenantId
+    run: RunId
+    wait: Wait
+    answer: Answered | None = None
+
+
+class ParkedStore(Protocol):
+    """Parked runs and what they wait for."""
+
+    async def open(self, row: ParkedRow) -> ParkedRow | None:
+        """Make a slot, or give the one that is there to a later parking; None when this parking is over already."""
+        ...
+
+    async def arm(self, request: ArmSlot, at_milliseconds: int) -> bool:
+        """Have it wait; False when this parking is over already."""
+        ...
+
+    async def load(self, tenant: TenantId, run: RunId) -> ParkedRow | None:
+        """One."""
+        ...
+
+    async def list_waits(self, tenant: TenantId, run: RunId) -> Sequence[WaitRow]:
+        """All of one run."""
+        ...
+
+    async def list_waiting(self, tenant: TenantId, *, limit: int) -> Sequence[tuple[ParkedRow, WaitRow]]:
+        """What waits and is not answered, the next due first."""
+        ...
+
+    async def answer(self, tenant: TenantId, run: RunId, answer: Answered) -> bool:
+        """End a wait; False when there is no such wait, or it has ended already."""
+        ...
+
+    async def move(
+        self, tenant: TenantId, run: RunId, before: ParkedStatus, after: ParkedStatus, at_milliseconds: int, *, since: int = 0
+    ) -> ParkedRow | None:
+        """Change the status when it is `before` (and was, if `since` is given, since then); None when it is not."""
+        ...
+
+    async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[WaitRow]:
+        """Waits that are due and not answered, of runs that wait. Of all tenants: the control plane's own."""
+        ...
+
+    async def list_stale(self, status: ParkedStatus, before_milliseconds: int, *, limit: int) -> Sequence[ParkedRow]:
+        """Runs that have had this status since before then. Of all tenants."""
+        ...
+
+    async def finish(self, tenant: TenantId, runs: Sequence[RunId] | None, at_milliseconds: int) -> Sequence[ParkedRow]:
+        """Of these runs (None: of all), end those that are kept here: their keys are destroyed. Gives them as they were."""
+        ...
+
+    async def forget(self, tenant: TenantId, run: RunId) -> None:
+        """Delete what is kept of one run."""
         ...
 
 

@@ -28,7 +28,7 @@ async def test_an_order_is_carried_out_once_and_again_when_it_failed(brokers: Br
         assert isinstance(order, Wake)
         seen.append(order.run)
         if seen.count(order.run) == 1 and order == wake(2):
-            raise UnavailableError("not now")
+            raise UnavailableError("not now", retry_after_seconds=0.05)
         if len(seen) == 4:
             done.set()
 

@@ -220,7 +220,7 @@ async def test_an_unsafe_call_in_doubt_in_one_turn_is_told_and_the_other_turns_a
     with: {{items: "{{{{webhookData.items}}}}", on_failure: continue}}
     branches:
       - steps:
-          - {http("post", "{{item}}", "method: POST")}"""
+          - {http("post", "{{item}}", "method: POST")[:-1]}, on_doubt: fail}}"""
     world = World(steps)
     end = await world.run("b")
     assert world.asked == ["a", "c"]

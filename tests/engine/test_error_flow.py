@@ -24,6 +24,7 @@ from blubees.ports import Lane
 from blubees.vault.seal import Sealer
 from fakes.engine import TENANT, FakeBox, FakeCheckpoints, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
 from fakes.machine import FakeChance, FakeClock
+from fakes.parking import make_parker
 
 SEALER = Sealer(b"k" * 32, FakeChance())
 SECRET = "canary-1177"
@@ -53,6 +54,7 @@ class World:
             SEALER,
             FakeClock(),
             self.tell,
+            parker=make_parker(self.queue),
             refused=lambda: None,
             error_flows=self.error_flows,
         )

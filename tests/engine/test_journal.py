@@ -97,7 +97,7 @@ async def test_of_two_conduits_that_have_a_run_in_a_new_memory_only_one_goes_on(
         await held.save(RunState())
 
 
-def step(name: str, method: str = "POST", more: str = "", on_doubt: str = "") -> str:
+def step(name: str, method: str = "POST", more: str = "", on_doubt: str = "fail") -> str:
     doubt = f", on_doubt: {on_doubt}" if on_doubt else ""
     return f'  - {{id: {name}, kind: http, with: {{method: {method}, url: "https://a.example.com/{name}"{more}}}{doubt}}}'
 
@@ -254,7 +254,7 @@ async def test_what_stands_after_a_block_is_kept_while_the_run_is_inside() -> No
     kind: choose
     branches:
       - steps:
-          - {id: in, kind: http, with: {method: POST, url: "https://a.example.com/in"}}"""
+          - {id: in, kind: http, on_doubt: fail, with: {method: POST, url: "https://a.example.com/in"}}"""
     last = step("z", more=', json: "{{steps.a.body}}"')
     world = World(make_plan("\n".join([step("a"), block, last])))
     end = await world.run(1, before_answer=True)

@@ -31,6 +31,7 @@ from fakes.engine import (
     make_shelf,
 )
 from fakes.machine import FakeChance, FakeClock
+from fakes.parking import make_parker
 
 SEALER = Sealer(b"k" * 32, FakeChance())
 CALLS = "\n".join(
@@ -71,6 +72,7 @@ class World:
                 SEALER,
                 FakeClock(),
                 self.tell,
+                parker=make_parker(self.queue),
                 refused=lambda: None,
                 gate=Gate(gates, b"g" * 32, FakeClock()),
             )

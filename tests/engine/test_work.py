@@ -30,6 +30,7 @@ from blubees.ports import Lane, Put, Stand
 from blubees.vault.seal import Sealer
 from fakes.engine import TENANT, FakeBox, FakeCheckpoints, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
 from fakes.machine import FakeChance, FakeClock
+from fakes.parking import make_parker
 
 SEALER = Sealer(b"k" * 32, FakeChance())
 OTHER = TenantId("t" + "1" * 24)
@@ -50,7 +51,16 @@ class Bench:
         )
         self.checkpoints = FakeCheckpoints()
         self.worker = Worker(
-            self.queue, self.checkpoints, self.shelf, runner, self.receipts, SEALER, FakeClock(), self.tell, refused=self.refuse
+            self.queue,
+            self.checkpoints,
+            self.shelf,
+            runner,
+            self.receipts,
+            SEALER,
+            FakeClock(),
+            self.tell,
+            parker=make_parker(self.queue),
+            refused=self.refuse,
         )
         self.tasks: list[asyncio.Task[None]] = []
 

@@ -15,6 +15,10 @@ class FakeTools:
         self.calls: list[Call] = []
         self._holds, self._seen = example.holds, example.seen
         self.branch_count = len(example.holds)
+        self.answer = example.answer
+
+    def now_milliseconds(self) -> int:
+        return 1_795_000_000_000
 
     def holds(self, branch: int) -> bool:
         return self._holds[branch]

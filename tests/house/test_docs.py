@@ -16,6 +16,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 def test_every_command_stands_in_the_manual() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
     groups = {"flow": cli.flow_app, "runs": cli.runs_app, "connection": cli.connection_app, "tenants": cli.tenants_app}
+    groups["waiting"] = cli.waiting_app
     names = [f"{group} {name}" for group, app in groups.items() for name in app if not name.startswith("-")]
     names += [name for name in cli.app if not name.startswith("-") and name not in groups]
     assert len(names) >= 19

@@ -27,6 +27,7 @@ class Product:
     port: int
     site_port: int
     process: subprocess.Popen[bytes]
+    environment: dict[str, str]
     site: subprocess.Popen[bytes]
     log: Path
 
@@ -70,13 +71,23 @@ class Product:
             runs: list[Any] = self.operator().get(f"/tenants/{tenant}/runs?{query}")
             return runs if runs and all(run["outcome"] != "accepted" for run in runs) else None
 
-        return list(wait_for(ask))
+        return list(wait_for(ask, 40))
 
     def jira(self, method: str, path: str, body: object = None, number: int = 0) -> Any:
         """Act in the site as a person."""
         cloud_id = call(f"{self.site_url}/_dev/sites")[1][number]["cloudId"]
         url = f"{self.site_url}/ex/jira/{cloud_id}/rest/api/3{path}"
         return call(url, None if body is None else json.dumps(body).encode(), {"X-Devsite-Person": "1"}, method)[1]
+
+    def restart(self) -> None:
+        """Stop all processes of the product, broker included, and start it again on the same folder."""
+        self.process.terminate()
+        self.process.wait(30)
+        self.process = start_product(self.data, self.log, self.environment)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        wait_for(lambda: call(f"{self.url}/readyz")[0] == 200 and (self.data / "operator.json").exists())
 
     def children(self) -> list[int]:
         """Process ids of the supervisor's children."""
@@ -129,6 +140,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def start_product(data: Path, log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", "from blubees.main.cli import main; main()", "serve", "--data", str(data)]
+    with log.open("ab") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+
+
 @contextlib.contextmanager
 def run_product(folder: Path, *, sites: int = 1, conduits: int = 2, more_ports: tuple[int, ...] = ()) -> Iterator[Product]:
     """Run all of it; on the way out everything must stop by itself."""
@@ -146,14 +163,12 @@ def run_product(folder: Path, *, sites: int = 1, conduits: int = 2, more_ports: 
     arguments = ["--port", str(site_port), "--app-url", f"http://127.0.0.1:{port}", "--sites", str(sites)]
     arguments += ["--manifest", str(ROOT / "forge" / "manifest.yml"), "--retry-gap-seconds", "0.3"]
     site = subprocess.Popen([sys.executable, "-m", "devsite", *arguments], stdout=subprocess.DEVNULL)
-    with log.open("wb") as output:
-        command = [sys.executable, "-c", "from blubees.main.cli import main; main()", "serve", "--data", str(data)]
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-    product = Product(data, port, site_port, process, site, log)
+    product = Product(data, port, site_port, start_product(data, log, environment), environment, site, log)
     try:
-        wait_for(lambda: call(f"{product.url}/readyz")[0] == 200 and (data / "operator.json").exists())
+        product.wait_until_ready()
         yield product
     finally:
+        process = product.process
         children = product.children() if process.poll() is None else []
         process.terminate()
         site.terminate()

@@ -35,6 +35,7 @@ from blubees.model.ids import (
 )
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger, explain
+from blubees.operations.parking import ParkingService
 from blubees.operations.schedules import Scheduler
 from blubees.operations.settings import SettingsService
 from blubees.operations.shapes import read_shapes
@@ -58,6 +59,7 @@ class OperatorServices:
     settings: SettingsService
     scheduler: Scheduler
     tickets: TicketDesk
+    parking: ParkingService
     readiness: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -79,6 +81,15 @@ class VersionBody(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     version: int = Field(ge=1)
+
+
+class AnswerBody(BaseModel):
+    """What shall be done with a call in doubt."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    choice: str = Field(max_length=20)
+    step: str = Field("", max_length=63)
 
 
 def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
@@ -130,6 +141,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     api.include_router(schedule_routes(services.scheduler, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(ticket_routes(services.tickets, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(settings_routes(services.settings, _expect_tenant(services)), prefix="/operator/v1")
+    api.include_router(_parking_routes(services), prefix="/operator/v1")
     return api
 
 
@@ -273,5 +285,23 @@ def _run_routes(services: OperatorServices) -> APIRouter:
             raise MissingError("There is no such run. `runs list` shows the newest.")
         shapes = await read_shapes(services.flows, receipt)
         return _tell({"run": receipt, "explanations": explain(receipt), "shapes": shapes})
+
+    return router
+
+
+def _parking_routes(services: OperatorServices) -> APIRouter:
+    router = APIRouter()
+    tenant_of = _expect_tenant(services)
+
+    @router.get("/tenants/{tenant}/waiting")
+    async def list_waiting(
+        tenant: Annotated[TenantId, Depends(tenant_of)], limit: Annotated[int, Query(ge=1, le=1000)] = 200
+    ) -> Response:
+        return _tell(await services.parking.list_waiting(tenant, limit=limit))
+
+    @router.post("/tenants/{tenant}/runs/{run}/answer")
+    async def answer(tenant: Annotated[TenantId, Depends(tenant_of)], run: RunPath, body: AnswerBody) -> Response:
+        await services.parking.answer_doubt(tenant, RunId(run), body.choice, body.step)
+        return _tell({"answered": body.choice})
 
     return router

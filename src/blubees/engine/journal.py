@@ -9,6 +9,7 @@ from typing import Final
 
 from blubees.engine.message import RunMessage, RunState, open_state, seal_state
 from blubees.model.errors import UnavailableError
+from blubees.model.ids import RunId
 from blubees.ports import CheckpointStore, Clock
 from blubees.vault.seal import Sealer
 
@@ -30,6 +31,8 @@ class Journal:
 
     def __init__(self, store: CheckpointStore, sealer: Sealer, clock: Clock, message: RunMessage, *, epoch: int = 0) -> None:
         self._store, self._sealer, self._clock, self._message = store, sealer, clock, message
+        # a run that was parked begins anew: the checkpoints from before say nothing of what it was woken with
+        self._name = RunId(f"{message.run}-{message.state.parked}") if message.state.parked else message.run
         self._number, self._epoch = 0, epoch
 
     @property
@@ -39,7 +42,7 @@ class Journal:
 
     async def load(self) -> RunState | None:
         """Give the newest checkpoint. Raises UnavailableError, TamperedError."""
-        found = await self._store.load(self._message.tenant, self._message.run)
+        found = await self._store.load(self._message.tenant, self._name)
         if found is None:
             return None
         state = open_state(self._message, found[1], self._sealer)
@@ -63,9 +66,9 @@ class Journal:
                 if epoch != (self._epoch or epoch):
                     self._start_anew(epoch)
                 self._epoch = epoch
-                number = await self._store.save(self._message.tenant, self._message.run, sealed, after=self._number)
+                number = await self._store.save(self._message.tenant, self._name, sealed, after=self._number)
                 if number is None and is_ambiguous:  # an unconfirmed try may have been ours after all
-                    found = await self._store.load(self._message.tenant, self._message.run)
+                    found = await self._store.load(self._message.tenant, self._name)
                     number = found[0] if found is not None and found[1] == sealed else None
             except UnavailableError:
                 if self._clock.monotonic_seconds() > deadline:
@@ -86,4 +89,4 @@ class Journal:
     async def drop(self) -> None:
         """Forget the checkpoints: the run has ended, and its receipt is safe."""
         if self.has_saved:
-            await self._store.drop(self._message.tenant, self._message.run)
+            await self._store.drop(self._message.tenant, self._name)

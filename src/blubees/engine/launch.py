@@ -25,7 +25,7 @@ PROMPT_PER_SECOND: Final = 20.0  # runs a second and conduit
 TENANTS_REMEMBERED: Final = 10_000  # a forgotten tenant starts with a full allowance
 
 
-_NO_REFERENCE: Final = Reference()
+NO_REFERENCE: Final = Reference()
 
 
 class LaneChooser:
@@ -68,7 +68,7 @@ class Launcher:
         self._delivery_key = delivery_key
         self._lanes = LaneChooser(clock)
 
-    async def launch(self, message: RunMessage, *, delivery: str, reference: Reference = _NO_REFERENCE) -> Put:
+    async def launch(self, message: RunMessage, *, delivery: str, reference: Reference = NO_REFERENCE) -> Put:
         """Launch a run.
 
         Args:
@@ -87,7 +87,7 @@ class Launcher:
         if await self._queue.epoch() != epoch:  # which of the two memories has it, nobody knows: nothing is promised
             raise UnavailableError("The brokers have lost their memory while the run was put into it.", retry_after_seconds=2)
         if put is Put.QUEUED:
-            self._accepted(_describe_accepted(message, epoch, msgspec.structs.replace(reference, delivery=marker)))
+            self._accepted(describe_accepted(message, epoch, msgspec.structs.replace(reference, delivery=marker)))
         return put
 
     async def claim(self, tenant: TenantId, flow: FlowId, delivery: str) -> bool:
@@ -101,7 +101,8 @@ class Launcher:
         return hmac.new(self._delivery_key, text, hashlib.sha256).hexdigest()[:32]
 
 
-def _describe_accepted(message: RunMessage, epoch: int, reference: Reference) -> RunAccepted:
+def describe_accepted(message: RunMessage, epoch: int, reference: Reference) -> RunAccepted:
+    """Write what tells the ledger of a run that the broker has."""
     return RunAccepted(
         tenant=message.tenant,
         flow=message.flow,

@@ -4,6 +4,7 @@ The key lives in the memory of conduits only. What stands in clear beside the se
 to open it. Source: docs/decisions/0002-processes-and-broker.md.
 """
 
+import zlib
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from blubees.model.errors import TamperedError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.parking import Answered, Wait
 from blubees.model.receipt import RunReceipt, StepReceipt
 from blubees.vault.seal import Sealer
 
@@ -26,6 +28,9 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         variables: what `set` steps gave, by path, as far as a later step reads it.
         receipts: of the steps that are done.
         attempting: paths of the steps whose unsafe call was begun and is under way.
+        waits: what the run waits for, by path; `notes` what whoever answers must see; `answers` how waits ended.
+        parked: how often the run was parked.
+        started_at_milliseconds: when it was first begun.
         receipt: the run's, once it has ended.
     """
 
@@ -34,6 +39,11 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     variables: dict[str, Any] = {}
     receipts: tuple[StepReceipt, ...] = ()
     attempting: tuple[str, ...] = ()
+    waits: dict[str, Wait] = {}
+    notes: dict[str, Any] = {}
+    answers: dict[str, Answered] = {}
+    parked: int = 0
+    started_at_milliseconds: int = 0
     receipt: RunReceipt | None = None
 
 
@@ -43,6 +53,9 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     Attributes:
         body: the event as JSON bytes, or empty.
         relaunches: how often it was launched again.
+        scope: of a run that was parked, in place of the body: what smart values still read of the event.
+        body_bytes: the size of the body that it came with, once that is gone.
+        issue: the id of the issue that it is about, once the body is gone; empty for none.
         state: how far it is.
         gate: where it stands to other runs of its flow, once that is worked out: a keyed hash (engine/gate.py).
         error_of: the failed run because of which this one was started; empty for none.
@@ -59,6 +72,9 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
     relaunches: int = 0
+    scope: dict[str, Any] | None = None
+    body_bytes: int = 0
+    issue: str = ""
     state: RunState = RunState()
     gate: str = ""
     error_of: str = ""
@@ -100,3 +116,27 @@ def seal_state(message: RunMessage, state: RunState, sealer: Sealer) -> bytes:
 def open_state(message: RunMessage, sealed: bytes, sealer: Sealer) -> RunState:
     """Open a run's checkpoint. Raises TamperedError: it is not this run's."""
     return _STATE_DECODER.decode(sealer.unseal(sealed, ("checkpoint", message.tenant, message.flow, message.run)))
+
+
+def seal_carried(message: RunMessage, packed: bytes, sealer: Sealer) -> bytes:
+    """Seal a parked run under its own key. The parking's number is bound to it, so that no older one can take its place."""
+    return sealer.seal(packed, _bind_carried(message.tenant, message.flow, message.run, message.state.parked))
+
+
+def open_carried(tenant: TenantId, flow: FlowId, run: RunId, ordinal: int, sealed: bytes, sealer: Sealer) -> RunMessage:
+    """Open what seal_carried() made. Raises TamperedError: it is not this parking of this run."""
+    return _DECODER.decode(unpack_carried(sealer.unseal(sealed, _bind_carried(tenant, flow, run, ordinal))))
+
+
+def pack_carried(message: RunMessage) -> bytes:
+    """Write a parked run as small as is cheap."""
+    return zlib.compress(_ENCODER.encode(message), 1)
+
+
+def unpack_carried(packed: bytes) -> bytes:
+    """Undo it. It was sealed by us, so its size is known to be ours."""
+    return zlib.decompress(packed)
+
+
+def _bind_carried(tenant: TenantId, flow: FlowId, run: RunId, ordinal: int) -> tuple[str, ...]:
+    return ("parked", tenant, flow, run, str(ordinal))

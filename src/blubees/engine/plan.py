@@ -40,14 +40,17 @@ class CompiledStep:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What smart values read: results of steps and first names; `all_steps` when one reads `steps` as a whole."""
+    """What smart values read: results of steps, first names and whole paths; `all_steps` when `steps` is read as a whole."""
 
     steps: frozenset[str] = frozenset()
     roots: frozenset[str] = frozenset()
+    paths: frozenset[tuple[str, ...]] = frozenset()
     all_steps: bool = False
 
     def __or__(self, other: "Reads") -> "Reads":
-        return Reads(self.steps | other.steps, self.roots | other.roots, self.all_steps or other.all_steps)
+        return Reads(
+            self.steps | other.steps, self.roots | other.roots, self.paths | other.paths, self.all_steps or other.all_steps
+        )
 
     def keeps(self, step: str) -> bool:
         """Whether a step's result is read. Names ignore case, as looking up does."""
@@ -177,5 +180,6 @@ def _sort_reads(paths: frozenset[tuple[str, ...]]) -> Reads:
     return Reads(
         steps=frozenset(path[1].casefold() for path in steps if len(path) > 1),
         roots=frozenset(path[0].casefold() for path in paths),
+        paths=paths - frozenset(steps),
         all_steps=any(len(path) == 1 for path in steps),
     )

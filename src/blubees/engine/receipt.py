@@ -27,12 +27,13 @@ class Counters(Protocol):
 class StepBook:
     """Collects the step receipts of one run and its times: one a step, in the order in which they began."""
 
-    __slots__ = ("_clock", "_started", "_steps", "started_at_milliseconds")
+    __slots__ = ("_clock", "_earlier_milliseconds", "_started", "_steps", "started_at_milliseconds")
 
     def __init__(self, clock: Clock, message: RunMessage) -> None:
         self._clock = clock
         self._started = clock.monotonic_seconds()
-        self.started_at_milliseconds = clock.now_milliseconds()
+        self.started_at_milliseconds = message.state.started_at_milliseconds or clock.now_milliseconds()
+        self._earlier_milliseconds = max(0, clock.now_milliseconds() - self.started_at_milliseconds)
         self._steps: dict[str, StepReceipt | None] = {each.step: each for each in message.state.receipts}
 
     def reserve(self, step: CompiledStep) -> None:
@@ -105,8 +106,8 @@ class StepBook:
         return tuple(each for each in self._steps.values() if each is not None)
 
     def duration_microseconds(self) -> int:
-        """Since the book was opened."""
-        return self._count_since(self._started)
+        """Since the run was first begun; waits included."""
+        return self._count_since(self._started) + 1_000 * self._earlier_milliseconds
 
     def _count_since(self, started: float) -> int:
         return max(0, int((self._clock.monotonic_seconds() - started) * 1e6))
@@ -133,7 +134,7 @@ def describe_run(
         accepted_at_milliseconds=message.accepted_at_milliseconds,
         started_at_milliseconds=book.started_at_milliseconds,
         duration_microseconds=book.duration_microseconds(),
-        payload_bytes=len(message.body),
+        payload_bytes=len(message.body) or message.body_bytes,
         deliveries=deliveries,
         relaunches=message.relaunches,
         steps=book.receipts(),

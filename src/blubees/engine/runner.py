@@ -16,9 +16,10 @@ from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan
 from blubees.engine.receipt import describe_run
 from blubees.engine.surroundings import Surroundings
-from blubees.engine.walk import EndOfRunError, Guard, Line, Walk
+from blubees.engine.walk import EndOfRunError, Guard, Line, ParkError, Walk
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import TenantId
+from blubees.model.parking import Wait
 from blubees.model.receipt import RunOutcome, RunReceipt
 from blubees.ports import Clock
 from blubees.steps.contract import Answer, Stop
@@ -40,6 +41,15 @@ class Answered:
 
     answer: Answer
     message: RunMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The run waits: `message` holds all that it needs to go on, and no more. `fail` gives its receipt when it can't wait."""
+
+    message: RunMessage
+    waits: tuple[Wait, ...]
+    fail: Callable[[Failure], RunReceipt]
 
 
 class Runner:
@@ -64,7 +74,7 @@ class Runner:
         answering: bool = False,
         document: object = None,
         guard: Guard | None = None,
-    ) -> Ended | Answered:
+    ) -> Ended | Answered | Parked:
         """Perform a run from where `message` stands.
 
         Args:
@@ -96,6 +106,15 @@ class Runner:
             await walk.perform_all(document)
         except EndOfRunError as unwound:
             end, failed_step = unwound.end, unwound.step
+        except ParkError:
+            carried, waits = await walk.carry()
+            return Parked(
+                carried,
+                waits,
+                lambda failure: describe_run(
+                    message, walk.book, RunOutcome.FAILED, failure, deliveries=deliveries, failed_step=waits[0].step
+                ),
+            )
         except asyncio.CancelledError:
             if not deadline.has_struck():
                 raise

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from blubees.engine.carry import find_issue, prune_event
 from blubees.engine.journal import Journal, RunLostError
 from blubees.engine.message import RunMessage, RunState
 from blubees.engine.plan import CompiledBranch, CompiledStep, Plan, Reads
@@ -27,13 +28,28 @@ from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import OnDoubt, OnError, Retry
 from blubees.model.ids import StepId, TenantId
+from blubees.model.parking import Answered, Wait, WaitKind
 from blubees.model.receipt import Attempt, RunReceipt, StepOutcome, StopReason
 from blubees.ports import Clock
-from blubees.steps.contract import Answer, BranchRule, Done, Enter, EnterAll, ForEach, Outcome, Repeat, Stop, Try
+from blubees.steps.contract import (
+    Answer,
+    BranchRule,
+    Done,
+    Enter,
+    EnterAll,
+    EnterNamed,
+    ForEach,
+    Outcome,
+    Park,
+    Repeat,
+    Stop,
+    Try,
+)
 
 TRY, CATCH, FINALLY = range(3)
 DELAY_MAX_SECONDS: Final = 300.0
 SAVE_BEFORE_SECONDS: Final = 1.0
+DOUBT_MILLISECONDS: Final = 30 * 86_400_000  # a person has that long to say what shall be done; then the run fails
 
 
 Guard = Callable[[], Awaitable[StopReason | None]]
@@ -69,6 +85,10 @@ class EndOfRunError(Exception):
         super().__init__()
         self.end = end
         self.step = step
+
+
+class ParkError(Exception):
+    """Unwinds the walk: this part of the run waits for something, and the rest of it has ended or waits as well."""
 
 
 @dataclass(slots=True)
@@ -120,6 +140,15 @@ class StepTools:
         """Whether this step has seen the key before, in another run or turn."""
         return await self._walk.mark_seen(self._frame.prefix + self._step.id, key, days)
 
+    def now_milliseconds(self) -> int:
+        """The time."""
+        return self._walk.now_milliseconds()
+
+    @property
+    def answer(self) -> Answered | None:
+        """How the wait ended that the step had asked for."""
+        return self._walk.answers.get(self._frame.prefix + self._step.id)
+
     def holds(self, branch: int) -> bool:
         """Whether the condition of the branch holds now."""
         when = self._step.branches[branch].when
@@ -152,10 +181,14 @@ class Walk:
         self._variables = dict(state.variables)
         self._doubtful = set(state.attempting)
         self._attempting: set[str] = set()
+        self._waits = dict(state.waits)
+        self._notes = dict(state.notes)
+        self.answers = dict(state.answers)
         self._positions: dict[str, StepId] = {}
         self._is_ahead = False  # an effect happened that no checkpoint knows of
         self._is_lost = False  # another conduit has the run
         self._saving = asyncio.Lock()
+        self._event: dict[str, object] = {}
         self.book = StepBook(clock, message)
         self.answer: Answer | None = None
         self.failed: dict[StepId, tuple[object, CallAnswer | None]] = {}  # what failed steps were given, and who refused
@@ -163,7 +196,11 @@ class Walk:
     async def perform_all(self, document: object) -> None:
         """Perform the run's steps. `document`: the event's body."""
         message, flow = self._message, self._plan.published.flow
-        scope = trigger_scope(message.trigger, document, message.headers, message.query)
+        if message.scope is None:
+            self._event = trigger_scope(message.trigger, document, message.headers, message.query)
+        else:
+            self._event = dict(message.scope)
+        scope = dict(self._event)
         scope["now"] = self._clock.now()
         scope["flow"] = {"id": flow.id, "name": flow.name, "version": message.version, "run": message.run}
         await self._perform_steps(self._plan.steps, self._open_frame(scope, {}, "", ""), last=True)
@@ -174,6 +211,10 @@ class Walk:
             path: result for path, result in self._done.items() if result is not None or path not in self._message.state.done
         }
         return {_name(path): result for path, result in known.items() if "[" not in _name(path)}
+
+    def now_milliseconds(self) -> int:
+        """The time, UTC since 1970."""
+        return self._clock.now_milliseconds()
 
     def hand_over(self) -> RunMessage:
         """Give what is needed to go on elsewhere."""
@@ -190,6 +231,26 @@ class Walk:
     async def mark_seen(self, path: str, key: str, days: int) -> bool | Failure:
         """Ask whether a key was seen. No effect: a run that asks again is told the same."""
         return await mark_seen(self._around.seen, self._message.tenant, self._message.flow, self.run, path, key, days)
+
+    async def carry(self) -> tuple[RunMessage, tuple[Wait, ...]]:
+        """Give what a run that waits must still hold, no more, and what it waits for.
+
+        What it did before is made safe first; and a conduit that had the run earlier and wakes up can save nothing after that.
+        """
+        if self._journal is not None and (self._is_ahead or self._journal.has_saved):
+            await self._save()
+        state = msgspec.structs.replace(self._write_state(), parked=self._message.state.parked + 1)
+        carried = msgspec.structs.replace(
+            self._message,
+            body=b"",
+            headers={},
+            query={},
+            scope=prune_event(self._event, self._reads().paths),
+            body_bytes=len(self._message.body) or self._message.body_bytes,
+            issue=self._message.issue or find_issue(self._event),
+            state=state,
+        )
+        return carried, tuple(wait for path, wait in self._waits.items() if path not in self.answers)
 
     async def prepare_call(self, step: CompiledStep, frame: Frame, effect: Effect) -> None:
         """Before a call: make safe what happened before, and for an unsafe call, that it is begun."""
@@ -221,16 +282,26 @@ class Walk:
 
     def _write_state(self) -> RunState:
         """What a run that stands where this one stands must still hold: no more."""
-        reads = Reads()
-        for step in self._positions.values():
-            reads |= self._plan.reads_from[step]
+        reads = self._reads()
         return RunState(
             done={path: result if _is_needed(path, reads) else None for path, result in self._done.items()},
             entered=dict(self._entered),
             variables={path: value for path, value in self._variables.items() if _name(path).casefold() in reads.roots},
             receipts=self.book.receipts(),
-            attempting=tuple(sorted(self._attempting)),
+            attempting=tuple(sorted(self._attempting | self._doubtful)),
+            waits=dict(self._waits),
+            notes=dict(self._notes),
+            answers=dict(self.answers),
+            parked=self._message.state.parked,
+            started_at_milliseconds=self.book.started_at_milliseconds,
         )
+
+    def _reads(self) -> Reads:
+        """What is read from where the run stands on."""
+        reads = Reads()
+        for step in self._positions.values():
+            reads |= self._plan.reads_from[step]
+        return reads
 
     # ------------------------------------------------------------ frames
 
@@ -268,22 +339,16 @@ class Walk:
         self._positions[frame.prefix] = step.id
         frame.line.start_step()
         started = self._clock.monotonic_seconds()
-        if path in self._entered and step.kind.branches is BranchRule.CONDITIONAL:
-            outcome: Outcome = Enter(self._entered[path])
+        if path in self._entered and step.kind.branches in {BranchRule.CONDITIONAL, BranchRule.NAMED}:
+            outcome: Outcome = Enter(self._entered[path], self._done.get(f"{path}[result]"))
         elif path in self._entered and step.written.on_error is OnError.BRANCH:
             outcome = _read_failure(self._done[f"{path}[error]"])[0]  # a resumed run is in the step's branch
         else:
-            self.book.reserve(step)
-            outcome = await self._try_as_told(step, frame, path, started)
-            self._note(step, frame, path, started, outcome)
+            outcome = await self._perform_itself(step, frame, path, started)
         if isinstance(outcome, Done):
             self._finish(step, frame, outcome.result, outcome.variables)
         elif isinstance(outcome, Enter):
-            if outcome.branch is not None:
-                self._entered[path] = outcome.branch
-                await self._perform_steps(step.branches[outcome.branch].steps, frame, last=last)
-            self._entered.pop(path, None)
-            self._finish(step, frame, None, {})
+            await self._enter(step, frame, path, outcome, last=last)
         elif isinstance(outcome, ForEach | Repeat | EnterAll | Try):
             result = await self._go_into(step, frame, path, outcome)
             self.book.extend(step, started)
@@ -297,11 +362,18 @@ class Walk:
             self.answer = self.answer or outcome
             if self._answering and not last:
                 raise EndOfRunError(outcome, step.id)
-        else:
+        elif isinstance(outcome, Stop | Failure):
             raise EndOfRunError(outcome, step.id)
 
-    def _note(self, step: CompiledStep, frame: Frame, path: str, started: float, outcome: Outcome) -> None:
-        """Note how a step ended, and let go of what was kept for that."""
+    async def _perform_itself(self, step: CompiledStep, frame: Frame, path: str, started: float) -> Outcome:
+        """Perform the step without what stands in it, and note it."""
+        self.book.reserve(step)
+        outcome = await self._try_as_told(step, frame, path, started)
+        if isinstance(outcome, Park):
+            self._wait(step, path, outcome)
+        self._forget_wait(path)
+        if isinstance(outcome, EnterNamed):
+            outcome = _find_branch(step, outcome)
         self._attempting.discard(path)
         self._is_ahead = self._is_ahead or frame.has_acted
         frame.has_acted = False
@@ -310,6 +382,40 @@ class Walk:
         if isinstance(outcome, Failure):
             self.failed.setdefault(step.id, (frame.settings, frame.line.refused))
         frame.history, frame.settings = (), None
+        return outcome
+
+    async def _enter(self, step: CompiledStep, frame: Frame, path: str, enter: Enter, *, last: bool) -> None:
+        """Go into one branch; the step's result can be read from within it already."""
+        if enter.branch is not None:
+            self._entered[path] = enter.branch
+            if enter.result is not None:
+                self._done[f"{path}[result]"] = frame.results[step.id] = enter.result
+            await self._perform_steps(step.branches[enter.branch].steps, frame, last=last)
+        self._entered.pop(path, None)
+        self._done.pop(f"{path}[result]", None)
+        self._finish(step, frame, enter.result, {})
+
+    def _forget_wait(self, path: str) -> None:
+        for kept in (self._waits, self._notes, self.answers):
+            kept.pop(path, None)
+
+    def _wait(self, step: CompiledStep, path: str, park: Park) -> None:
+        """Note what is waited for: the first time a run comes here says until when."""
+        if self._journal is None:  # its caller still waits for an answer, and gets one: it was taken
+            raise EndOfRunError(Answer(202, {"content-type": "application/json"}, b'{"status":"queued"}'), step.id)
+        if path not in self._waits:
+            self._waits[path] = Wait(
+                path=path,
+                step=step.id,
+                kind=park.kind,
+                due_milliseconds=park.due_milliseconds,
+                trigger=park.trigger,
+                issue=park.issue,
+                rule=park.rule,
+            )
+            if park.note is not None:
+                self._notes[path] = park.note
+        raise ParkError
 
     def _finish(self, step: CompiledStep, frame: Frame, result: object, variables: Mapping[str, object]) -> None:
         self._done[frame.prefix + step.id] = frame.results[step.id] = result
@@ -345,10 +451,13 @@ class Walk:
 
     async def _attempt(self, step: CompiledStep, frame: Frame, path: str) -> Outcome:
         if path in self._doubtful:
+            choice = self._choose_in_doubt(step, path)
+            if choice is None:
+                return Park(WaitKind.DOUBT, self._clock.now_milliseconds() + DOUBT_MILLISECONDS)
             self._doubtful.discard(path)
-            if step.written.on_doubt is OnDoubt.FAIL:
+            if choice is OnDoubt.FAIL:
                 return Failure(code=FailureCode.IN_DOUBT)
-            if step.written.on_doubt is OnDoubt.SKIP:
+            if choice is OnDoubt.SKIP:
                 return Done(None)
         limit: asyncio.Timeout | None = None
         try:
@@ -371,6 +480,17 @@ class Walk:
         except Exception as error:  # noqa: BLE001 - the walk is where surprises become typed failures (style, rule 20)
             return Failure(code=FailureCode.INTERNAL, frame=_hash_frame(error, self._frame_root))
 
+    def _choose_in_doubt(self, step: CompiledStep, path: str) -> OnDoubt | None:
+        """What shall be done with a call that may have been made: as the step says, or as a person says; None: not said yet."""
+        answer = self.answers.get(path)
+        if step.written.on_doubt is not OnDoubt.ASK:
+            return step.written.on_doubt
+        if self._journal is None:
+            return OnDoubt.FAIL
+        if answer is None:
+            return None
+        return OnDoubt(answer.choice) if answer.choice in {OnDoubt.RETRY, OnDoubt.SKIP} else OnDoubt.FAIL
+
     # ------------------------------------------------------------ blocks
 
     async def _go_into(self, step: CompiledStep, frame: Frame, path: str, outcome: ForEach | Repeat | EnterAll | Try) -> object:
@@ -387,6 +507,7 @@ class Walk:
         steps = step.branches[0].steps
         waiting = iter(range(len(each.items)))
         troubles: list[EndOfRunError] = []
+        parked: list[ParkError] = []
 
         async def take_turns() -> None:
             for number in waiting:
@@ -400,6 +521,9 @@ class Walk:
                 try:
                     await self._perform_steps(steps, inner, last=False)
                     ended = [inner.results.get(steps[-1].id), False]
+                except ParkError as park:  # it keeps its place: with one turn at a time, none after it begins
+                    parked.append(park)
+                    return
                 except EndOfRunError as trouble:
                     if not isinstance(trouble.end, Failure) or not each.goes_on:
                         troubles.append(trouble)
@@ -409,8 +533,8 @@ class Walk:
                 self._done[turn] = ended
 
         await _perform_together([take_turns() for _ in range(max(1, min(each.at_once, len(each.items))))])
-        if troubles:
-            raise troubles[0]
+        if troubles or parked:
+            raise (troubles or parked)[0]
         turns = [self._done[f"{path}[{number}]"] for number in range(len(each.items))]
         self._close(f"{path}[")
         return {"results": [result for result, _ in turns], "count": len(turns), "failed": sum(failed for _, failed in turns)}
@@ -452,16 +576,19 @@ class Walk:
             for number in range(len(step.branches))
         ]
         troubles: list[EndOfRunError] = []
+        parked: list[ParkError] = []
 
         async def go(branch: CompiledBranch, inner: Frame) -> None:
             try:
                 await self._perform_steps(branch.steps, inner, last=False)
             except EndOfRunError as trouble:  # the others still end: a call that is under way is not cut off
                 troubles.append(trouble)
+            except ParkError as park:
+                parked.append(park)
 
         await _perform_together([go(branch, inner) for branch, inner in zip(step.branches, frames, strict=True)])
-        if troubles:
-            raise troubles[0]
+        if troubles or parked:
+            raise (troubles or parked)[0]
         for inner in frames:
             for name in list(self._list_own(self._done, inner.prefix)):
                 self._done[frame.prefix + name] = frame.results[name] = self._done[inner.prefix + name]
@@ -490,6 +617,8 @@ class Walk:
             try:
                 await self._perform_steps(branches["try"], frame, last=False)
             except EndOfRunError as trouble:
+                if isinstance(trouble.end, Answer):
+                    raise  # not an end: the rest of this block is performed after the answer
                 if not isinstance(trouble.end, Failure):
                     pending = trouble
                 else:
@@ -501,6 +630,8 @@ class Walk:
             try:
                 await self._perform_steps(branches["catch"], frame, last=False)
             except EndOfRunError as trouble:
+                if isinstance(trouble.end, Answer):
+                    raise
                 pending = trouble
                 if isinstance(trouble.end, Failure):
                     self._done[f"{path}[pending]"] = _write_failure(trouble.end, trouble.step)
@@ -544,6 +675,11 @@ def _choose_delay(retry: Retry, outcome: Outcome, name: str, attempts: int) -> f
     delay = float(retry.seconds * 2 ** (attempts - 1) * (0.67 + 0.66 * chance))
     asked = outcome.retry_after_seconds if isinstance(outcome, Failure) else 0.0
     return min(max(delay, asked), DELAY_MAX_SECONDS)
+
+
+def _find_branch(step: CompiledStep, outcome: EnterNamed) -> Enter:
+    numbers = [number for number, branch in enumerate(step.branches) if branch.name == outcome.name]
+    return Enter(numbers[0] if numbers else None, outcome.result)
 
 
 def _name(path: str) -> str:

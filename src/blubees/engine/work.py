@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import Final
 
 from blubees.engine.error_flow import ErrorFlows
-from blubees.engine.gate import Gate
+from blubees.engine.gate import Gate, Visit
 from blubees.engine.journal import Journal, RunLostError
+from blubees.engine.launch import NO_REFERENCE, describe_accepted
 from blubees.engine.message import RunMessage, open_run
+from blubees.engine.park import Parker
 from blubees.engine.plan import Plan, PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
-from blubees.engine.runner import Ended, Runner
+from blubees.engine.runner import Answered, Ended, Parked, Runner
 from blubees.engine.unkept import Unkept
 from blubees.expressions.errors import EvaluationError
 from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
@@ -144,13 +146,14 @@ class Worker:
         clock: Clock,
         events: Events,
         *,
+        parker: Parker,
         refused: Callable[[], None],
         gate: Gate | None = None,
         error_flows: ErrorFlows | None = None,
     ) -> None:
         self._gate, self._error_flows = gate, error_flows
         self._queue, self._checkpoints, self._shelf = queue, checkpoints, shelf
-        self._runner, self._receipts = runner, receipts
+        self._runner, self._receipts, self._parker = runner, receipts, parker
         self._sealer, self._clock, self._events, self._refused = sealer, clock, events, refused
         self._held: dict[asyncio.Task[None], TakenRun] = {}
         self._room = asyncio.Event()
@@ -228,8 +231,10 @@ class Worker:
         try:
             if taken.deliveries > 1:
                 message.state = await journal.load() or message.state
+                # whoever accepted it may have died before it told of it
+                self._receipts.add(describe_accepted(message, await self._queue.epoch(), NO_REFERENCE))
             receipt = message.state.receipt
-            visit = self._gate.visit(plan, message) if self._gate is not None and plan.published.flow.runs is not None else None
+            visit = self._visit(plan, message)
             answer = await visit.enter(taken.deliveries) if visit is not None and receipt is None else None
             if isinstance(answer, StopReason):
                 receipt = self._describe(message, taken, RunOutcome.STOPPED, reason=answer)
@@ -245,7 +250,7 @@ class Worker:
                     deliveries=taken.deliveries,
                     guard=visit.check if visit is not None else None,
                 )
-                receipt = end.receipt if isinstance(end, Ended) else None
+                receipt = await self._see_to(end, taken, journal)
             if visit is not None:
                 await visit.leave()
         except EvaluationError as error:
@@ -254,8 +259,8 @@ class Worker:
         except RunLostError:
             self._events("run_lost_to_another", tenant=taken.tenant)
             return
-        except UnavailableError:
-            await taken.hand_back(RETRY_SECONDS)
+        except UnavailableError as error:
+            await taken.hand_back(error.retry_after_seconds or RETRY_SECONDS)
             return
         if receipt is not None and await self._start_error_flow(plan, message, receipt, taken):
             self._receipts.add(receipt, _PerformedRun(taken, journal))
@@ -271,6 +276,23 @@ class Worker:
             pass
         await taken.hand_back(RETRY_SECONDS)
         return False
+
+    def _visit(self, plan: Plan, message: RunMessage) -> Visit | None:
+        """A run whose flow says how its runs stand to each other has a gate to pass; one that was parked has passed it."""
+        if self._gate is None or plan.published.flow.runs is None or message.state.parked:
+            return None
+        return self._gate.visit(plan, message)
+
+    async def _see_to(self, end: Ended | Answered | Parked, taken: TakenRun, journal: Journal) -> RunReceipt | None:
+        """Give the receipt of a run that has ended, and park one that waits: then it leaves this process without one."""
+        if isinstance(end, Parked):
+            failure = await self._parker.park(end.message, end.waits)
+            if failure is not None:
+                return end.fail(failure)
+            await taken.finish()
+            await journal.drop()
+            return None
+        return end.receipt if isinstance(end, Ended) else None
 
     async def _wait_for_plan(self, taken: TakenRun, message: RunMessage) -> None:
         if taken.deliveries < PLAN_WAIT_DELIVERIES:

@@ -15,7 +15,7 @@ from blubees.engine.launch import Launcher
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan, PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
-from blubees.engine.runner import Answered, Runner
+from blubees.engine.runner import Answered, Ended, Runner
 from blubees.engine.scope import trigger_scope
 from blubees.engine.work import Receipts
 from blubees.flows.loops import LoopWatch
@@ -110,6 +110,7 @@ class Intake:
             if put is Put.FULL:
                 return Admission(verdict=Verdict.FULL, retry_after_seconds=RETRY_SECONDS)
             return _give_answer(end.answer)
+        assert isinstance(end, Ended)  # noqa: S101 - without a journal a run that would wait is answered and handed over
         self._receipts.add(end.receipt)
         if self._error_flows is not None:
             with contextlib.suppress(UnavailableError):  # the caller hears of the failure itself

@@ -18,7 +18,8 @@ flow_app = cyclopts.App(name="flow", help="Check, publish and look at flows.")
 runs_app = cyclopts.App(name="runs", help="Look at runs: no values, ever.")
 connection_app = cyclopts.App(name="connection", help="Keep credentials of third parties.")
 tenants_app = cyclopts.App(name="tenants", help="The Jira sites that are known.")
-for _group in (flow_app, runs_app, connection_app, tenants_app):
+waiting_app = cyclopts.App(name="waiting", help="Runs that wait for time, an answer or a call back.")
+for _group in (flow_app, runs_app, connection_app, tenants_app, waiting_app):
     app.command(_group)
 
 PROBLEMS: Final = 1
@@ -349,6 +350,32 @@ def change_settings(
         _print_json(found)
         return
     _print_table(["setting", "value"], [[name, str(value)] for name, value in found.items()])
+
+
+@waiting_app.command(name="list")
+def list_waiting(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
+    """List the runs that wait, the next due first."""
+    from blubees.main.cli_tables import waiting_rows  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/waiting")
+    if json:
+        _print_json(found)
+        return
+    _print_table(["run", "flow", "step", "waits for", "until", "answers"], waiting_rows(found))
+
+
+@waiting_app.command
+def answer(run: str, choice: str, *, step: str = "", tenant: Tenant = "", data: Data = DATA) -> None:
+    """Say what shall be done with a call of a run that may have been made when a process died.
+
+    Args:
+        choice: retry (make it again), skip (go on as if it was made), fail (end the run).
+        step: which step, when several of the run are in doubt.
+    """
+    client = _connect(data)
+    client.post(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}/answer", {"choice": choice, "step": step})
+    print(f"{run}: {choice}")  # noqa: T201 - see above
 
 
 def _connect(data: Path) -> Any:  # noqa: ANN401 - imported late

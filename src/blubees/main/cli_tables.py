@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from blubees.model.failures import EXPLANATION, FailureCode
 
@@ -60,3 +60,27 @@ def write_duration(microseconds: int) -> str:
 def write_size(count: int) -> str:
     """Bytes or KiB; nothing for none."""
     return "" if not count else f"{count} B" if count < 10_000 else f"{count / 1024:.0f} KiB"  # noqa: PLR2004 - readable
+
+
+def waiting_rows(found: list[dict[str, Any]]) -> list[list[str]]:
+    """A row for each run that waits."""
+    return [
+        [
+            each["run"],
+            each["flow"],
+            each["step"],
+            _WAITS[each["kind"]],
+            write_time(each["due_milliseconds"]),
+            " ".join(each["choices"]),
+        ]
+        for each in found
+    ]
+
+
+_WAITS: Final = {
+    "time": "time",
+    "call_back": "a call back",
+    "event": "a Jira event",
+    "sign_off": "a sign-off",
+    "doubt": "what to do with a call in doubt",
+}

@@ -24,6 +24,7 @@ from blubees.adapters.broker.gates import NatsGateStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
 from blubees.adapters.broker.orders import NatsOrders
+from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.adapters.broker.seen import NatsSeenDesk
@@ -43,6 +44,7 @@ from blubees.engine.depth import DepthMarks
 from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.gate import Gate
 from blubees.engine.launch import Launcher
+from blubees.engine.park import Parker
 from blubees.engine.plan import PlanShelf
 from blubees.engine.runner import Runner
 from blubees.engine.surroundings import Surroundings
@@ -57,7 +59,7 @@ from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
-from blubees.model.order import Fire
+from blubees.model.order import Clear, Fire, Wake
 from blubees.model.settings import SettingsShelf
 from blubees.ports import Clock, Events
 from blubees.steps.book import load_book
@@ -107,6 +109,8 @@ class Conduit:
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
         launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)
         error_flows = ErrorFlows(launcher, self.shelf, clock, chance, events)
+        desk = NatsParkingDesk(broker, lease_sealer.seal, lease_sealer.unseal)
+        parker = Parker(desk, self._queue, self._open_line, run_sealer, chance, self.receipts.add)
         self.worker = Worker(
             self._queue,
             NatsCheckpointStore(broker),
@@ -116,6 +120,7 @@ class Conduit:
             run_sealer,
             clock,
             events,
+            parker=parker,
             refused=self._count_refused,
             gate=Gate(NatsGateStore(broker), hashlib.sha256(b"gate" + start.run_key).digest(), clock),
             error_flows=error_flows,
@@ -123,7 +128,7 @@ class Conduit:
         intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance, error_flows)
         self.orders = NatsOrders(broker)
         firing = FiringDesk(self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance)
-        self.carry_out = send_to_desks({Fire: firing.carry_out})
+        self.carry_out = send_to_desks({Fire: firing.carry_out, Wake: parker.wake, Clear: parker.clear})
         verifier = FitVerifier(
             JwksCache(self.web, settings.forge_keys, clock),
             FitSettings(app_id=settings.app_id, environment_id=settings.environment_id),
@@ -143,7 +148,8 @@ class Conduit:
     def learn_plan(self, tenant: TenantId, flow: FlowId, plan: PublishedFlow | None) -> None:
         """A plan came from the board."""
         self.shelf.put(tenant, flow, plan)
-        self.index.changed(tenant, flow, plan)
+        if plan is None or plan.is_live:
+            self.index.changed(tenant, flow, plan)
         self._told.add((tenant, flow))
 
     async def watch_boards(self) -> None:

@@ -22,6 +22,7 @@ from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import BrokerAddress, connect_broker
 from blubees.adapters.broker.orders import NatsOrders
+from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.database import open_database
@@ -33,9 +34,11 @@ from blubees.flows.versions import FlowService
 from blubees.main.memory import furnish_forever
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
+from blubees.model.ids import TenantId
 from blubees.model.receipt import Fired, Receipt, RunAccepted, RunReceipt, TenantSeen
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
+from blubees.operations.parking import AT_ONCE, ParkingService
 from blubees.operations.schedules import Scheduler
 from blubees.operations.seen import SeenService
 from blubees.operations.settings import SettingsService
@@ -44,17 +47,28 @@ from blubees.operations.tickets import TicketDesk
 from blubees.ports import Events, ReceiptBox
 from blubees.steps.book import load_book
 from blubees.vault.keyring import Keyring
+from blubees.vault.run_keys import RunKeys
 from blubees.vault.seal import Sealer
 from blubees.vault.secrets import VaultService
 
 RETRY_SECONDS: Final = 1.0
+WAKE_SECONDS: Final = 0.5
 
 
 class ReceiptKeeper:
     """Brings receipts from the broker into the database; counts what was refused for its type."""
 
-    def __init__(self, box: ReceiptBox, ledger: Ledger, tenants: TenantService, scheduler: Scheduler, events: Events) -> None:
-        self._box, self._ledger, self._tenants, self._scheduler, self._events = box, ledger, tenants, scheduler, events
+    def __init__(
+        self,
+        box: ReceiptBox,
+        ledger: Ledger,
+        tenants: TenantService,
+        scheduler: Scheduler,
+        parking: ParkingService,
+        events: Events,
+    ) -> None:
+        self._box, self._ledger, self._tenants, self._scheduler = box, ledger, tenants, scheduler
+        self._parking, self._events = parking, events
         self.refused = 0
 
     async def keep_forever(self) -> None:
@@ -70,15 +84,34 @@ class ReceiptKeeper:
     async def _keep(self, receipts: Sequence[Receipt]) -> bool:
         try:
             await self._ledger.record([each for each in receipts if isinstance(each, RunReceipt | RunAccepted)])
+            await self._parking.finish_runs([each for each in receipts if isinstance(each, RunReceipt)])
             for receipt in receipts:
                 if isinstance(receipt, TenantSeen):
                     await self._tenants.record(receipt)
+                    if receipt.uninstalled:
+                        await self._parking.forget_tenant(TenantId(receipt.tenant))
                 elif isinstance(receipt, Fired):
                     await self._scheduler.note(receipt)
         except UnavailableError:
             self._events("database_unavailable")
             return False
         return True
+
+
+async def wake_forever(parking: ParkingService, events: Events) -> None:
+    """Wake parked runs when their waits are over, until cancelled."""
+    is_away = False
+    while True:
+        try:
+            count = await parking.wake_due()
+            is_away = False
+        except UnavailableError:
+            count = 0
+            if not is_away:
+                events("waking_unavailable")
+            is_away = True
+        if count < AT_ONCE:
+            await asyncio.sleep(WAKE_SECONDS)
 
 
 def write_operator_file(data: Path, url: str, token: str) -> None:
@@ -115,7 +148,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     await NatsSeenDesk(broker, sealer.seal, sealer.unseal).serve(seen.ask)
     ledger, tenants = Ledger(database.runs), TenantService(database.tenants)
     scheduler = Scheduler(database.schedules, NatsOrders(broker), flows.mend_timetable, clock, events)
-    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, events)
+    parking = ParkingService(database.parked, RunKeys(keyring, chance), NatsOrders(broker), flows, clock)
+    await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
+    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
 
     async def tell_readiness() -> Mapping[str, object]:
         return {
@@ -133,6 +168,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         settings=tenant_settings,
         scheduler=scheduler,
         tickets=TicketDesk(flows, sealer, clock, f"http://127.0.0.1:{settings.port}" if settings.port else ""),
+        parking=parking,
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())
@@ -146,19 +182,22 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    keeping = asyncio.create_task(keeper.keep_forever())
-    firing = asyncio.create_task(scheduler.fire_forever())
-    furnishing = asyncio.create_task(furnish_forever(broker, fill_boards, lambda _epoch: None, events))
-    purging = asyncio.create_task(seen.purge_forever(events))
+    rounds = [
+        asyncio.create_task(keeper.keep_forever()),
+        asyncio.create_task(scheduler.fire_forever()),
+        asyncio.create_task(furnish_forever(broker, fill_boards, lambda _epoch: None, events)),
+        asyncio.create_task(seen.purge_forever(events)),
+        asyncio.create_task(wake_forever(parking, events)),
+    ]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())
     events("control_plane_ready")
-    await asyncio.wait({keeping, firing, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({*rounds, serving, stop}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await asyncio.wait({serving})
-    for task in (keeping, purging, furnishing):
-        task.cancel()
-    await asyncio.wait({keeping, purging, furnishing})
+    for each in rounds:
+        each.cancel()
+    await asyncio.wait(rounds)
     await broker.close()
     await database.close()
     events("control_plane_stopped")

@@ -41,6 +41,8 @@ class FailureCode(StrEnum):
     IN_DOUBT = "in_doubt"
     INPUT_INVALID = "input_invalid"
     UNAVAILABLE = "unavailable"
+    NOT_PARKED = "not_parked"
+    PARKED_GONE = "parked_gone"
     INTERNAL = "internal"
 
 
@@ -86,6 +88,8 @@ WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
     FailureCode.IN_DOUBT: Fault.US,
     FailureCode.INPUT_INVALID: Fault.TENANT,
     FailureCode.UNAVAILABLE: Fault.US,
+    FailureCode.NOT_PARKED: Fault.TENANT,
+    FailureCode.PARKED_GONE: Fault.TENANT,
     FailureCode.INTERNAL: Fault.US,
 }
 
@@ -135,6 +139,14 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
         "Compare what is given with the flow's `inputs`; the detail says what was given and what is expected.",
     ),
     FailureCode.UNAVAILABLE: ("A part of BluBees that this step needs did not answer.", "Run again later."),
+    FailureCode.NOT_PARKED: (
+        "The run could not be parked: what it must hold could not be left in Jira.",
+        "See the detail: too_large, refused_by_tenant or jira_refused. Let later steps read fewer values.",
+    ),
+    FailureCode.PARKED_GONE: (
+        "What the parked run held is no longer in Jira: its issue or the property was deleted.",
+        "Send the event again.",
+    ),
     FailureCode.INTERNAL: ("A fault of ours.", "Tell us the run's id; the frame hash names the place."),
 }
 """For each code: what happened, and what to do about it."""

@@ -96,6 +96,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class OnDoubt(StrEnum):
     """What to do when a process died during an unsafe call, so that nobody knows whether it happened."""
 
+    ASK = "ask"
     FAIL = "fail"
     RETRY = "retry"
     SKIP = "skip"
@@ -162,8 +163,8 @@ class Step(
         name: for people; empty means the id.
         settings: what the kind's dataclass takes, written `with` in the document.
         branches: for kinds that are blocks, and the one named `error` where `on_error` is `branch`; else empty.
-        on_doubt: when a process died during an unsafe call of this step: end the run as in doubt, make the call again, or go
-            on as if it had been made (its result is null then).
+        on_doubt: when a process died during an unsafe call of this step: park the run and ask a person, end it as in doubt,
+            make the call again, or go on as if it had been made (its result is null then).
         retry: how often it is tried.
         timeout_seconds: how long one try may take, 0.1 to 600; 0 for no limit but its own.
         on_error: whether a failure ends the run, or the run goes on with a null result.
@@ -174,7 +175,7 @@ class Step(
     name: str = ""
     settings: dict[str, Any] = {}
     branches: tuple[Branch, ...] = ()
-    on_doubt: OnDoubt = OnDoubt.FAIL
+    on_doubt: OnDoubt = OnDoubt.ASK
     retry: Retry | None = None
     timeout_seconds: float = 0.0
     on_error: OnError = OnError.FAIL
@@ -214,9 +215,11 @@ class PublishedFlow(msgspec.Struct, frozen=True, kw_only=True):
         version: counts from 1.
         flow: the document.
         hook_token_hash: hex SHA-256 of the webhook's token (webhook flows only), else empty.
+        is_live: whether it starts runs; one that does not is there for runs that were parked with it.
     """
 
     tenant: TenantId
     version: int
     flow: Flow
     hook_token_hash: str = ""
+    is_live: bool = True

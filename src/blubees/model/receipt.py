@@ -29,9 +29,10 @@ RequestIdText = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9._:=/+-]{1,64}
 
 
 class RunOutcome(StrEnum):
-    """How a run ended; `accepted`: it has not."""
+    """How a run ended; `accepted` and `parked`: it has not."""
 
     ACCEPTED = "accepted"
+    PARKED = "parked"
     FINISHED = "finished"
     STOPPED = "stopped"
     FAILED = "failed"

@@ -13,11 +13,12 @@ from blubees.steps.contract import BranchRule, Example, KindMark, Outcome, Tools
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KindEntry:
-    """One kind: its name, the dataclass of its settings, its branches and its examples."""
+    """One kind: its name, the dataclass of its settings, its branches, their names where it names them, and its examples."""
 
     name: str
     settings: type
     branches: BranchRule
+    names: tuple[str, ...]
     examples: tuple[Example, ...]
     perform: Callable[[Any, Tools], Awaitable[Outcome]]
 
@@ -43,7 +44,8 @@ def load_book() -> dict[str, KindEntry]:
         mark: KindMark = vars(marked[0])["__step_kind__"]
         if mark.name in book:
             raise TypeError(f"{found.name}: the name {mark.name} is taken.")
-        book[mark.name] = KindEntry(mark.name, marked[0], mark.branches, module.EXAMPLES, vars(marked[0])["perform"])
+        perform = vars(marked[0])["perform"]
+        book[mark.name] = KindEntry(mark.name, marked[0], mark.branches, mark.names, module.EXAMPLES, perform)
     return book
 
 

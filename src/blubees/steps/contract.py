@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.flow import TriggerKind
+from blubees.model.parking import Answered, SignOffRule, WaitKind
 from blubees.model.receipt import StopReason
 
 
@@ -17,7 +19,8 @@ class BranchRule(StrEnum):
     """What branches a kind has.
 
     `conditional`: only the last may do without `when`. `one`: exactly one, without. `loop`: exactly one, whose `when` is asked
-    before each turn. `all`: two or more, without. `try`: named try and catch, and perhaps finally, without.
+    before each turn. `all`: two or more, without. `try`: named try and catch, and perhaps finally, without. `named`: each has
+    one of the kind's own names, without; all may be left out.
     """
 
     NONE = "none"
@@ -26,6 +29,7 @@ class BranchRule(StrEnum):
     LOOP = "loop"
     ALL = "all"
     TRY = "try"
+    NAMED = "named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,18 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """Perform the branch with this number (from 0); None enters none."""
+    """Perform the branch with this number (from 0); None enters none. `result` can be read from within it and later."""
 
     branch: int | None
+    result: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnterNamed:
+    """Perform the branch of this name, where there is one."""
+
+    name: str
+    result: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,26 @@ class Try:
     """Perform `try`; when it fails, `catch`; in any case, `finally`."""
 
 
-Outcome = Done | Enter | ForEach | Repeat | EnterAll | Try | Answer | Stop | Failure
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The run waits here: it leaves this process, and `perform` is called again when the wait is over, with `tools.answer`.
+
+    Attributes:
+        due_milliseconds: when the wait is over in any case, UTC since 1970.
+        rule: who may answer (sign_off only).
+        trigger, issue: for which event (event only).
+        note: kept with the run, sealed, for whoever answers (a sign-off's exact question).
+    """
+
+    kind: WaitKind
+    due_milliseconds: int
+    rule: SignOffRule | None = None
+    trigger: TriggerKind | None = None
+    issue: str = ""
+    note: object = None
+
+
+Outcome = Done | Enter | EnterNamed | ForEach | Repeat | EnterAll | Try | Park | Answer | Stop | Failure
 
 
 class Tools(Protocol):
@@ -119,6 +151,15 @@ class Tools(Protocol):
         """How many branches the step has."""
         ...
 
+    def now_milliseconds(self) -> int:
+        """The time, UTC since 1970."""
+        ...
+
+    @property
+    def answer(self) -> Answered | None:
+        """How the wait ended that this step had asked for; None before."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -131,6 +172,7 @@ class Example:
         asks: what the first call must be: (method, path or URL); empty for no call.
         holds: for blocks, which branches' conditions hold.
         seen: whether the key was seen.
+        answer: how the wait ended that the step had asked for.
     """
 
     settings: dict[str, Any]
@@ -139,6 +181,7 @@ class Example:
     asks: tuple[str, str] | tuple[()] = ()
     holds: tuple[bool, ...] = ()
     seen: bool = False
+    answer: Answered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +190,23 @@ class KindMark:
 
     name: str
     branches: BranchRule
+    names: tuple[str, ...] = ()
 
 
 _Class = TypeVar("_Class", bound=type)
 
 
-def step_kind(name: str, *, branches: BranchRule = BranchRule.NONE) -> Callable[[_Class], _Class]:
+def step_kind(name: str, *, branches: BranchRule = BranchRule.NONE, names: tuple[str, ...] = ()) -> Callable[[_Class], _Class]:
     """Mark a frozen dataclass as a step kind's settings.
 
     Args:
         name: lower case, at most one dot ("jira.get_issue").
         branches: whether the kind is a block.
+        names: of its branches (BranchRule.NAMED only).
     """
 
     def mark(settings: _Class) -> _Class:
-        settings.__step_kind__ = KindMark(name, branches)  # type: ignore[attr-defined]
+        settings.__step_kind__ = KindMark(name, branches, names)  # type: ignore[attr-defined]
         return settings
 
     return mark

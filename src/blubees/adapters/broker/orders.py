@@ -68,8 +68,8 @@ class NatsOrders:
             await perform(order)
         except msgspec.DecodeError:  # of a newer version than this conduit: another may know it
             await held.hand_back(AGAIN_SECONDS)
-        except BluBeesError:
-            await held.hand_back(AGAIN_SECONDS)
+        except BluBeesError as error:
+            await held.hand_back(error.retry_after_seconds or AGAIN_SECONDS)
         else:
             await held.finish()
         finally:

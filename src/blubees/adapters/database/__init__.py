@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from blubees.adapters.database.connections import SqlConnectionStore
 from blubees.adapters.database.flows import SqlFlowStore
+from blubees.adapters.database.parking import SqlParkedStore
 from blubees.adapters.database.row_security import build_walls, check_walls
 from blubees.adapters.database.runs import SqlRunStore
 from blubees.adapters.database.schedules import SqlScheduleStore
@@ -20,7 +21,7 @@ from blubees.adapters.database.tenants import SqlTenantStore
 from blubees.adapters.database.transaction import opening
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
-NEWEST_REVISION: Final = "0005"
+NEWEST_REVISION: Final = "0006"
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 POOL: Final = 8  # connections of one control plane
@@ -48,6 +49,7 @@ class Database:
         self.settings = SqlSettingsStore(engine)
         self.schedules = SqlScheduleStore(engine)
         self.seen = SqlSeenStore(engine)
+        self.parked = SqlParkedStore(engine)
 
     async def prepare(self) -> None:
         """Make sure that the database is as this program needs it, before its first use.

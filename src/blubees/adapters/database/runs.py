@@ -11,12 +11,19 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from blubees.adapters.database.schema import RUNS
+from blubees.adapters.database.schema import PARKED_RUNS, RUNS
 from blubees.adapters.database.transaction import insert_into, opening, reading_all_tenants, turn_to, using
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.receipt import RunAccepted, RunOutcome, RunReceipt
+from blubees.ports import ParkedStatus
 
-_COLUMNS = (RUNS.c.outcome, RUNS.c.deliveries, RUNS.c.accepted, RUNS.c.receipt)
+_IS_PARKED = sa.and_(RUNS.c.outcome == RunOutcome.ACCEPTED.value, PARKED_RUNS.c.status == ParkedStatus.WAITING.value)
+_OUTCOME = sa.case((_IS_PARKED, RunOutcome.PARKED.value), else_=RUNS.c.outcome)
+_RUNS = (
+    sa.select(_OUTCOME, RUNS.c.deliveries, RUNS.c.accepted, RUNS.c.receipt)
+    .select_from(RUNS)
+    .outerjoin(PARKED_RUNS, sa.and_(PARKED_RUNS.c.tenant == RUNS.c.tenant, PARKED_RUNS.c.run == RUNS.c.run))
+)
 
 
 class SqlRunStore:
@@ -56,7 +63,7 @@ class SqlRunStore:
 
     async def load(self, tenant: TenantId, run: RunId) -> RunReceipt | None:
         """See the port."""
-        query = sa.select(*_COLUMNS).where(RUNS.c.tenant == tenant, RUNS.c.run == run)
+        query = _RUNS.where(RUNS.c.tenant == tenant, RUNS.c.run == run)
         async with using(self._engine, tenant) as connection:
             row = (await connection.execute(query)).first()
             return _read_receipt(row) if row else None
@@ -65,7 +72,7 @@ class SqlRunStore:
         self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None
     ) -> Sequence[RunReceipt]:
         """See the port."""
-        query = sa.select(*_COLUMNS).order_by(RUNS.c.run.desc()).limit(limit)
+        query = _RUNS.order_by(RUNS.c.run.desc()).limit(limit)
         for column, value in ((RUNS.c.tenant, tenant), (RUNS.c.flow, flow)):
             query = query if value is None else query.where(column == value)
         query = query if before is None else query.where(RUNS.c.run < before)
@@ -103,7 +110,7 @@ def _merge(before: dict[str, str | int], row: dict[str, str | int]) -> dict[str,
 
 def _read_receipt(row: Sequence[Any]) -> RunReceipt:
     outcome, deliveries, accepted, receipt = row
-    if receipt and outcome != RunOutcome.ACCEPTED:
+    if receipt and outcome not in {RunOutcome.ACCEPTED, RunOutcome.PARKED}:
         return msgspec.structs.replace(msgspec.json.decode(receipt, type=RunReceipt), deliveries=deliveries)
     known = msgspec.json.decode(accepted, type=RunAccepted)
     return RunReceipt(

@@ -136,3 +136,40 @@ SCHEDULES = sa.Table(
     sa.Column("cursor", sa.String(200), nullable=False),
     sa.Index("schedules_by_due", "claimed_due", "next_due"),
 )
+
+PARKED_RUNS = sa.Table(
+    "parked_runs",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("run", sa.String(27), primary_key=True),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(10), nullable=False),
+    sa.Column("flow", sa.String(63), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("trigger", sa.String(40), nullable=False),
+    sa.Column("accepted_at", sa.BigInteger, nullable=False),
+    sa.Column("issue", sa.String(20), nullable=False),
+    sa.Column("parts", sa.Integer, nullable=False),
+    sa.Column("key_version", sa.Integer, nullable=False),
+    sa.Column("sealed_key", sa.LargeBinary, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Index("parked_by_status", "status", "changed_at"),
+)
+
+WAITS = sa.Table(
+    "waits",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("run", sa.String(27), primary_key=True),
+    sa.Column("path", sa.String(640), primary_key=True),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("token_hash", sa.String(64), nullable=False),
+    # which Jira event it waits for, and about which issue: "jira.issue_commented|10001"
+    sa.Column("about", sa.String(64), nullable=False),
+    # the whole typed wait and its answer (model/parking.py) as JSON: ids, times, hashes and closed words
+    sa.Column("wait", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Index("waits_by_due", "due"),
+    sa.Index("waits_by_token", "tenant", "token_hash"),
+    sa.Index("waits_by_event", "tenant", "about"),
+)

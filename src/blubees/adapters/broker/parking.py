@@ -1,0 +1,76 @@
+"""The parking desk over the broker: questions of ids, answers sealed with the lease key (ports ParkingDesk, ParkingCounter).
+
+Built by main's processes.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+import nats.errors
+from nats.aio.msg import Msg
+
+from blubees.adapters.broker.link import Broker
+from blubees.model.errors import BluBeesError, TamperedError
+from blubees.model.parking import ArmSlot, LeaveSlot, OpenSlot, Slot, SlotRequest, SlotVerdict, TakeSlot
+
+DESK_SECONDS: Final = 3.0
+_VERDICTS: Final = {each.value.encode(): each for each in SlotVerdict}
+
+
+class NatsParkingDesk:
+    """Both ports."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        seal: Callable[[bytes, tuple[str, ...]], bytes],
+        unseal: Callable[[bytes, tuple[str, ...]], bytes],
+    ) -> None:
+        self._broker, self._seal, self._unseal = broker, seal, unseal
+        self._encoder = msgspec.msgpack.Encoder()
+        self._requests: msgspec.msgpack.Decoder[SlotRequest] = msgspec.msgpack.Decoder(SlotRequest)
+        self._slots = msgspec.msgpack.Decoder(Slot)
+
+    async def open(self, request: OpenSlot | TakeSlot) -> Slot | SlotVerdict:
+        """See the port."""
+        return await self._ask(request)
+
+    async def tell(self, request: ArmSlot | LeaveSlot) -> SlotVerdict:
+        """See the port."""
+        answer = await self._ask(request)
+        return answer if isinstance(answer, SlotVerdict) else SlotVerdict.UNAVAILABLE
+
+    async def _ask(self, request: SlotRequest) -> Slot | SlotVerdict:
+        try:
+            reply = await self._broker.client.request(
+                f"parking.{request.tenant}", self._encoder.encode(request), timeout=DESK_SECONDS
+            )
+        except (nats.errors.Error, OSError):
+            return SlotVerdict.UNAVAILABLE
+        if reply.data in _VERDICTS:
+            return _VERDICTS[reply.data]
+        try:
+            return self._slots.decode(self._unseal(reply.data, ("slot", request.tenant, request.run)))
+        except TamperedError:
+            return SlotVerdict.UNAVAILABLE
+
+    async def serve(self, answer: Callable[[SlotRequest], Awaitable[Slot | SlotVerdict]]) -> None:
+        """See the port."""
+
+        async def reply(message: Msg) -> None:
+            try:
+                request = self._requests.decode(message.data)
+                found = await answer(request) if message.subject == f"parking.{request.tenant}" else SlotVerdict.UNAVAILABLE
+            except (msgspec.DecodeError, BluBeesError):
+                await message.respond(SlotVerdict.UNAVAILABLE.value.encode())
+                return
+            if isinstance(found, SlotVerdict):
+                await message.respond(found.value.encode())
+            else:
+                sealed = self._seal(self._encoder.encode(found), ("slot", request.tenant, request.run))
+                await message.respond(sealed)
+
+        await self._broker.client.subscribe("parking.*", queue="parking", cb=reply)
+        for _ in range(2):  # then the broker knows that we answer (as in leases.py)
+            await self._broker.client.flush()

@@ -1,0 +1,209 @@
+"""Parked runs and their waits in the database (port ParkedStore)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from blubees.adapters.database.schema import PARKED_RUNS, WAITS
+from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
+from blubees.model.flow import TriggerKind
+from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.parking import Answered, ArmSlot, Wait
+from blubees.ports import ParkedRow, ParkedStatus, WaitRow
+
+_LIVE = (ParkedStatus.OPEN.value, ParkedStatus.RUNNING.value)
+
+
+class SqlParkedStore:
+    """Port ParkedStore."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def open(self, row: ParkedRow) -> ParkedRow | None:
+        """See the port."""
+        values = msgspec.structs.asdict(row) | {"status": row.status.value, "trigger": row.trigger.value}
+        values["changed_at"] = values.pop("changed_at_milliseconds")
+        values["accepted_at"] = values.pop("accepted_at_milliseconds")
+        async with using(self._engine, row.tenant) as connection:
+            await connection.execute(insert_into(self._engine, PARKED_RUNS).values(**values).on_conflict_do_nothing())
+            kept = await _load(connection, row.tenant, row.run)
+        if kept is None or kept.status.value not in _LIVE or kept.ordinal > row.ordinal:
+            return None
+        if kept.ordinal == row.ordinal and kept.status is ParkedStatus.RUNNING:
+            return None  # this very parking was woken
+        return kept
+
+    async def arm(self, request: ArmSlot, at_milliseconds: int) -> bool:
+        """See the port."""
+        tenant, run = TenantId(request.tenant), RunId(request.run)
+        columns = PARKED_RUNS.c
+        is_next = sa.or_(
+            sa.and_(columns.status == ParkedStatus.OPEN.value, columns.ordinal <= request.ordinal),
+            sa.and_(columns.status == ParkedStatus.RUNNING.value, columns.ordinal < request.ordinal),
+        )
+        update = (
+            sa.update(PARKED_RUNS)
+            .where(_is_run(PARKED_RUNS, tenant, run), is_next)
+            .values(
+                status=ParkedStatus.WAITING.value,
+                ordinal=request.ordinal,
+                issue=request.issue,
+                parts=request.parts,
+                changed_at=at_milliseconds,
+            )
+        )
+        paths = [wait.path for wait in request.waits]
+        rows = [_write_wait(tenant, run, wait) for wait in request.waits]
+        async with using(self._engine, tenant) as connection:
+            if (await connection.execute(update)).rowcount == 0:
+                return False
+            await connection.execute(sa.delete(WAITS).where(_is_run(WAITS, tenant, run), WAITS.c.path.not_in(paths)))
+            await connection.execute(insert_into(self._engine, WAITS).on_conflict_do_nothing(), rows)
+        return True
+
+    async def load(self, tenant: TenantId, run: RunId) -> ParkedRow | None:
+        """See the port."""
+        async with using(self._engine, tenant) as connection:
+            return await _load(connection, tenant, run)
+
+    async def list_waits(self, tenant: TenantId, run: RunId) -> Sequence[WaitRow]:
+        """See the port."""
+        query = sa.select(WAITS).where(_is_run(WAITS, tenant, run)).order_by(WAITS.c.path)
+        async with using(self._engine, tenant) as connection:
+            return [_read_wait(row) for row in (await connection.execute(query)).mappings()]
+
+    async def list_waiting(self, tenant: TenantId, *, limit: int) -> Sequence[tuple[ParkedRow, WaitRow]]:
+        """See the port."""
+        query = (
+            sa.select(PARKED_RUNS, WAITS.c.path, WAITS.c.wait, WAITS.c.answer)
+            .join(WAITS, sa.and_(WAITS.c.tenant == PARKED_RUNS.c.tenant, WAITS.c.run == PARKED_RUNS.c.run))
+            .where(PARKED_RUNS.c.tenant == tenant, PARKED_RUNS.c.status == ParkedStatus.WAITING.value, WAITS.c.answer == "")
+            .order_by(WAITS.c.due, WAITS.c.run)
+            .limit(limit)
+        )
+        async with using(self._engine, tenant) as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [(_read_row(row), _read_wait(row)) for row in rows]
+
+    async def answer(self, tenant: TenantId, run: RunId, answer: Answered) -> bool:
+        """See the port."""
+        update = (
+            sa.update(WAITS)
+            .where(_is_run(WAITS, tenant, run), WAITS.c.path == answer.path, WAITS.c.answer == "")
+            .values(answer=msgspec.json.encode(answer).decode())
+        )
+        async with using(self._engine, tenant) as connection:
+            return (await connection.execute(update)).rowcount > 0
+
+    async def move(
+        self, tenant: TenantId, run: RunId, before: ParkedStatus, after: ParkedStatus, at_milliseconds: int, *, since: int = 0
+    ) -> ParkedRow | None:
+        """See the port."""
+        update = (
+            sa.update(PARKED_RUNS)
+            .where(_is_run(PARKED_RUNS, tenant, run), PARKED_RUNS.c.status == before.value)
+            .values(status=after.value, changed_at=at_milliseconds)
+        )
+        if since:
+            update = update.where(PARKED_RUNS.c.changed_at == since)
+        async with using(self._engine, tenant) as connection:
+            if (await connection.execute(update)).rowcount == 0:
+                return None
+            return await _load(connection, tenant, run)
+
+    async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[WaitRow]:
+        """See the port."""
+        query = (
+            sa.select(WAITS)
+            .join(PARKED_RUNS, sa.and_(WAITS.c.tenant == PARKED_RUNS.c.tenant, WAITS.c.run == PARKED_RUNS.c.run))
+            .where(WAITS.c.due <= now_milliseconds, WAITS.c.answer == "", PARKED_RUNS.c.status == ParkedStatus.WAITING.value)
+            .order_by(WAITS.c.due)
+            .limit(limit)
+        )
+        async with reading_all_tenants(self._engine) as connection:
+            return [_read_wait(row) for row in (await connection.execute(query)).mappings()]
+
+    async def list_stale(self, status: ParkedStatus, before_milliseconds: int, *, limit: int) -> Sequence[ParkedRow]:
+        """See the port."""
+        query = (
+            sa.select(PARKED_RUNS)
+            .where(PARKED_RUNS.c.status == status.value, PARKED_RUNS.c.changed_at < before_milliseconds)
+            .order_by(PARKED_RUNS.c.changed_at)
+            .limit(limit)
+        )
+        async with reading_all_tenants(self._engine) as connection:
+            return [_read_row(row) for row in (await connection.execute(query)).mappings()]
+
+    async def finish(self, tenant: TenantId, runs: Sequence[RunId] | None, at_milliseconds: int) -> Sequence[ParkedRow]:
+        """See the port."""
+        live = PARKED_RUNS.c.status.not_in((ParkedStatus.DONE.value, ParkedStatus.CLEARED.value))
+        these = sa.and_(PARKED_RUNS.c.tenant == tenant, live)
+        if runs is not None:
+            these = sa.and_(these, PARKED_RUNS.c.run.in_(runs))
+        async with using(self._engine, tenant) as connection:
+            found = [_read_row(row) for row in (await connection.execute(sa.select(PARKED_RUNS).where(these))).mappings()]
+            if found:
+                gone = [row.run for row in found]
+                await connection.execute(sa.delete(WAITS).where(WAITS.c.tenant == tenant, WAITS.c.run.in_(gone)))
+                done = {"status": ParkedStatus.DONE.value, "sealed_key": b"", "changed_at": at_milliseconds}
+                await connection.execute(sa.update(PARKED_RUNS).where(these).values(**done))
+        return found
+
+    async def forget(self, tenant: TenantId, run: RunId) -> None:
+        """See the port."""
+        async with using(self._engine, tenant) as connection:
+            for table in (WAITS, PARKED_RUNS):
+                await connection.execute(sa.delete(table).where(_is_run(table, tenant, run)))
+
+
+def _is_run(table: sa.Table, tenant: TenantId, run: RunId) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.tenant == tenant, table.c.run == run)
+
+
+async def _load(connection: AsyncConnection, tenant: TenantId, run: RunId) -> ParkedRow | None:
+    row = (await connection.execute(sa.select(PARKED_RUNS).where(_is_run(PARKED_RUNS, tenant, run)))).mappings().first()
+    return _read_row(row) if row else None
+
+
+def _read_row(row: Mapping[Any, Any]) -> ParkedRow:
+    return ParkedRow(
+        tenant=TenantId(row["tenant"]),
+        run=RunId(row["run"]),
+        ordinal=row["ordinal"],
+        status=ParkedStatus(row["status"]),
+        flow=FlowId(row["flow"]),
+        version=row["version"],
+        trigger=TriggerKind(row["trigger"]),
+        accepted_at_milliseconds=row["accepted_at"],
+        issue=row["issue"],
+        parts=row["parts"],
+        key_version=row["key_version"],
+        sealed_key=bytes(row["sealed_key"]),
+        changed_at_milliseconds=row["changed_at"],
+    )
+
+
+def _write_wait(tenant: TenantId, run: RunId, wait: Wait) -> dict[str, object]:
+    return {
+        "tenant": tenant,
+        "run": run,
+        "path": wait.path,
+        "due": wait.due_milliseconds,
+        "token_hash": wait.token_hash,
+        "about": f"{wait.trigger.value}|{wait.issue}" if wait.trigger is not None else "",
+        "wait": msgspec.json.encode(wait).decode(),
+        "answer": "",
+    }
+
+
+def _read_wait(row: Mapping[Any, Any]) -> WaitRow:
+    return WaitRow(
+        tenant=TenantId(row["tenant"]),
+        run=RunId(row["run"]),
+        wait=msgspec.json.decode(row["wait"], type=Wait),
+        answer=msgspec.json.decode(row["answer"], type=Answered) if row["answer"] else None,
+    )

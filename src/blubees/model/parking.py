@@ -1,0 +1,168 @@
+"""Parked runs as nouns: what a run waits for, and what conduit and control plane say to each other about it. No payload.
+
+The values that later steps read are sealed in the customer's own Jira; the key is in the vault; here are ids, times and hashes.
+Source: docs/decisions/0011-parking.md.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from blubees.model.flow import TriggerKind
+from blubees.model.receipt import Count, FlowText, RunText, StepText, TenantText
+
+PathText = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_/\[\]]{1,640}$")]
+IssueText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{0,20}$")]
+HashText = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
+AccountText = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:_-]{0,128}$")]
+Ordinal = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class WaitKind(StrEnum):
+    """What a run waits for."""
+
+    TIME = "time"
+    CALL_BACK = "call_back"
+    EVENT = "event"
+    SIGN_OFF = "sign_off"
+    DOUBT = "doubt"
+
+
+class WaitEnd(StrEnum):
+    """How a wait ended."""
+
+    DUE = "due"
+    CALLED = "called"
+    ANSWERED = "answered"
+
+
+class SignOffRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who may answer a sign-off, and how many must.
+
+    Attributes:
+        approvers: Jira account ids.
+        needed: how many approvals are needed.
+        question: hex SHA-256 of the exact question with what it is bound to; the question itself is payload.
+        remind: when to remind those who have not answered; 0 for never.
+        escalate: when to ask `others` as well; 0 for never.
+        others: Jira account ids who may answer from then on.
+    """
+
+    approvers: tuple[AccountText, ...]
+    needed: Annotated[int, msgspec.Meta(ge=1, le=50)] = 1
+    question: HashText = ""
+    remind_milliseconds: Count = 0
+    escalate_milliseconds: Count = 0
+    others: tuple[AccountText, ...] = ()
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One thing that a run waits for.
+
+    Attributes:
+        path: of the step, which names the turn of a loop as well (engine/walk.py).
+        due_milliseconds: when the wait is over in any case, UTC since 1970.
+        token_hash: hex SHA-256 of the call-back's token (call_back only).
+        trigger: which kind of Jira event (event only); `issue`: about which issue.
+        rule: for a sign-off.
+    """
+
+    path: PathText
+    step: StepText
+    kind: WaitKind
+    due_milliseconds: Count
+    token_hash: HashText = ""
+    trigger: TriggerKind | None = None
+    issue: IssueText = ""
+    rule: SignOffRule | None = None
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a wait ended.
+
+    Attributes:
+        choice: what was answered: a word from the kind's own closed list.
+        by: the Jira account ids of those who answered, or empty for an operator.
+    """
+
+    path: PathText
+    end: WaitEnd
+    at_milliseconds: Count
+    choice: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{0,20}$")] = ""
+    by: tuple[AccountText, ...] = ()
+
+
+class OpenSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="open"):
+    """A run is about to be parked for the `ordinal`th time: give me its key."""
+
+    tenant: TenantText
+    run: RunText
+    ordinal: Ordinal
+    flow: FlowText
+    version: Count
+    trigger: TriggerKind
+    accepted_at_milliseconds: Count
+
+
+class ArmSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="arm"):
+    """Its values are safe in Jira: wake it when one of these waits is over."""
+
+    tenant: TenantText
+    run: RunText
+    ordinal: Ordinal
+    issue: IssueText
+    parts: Annotated[int, msgspec.Meta(ge=1, le=64)]
+    waits: tuple[Wait, ...]
+
+
+class TakeSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="take"):
+    """It is woken: give me its key, and how its waits ended."""
+
+    tenant: TenantText
+    run: RunText
+    ordinal: Ordinal
+
+
+class LeaveSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="leave"):
+    """It is in the queue again, or, with `cleared`, what it had left in Jira is deleted."""
+
+    tenant: TenantText
+    run: RunText
+    ordinal: Ordinal = 1
+    cleared: bool = False
+
+
+SlotRequest = OpenSlot | ArmSlot | TakeSlot | LeaveSlot
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A run's place among the parked ones, as a conduit may see it. Travels sealed; lives in memory only.
+
+    Attributes:
+        key: 32 bytes: seals the run's values.
+        parts: how many properties they are in.
+        answers: how its waits ended, as far as they did.
+    """
+
+    key: bytes
+    flow: str
+    version: int
+    trigger: TriggerKind
+    accepted_at_milliseconds: int
+    issue: str = ""
+    parts: int = 0
+    answers: tuple[Answered, ...] = ()
+
+    def __repr__(self) -> str:
+        """Tell nothing of the key."""
+        return f"Slot(flow={self.flow})"
+
+
+class SlotVerdict(StrEnum):
+    """What became of a request that is not answered with a slot."""
+
+    DONE = "done"
+    OVER = "over"  # this parking is over already: the run has gone on elsewhere
+    REFUSED = "refused"  # the tenant does not allow parking
+    UNAVAILABLE = "unavailable"

@@ -1,0 +1,238 @@
+"""Parked runs, as the control plane sees them: slots, what they wait for, and when to wake them. Never their values.
+
+Used by main/control_plane.py and doors/operator_api.py. Every change is one conditional update, so that several control planes
+and requests that come twice do no harm. Source: docs/decisions/0011-parking.md.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from blubees.flows.versions import FlowService
+from blubees.model.errors import ConflictError, InputError, MissingError, UnavailableError
+from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.order import Clear, Wake
+from blubees.model.parking import (
+    Answered,
+    ArmSlot,
+    LeaveSlot,
+    OpenSlot,
+    Slot,
+    SlotRequest,
+    SlotVerdict,
+    TakeSlot,
+    WaitEnd,
+    WaitKind,
+)
+from blubees.model.receipt import RunReceipt
+from blubees.ports import Clock, OrderBox, ParkedRow, ParkedStatus, ParkedStore, WaitRow
+from blubees.vault.run_keys import RunKeys
+
+AT_ONCE: Final = 500  # waits that are ended in one round
+AGAIN_MILLISECONDS: Final = 20_000  # an order that nobody has confirmed by then is given again
+GRAVE_MILLISECONDS: Final = 86_400_000  # an ended run is remembered that long, so that a late copy of it does not begin again
+DOUBT_CHOICES: Final = ("retry", "skip", "fail")
+
+
+class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that waits, for people. `choices`: what can be answered here."""
+
+    run: str
+    flow: str
+    version: int
+    step: str
+    path: str
+    kind: str
+    due_milliseconds: int
+    parked_at_milliseconds: int
+    issue: str = ""
+    choices: tuple[str, ...] = ()
+
+
+class ParkingService:
+    """Keeps slots and wakes runs."""
+
+    def __init__(self, store: ParkedStore, keys: RunKeys, orders: OrderBox, flows: FlowService, clock: Clock) -> None:
+        self._store, self._keys, self._orders, self._flows, self._clock = store, keys, orders, flows, clock
+
+    async def answer_desk(self, request: SlotRequest) -> Slot | SlotVerdict:
+        """Answer a conduit."""
+        if isinstance(request, OpenSlot):
+            return await self._open(request)
+        if isinstance(request, ArmSlot):
+            return await self._arm(request)
+        if isinstance(request, TakeSlot):
+            return await self._take(request)
+        return await self._leave(request)
+
+    async def end_wait(self, tenant: TenantId, run: RunId, answer: Answered) -> bool:
+        """End a wait and wake its run; False when it has ended already, or there is none.
+
+        Raises:
+            UnavailableError: it has ended; the run is woken once the broker is back.
+        """
+        if not await self._store.answer(tenant, run, answer):
+            return False
+        await self._wake(tenant, run)
+        return True
+
+    async def wake_due(self) -> int:
+        """End the waits that are due, and give orders again that nobody confirmed. Gives how many runs were woken."""
+        now = self._clock.now_milliseconds()
+        due = await self._store.list_due(now, limit=AT_ONCE)
+        for wait in due:
+            await self.end_wait(wait.tenant, wait.run, Answered(path=wait.wait.path, end=WaitEnd.DUE, at_milliseconds=now))
+        for row in await self._store.list_stale(ParkedStatus.WAKING, now - AGAIN_MILLISECONDS, limit=AT_ONCE):
+            await self._order(await self._touch(row, now))
+        for row in await self._store.list_stale(ParkedStatus.DONE, now - AGAIN_MILLISECONDS, limit=AT_ONCE):
+            again = await self._touch(row, now)
+            if again is not None:
+                await self._clear(again)
+        for row in await self._store.list_stale(ParkedStatus.CLEARED, now - GRAVE_MILLISECONDS, limit=AT_ONCE):
+            await self._store.forget(row.tenant, row.run)
+        return len(due)
+
+    async def finish_runs(self, receipts: Sequence[RunReceipt]) -> None:
+        """These runs have ended: destroy the keys of those that were parked, and have what they left in Jira deleted."""
+        tenants: dict[TenantId, list[RunId]] = {}
+        for receipt in receipts:
+            tenants.setdefault(TenantId(receipt.tenant), []).append(RunId(receipt.run))
+        for tenant, runs in tenants.items():
+            for row in await self._store.finish(tenant, runs, self._clock.now_milliseconds()):
+                await self._clear(row)
+
+    async def wake_again(self, tenant: TenantId, run: RunId) -> bool:
+        """A run that was woken is lost with the brokers: wake it again from where it was parked. False: it was not."""
+        now = self._clock.now_milliseconds()
+        row = await self._store.move(tenant, run, ParkedStatus.RUNNING, ParkedStatus.WAKING, now)
+        await self._order(row)
+        return row is not None
+
+    async def is_parked(self, tenant: TenantId, run: RunId) -> bool:
+        """Whether it waits, or is being woken."""
+        row = await self._store.load(tenant, run)
+        return row is not None and row.status in {ParkedStatus.WAITING, ParkedStatus.WAKING}
+
+    async def forget_tenant(self, tenant: TenantId) -> None:
+        """The app was uninstalled: destroy the keys of its parked runs, and have what they left deleted, if we still may."""
+        for row in await self._store.finish(tenant, None, self._clock.now_milliseconds()):
+            await self._clear(row)
+
+    async def list_waiting(self, tenant: TenantId, *, limit: int = 200) -> tuple[WaitingRun, ...]:
+        """What waits, the next due first."""
+        found = await self._store.list_waiting(tenant, limit=limit)
+        return tuple(_describe(row, wait) for row, wait in found)
+
+    async def answer_doubt(self, tenant: TenantId, run: RunId, choice: str, step: str = "") -> None:
+        """Say what shall be done with a call that may have been made.
+
+        Raises:
+            MissingError: no such run waits for that. InputError: not a choice. ConflictError: answered meanwhile.
+        """
+        if choice not in DOUBT_CHOICES:
+            raise InputError(f"The answer must be one of: {', '.join(DOUBT_CHOICES)}.")
+        waits = [row for row in await self._store.list_waits(tenant, run) if row.wait.kind is WaitKind.DOUBT]
+        waits = [row for row in waits if not step or row.wait.step == step]
+        if not waits:
+            raise MissingError("There is no such run in doubt. `runs waiting` shows them.")
+        now = self._clock.now_milliseconds()
+        ended = [
+            await self.end_wait(
+                tenant, run, Answered(path=row.wait.path, end=WaitEnd.ANSWERED, choice=choice, at_milliseconds=now)
+            )
+            for row in waits
+        ]
+        if not any(ended):
+            raise ConflictError("This was answered already.")
+
+    async def _open(self, request: OpenSlot) -> Slot | SlotVerdict:
+        tenant, run = TenantId(request.tenant), RunId(request.run)
+        version, sealed = await self._keys.make(tenant, run)
+        row = await self._store.open(
+            ParkedRow(
+                tenant=tenant,
+                run=run,
+                ordinal=request.ordinal,
+                status=ParkedStatus.OPEN,
+                flow=FlowId(request.flow),
+                version=request.version,
+                trigger=request.trigger,
+                accepted_at_milliseconds=request.accepted_at_milliseconds,
+                key_version=version,
+                sealed_key=sealed,
+                changed_at_milliseconds=self._clock.now_milliseconds(),
+            )
+        )
+        return SlotVerdict.OVER if row is None else await self._give(row)
+
+    async def _arm(self, request: ArmSlot) -> SlotVerdict:
+        tenant, run = TenantId(request.tenant), RunId(request.run)
+        if not await self._store.arm(request, self._clock.now_milliseconds()):
+            return SlotVerdict.OVER
+        if any(row.answer is not None for row in await self._store.list_waits(tenant, run)):
+            await self._wake(tenant, run)  # it ended while the run was under way with something else
+        return SlotVerdict.DONE
+
+    async def _take(self, request: TakeSlot) -> Slot | SlotVerdict:
+        row = await self._store.load(TenantId(request.tenant), RunId(request.run))
+        if row is None or row.ordinal != request.ordinal or row.status not in {ParkedStatus.WAKING, ParkedStatus.RUNNING}:
+            return SlotVerdict.OVER
+        return await self._give(row)
+
+    async def _leave(self, request: LeaveSlot) -> SlotVerdict:
+        tenant, run = TenantId(request.tenant), RunId(request.run)
+        now = self._clock.now_milliseconds()
+        if request.cleared:
+            await self._store.move(tenant, run, ParkedStatus.DONE, ParkedStatus.CLEARED, now)
+        else:
+            await self._store.move(tenant, run, ParkedStatus.WAKING, ParkedStatus.RUNNING, now)
+        return SlotVerdict.DONE
+
+    async def _give(self, row: ParkedRow) -> Slot:
+        waits = await self._store.list_waits(row.tenant, row.run)
+        return Slot(
+            key=await self._keys.open(row.tenant, row.run, row.key_version, row.sealed_key),
+            flow=row.flow,
+            version=row.version,
+            trigger=row.trigger,
+            accepted_at_milliseconds=row.accepted_at_milliseconds,
+            issue=row.issue,
+            parts=row.parts,
+            answers=tuple(each.answer for each in waits if each.answer is not None),
+        )
+
+    async def _wake(self, tenant: TenantId, run: RunId) -> None:
+        now = self._clock.now_milliseconds()
+        await self._order(await self._store.move(tenant, run, ParkedStatus.WAITING, ParkedStatus.WAKING, now))
+
+    async def _order(self, row: ParkedRow | None) -> None:
+        if row is not None:
+            await self._flows.post_version(row.tenant, row.flow, row.version)  # the one it was parked with, live or not
+            order = Wake(tenant=row.tenant, run=row.run, ordinal=row.ordinal)
+            await self._orders.send(order, name=f"wake|{row.tenant}|{row.run}|{row.ordinal}|{row.changed_at_milliseconds}")
+
+    async def _clear(self, row: ParkedRow) -> None:
+        order = Clear(tenant=row.tenant, run=row.run, issue=row.issue, parts=row.parts)
+        with contextlib.suppress(UnavailableError):  # wake_due gives it again
+            await self._orders.send(order, name=f"clear|{row.tenant}|{row.run}|{row.changed_at_milliseconds}")
+
+    async def _touch(self, row: ParkedRow, now: int) -> ParkedRow | None:
+        """Note that we see to it now; None when another control plane does."""
+        return await self._store.move(row.tenant, row.run, row.status, row.status, now, since=row.changed_at_milliseconds)
+
+
+def _describe(row: ParkedRow, wait: WaitRow) -> WaitingRun:
+    return WaitingRun(
+        run=row.run,
+        flow=row.flow,
+        version=row.version,
+        step=wait.wait.step,
+        path=wait.wait.path,
+        kind=wait.wait.kind.value,
+        due_milliseconds=wait.wait.due_milliseconds,
+        parked_at_milliseconds=row.changed_at_milliseconds,
+        issue=row.issue,
+        choices=DOUBT_CHOICES if wait.wait.kind is WaitKind.DOUBT else (),
+    )

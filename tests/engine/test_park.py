@@ -1,0 +1,284 @@
+"""A run that waits leaves memory with what it still needs, sealed, and comes back once: whatever breaks, nothing is lost."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blubees.engine.park import CARRIED_MAX_BYTES
+from blubees.engine.runner import Ended, Parked
+from blubees.model.errors import UnavailableError
+from blubees.model.failures import FailureCode
+from blubees.model.ids import RunId
+from blubees.model.order import Wake
+from blubees.model.parking import Answered, WaitEnd, WaitKind
+from blubees.model.receipt import RunOutcome
+from blubees.ports import ParkedStatus
+from fakes.engine import TENANT, make_message
+from fakes.parked_world import ParkedWorld, park_world
+from fakes.world import http
+
+WAIT = "{id: pause, kind: wait, with: {days: 2}}"
+SIMPLE = f"""\
+  - {http("first", "first")}
+  - {{id: keep, kind: set, with: {{values: {{word: "{{{{webhookData.word}}}}", unread: "{{{{webhookData.secret}}}}"}}}}}}
+  - {WAIT}
+  - {http("last", "last-{{word}}-{{webhookData.person.name}}")}"""
+BODY = {"word": "w", "secret": "canary-5hd8", "person": {"name": "Mia", "mail": "canary-mail"}, "list": ["canary-list"] * 50}
+
+
+async def test_a_run_waits_without_us_and_goes_on_with_what_it_still_needs(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        parked = await world.start(BODY)
+        assert world.asked == ["first"]
+        carried = json.dumps(parked.message.scope)
+        assert "canary" not in carried
+        assert parked.message.scope == {"webhookData": {"person": {"name": "Mia"}}}
+        assert parked.message.state.variables == {"word": "w"}
+        assert await world.service.wake_due() == 0, "it is not due"
+        end = await world.wake(2 * 86_400)
+        assert world.asked == ["first", "last-w-Mia"]
+        receipt = await world.end(end)
+        assert receipt.outcome is RunOutcome.FINISHED
+        assert [step.step for step in receipt.steps] == ["first", "keep", "pause", "last"]
+        assert receipt.payload_bytes == len(json.dumps(BODY))
+        assert receipt.duration_microseconds >= 2 * 86_400 * 1_000_000
+        assert world.jira.kept == {}, "what it had left in Jira is deleted"
+
+
+async def test_what_is_left_in_jira_opens_with_the_runs_key_only_and_the_key_goes_with_the_run(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        await world.start(BODY)
+        run = make_message().run
+        row = await world.database.parked.load(TENANT, run)
+        assert row is not None
+        assert row.sealed_key
+        (place, text), *_ = world.jira.kept.items()
+        assert place == f"/rest/forge/1/app/properties/blubees.run.{run}.0"
+        assert "Mia" not in text
+        await world.end(await world.wake(3 * 86_400))
+        row = await world.database.parked.load(TENANT, run)
+        assert row is not None
+        assert (row.status, row.sealed_key) == (ParkedStatus.CLEARED, b"")
+        assert b"Mia" not in (tmp_path / "db.sqlite3").read_bytes()
+
+
+async def test_a_run_about_an_issue_leaves_it_at_the_issue_and_at_the_app_when_that_is_gone(tmp_path: Path) -> None:
+    steps = f"  - {WAIT}\n  - {http('last', '{{issue.key}}-{{issue.summary}}')}"
+    event = {
+        "eventType": "avi:jira:created:issue",
+        "issue": {"id": "10001", "key": "A-1", "fields": {"summary": "s", "description": "d"}},
+    }
+    async with park_world(tmp_path, steps, "jira.issue_created") as world:
+        parked = await world.start(event)
+        assert parked.message.scope is not None
+        assert parked.message.scope["issue"] == {"key": "A-1", "fields": {"summary": "s"}}
+        assert [place.partition("/properties")[0] for place in world.jira.kept] == ["/rest/api/3/issue/10001"]
+        await world.end(await world.wake(3 * 86_400))
+        assert world.asked == ["A-1-s"]
+
+
+async def test_large_values_are_split_and_too_large_ones_refused_before_anything_is_written(tmp_path: Path) -> None:
+    steps = f"  - {WAIT}\n  - {http('last', '{{webhookData.text.length}}')}"
+    noise = "".join(f"{number * 7919 % 1_000_003:x}" for number in range(40_000))
+    async with park_world(tmp_path, steps) as world:
+        await world.start({"text": noise})
+        assert len(world.jira.kept) > 1
+        await world.end(await world.wake(3 * 86_400))
+        assert world.asked == [str(len(noise))]
+        assert world.jira.kept == {}
+    (tmp_path / "b").mkdir()
+    async with park_world(tmp_path / "b", steps) as world:
+        message = make_message(
+            json.dumps({"text": noise * 1 + "".join(f"{n * n:x}" for n in range(CARRIED_MAX_BYTES // 4))}).encode()
+        )
+        end = await world.perform(message)
+        assert isinstance(end, Parked)
+        failure = await world.parker.park(end.message, end.waits)
+        assert failure is not None
+        assert (failure.code, failure.detail) == (FailureCode.NOT_PARKED, "too_large")
+        assert end.fail(failure).outcome is RunOutcome.FAILED
+        assert world.jira.kept == {}
+
+
+async def break_off(world: ParkedWorld, where: str) -> Any:
+    """Park a run, with a process that dies or a service that is away at one place; then let another conduit do it again."""
+    message = make_message(json.dumps(BODY).encode())
+    end = await world.perform(message)
+    assert isinstance(end, Parked)
+    if where == "jira":
+        world.jira.status = 503
+        with pytest.raises(UnavailableError):
+            await world.parker.park(end.message, end.waits)
+        world.jira.status = 0
+    elif where == "control plane":
+        world.desk.is_away = True
+        with pytest.raises(UnavailableError):
+            await world.parker.park(end.message, end.waits)
+        world.desk.is_away = False
+    elif where == "after it was parked":
+        assert await world.parker.park(end.message, end.waits) is None
+    again = await world.perform(make_message(json.dumps(BODY).encode()), deliveries=2)
+    assert isinstance(again, Parked)
+    assert await world.parker.park(again.message, again.waits) is None
+    world.store.kept.clear()
+
+
+@pytest.mark.parametrize("where", ["before", "jira", "control plane", "after it was parked"])
+async def test_parking_that_is_broken_off_is_done_again_and_no_effect_happens_twice(tmp_path: Path, where: str) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        await break_off(world, where)
+        await world.end(await world.wake(2 * 86_400 + 1))
+        assert world.asked == ["first", "last-w-Mia"]
+
+
+async def test_an_old_copy_of_a_run_does_not_begin_again_once_it_has_gone_on(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        old = await world.start(BODY)
+        await world.end(await world.wake(2 * 86_400))
+        assert await world.parker.park(old.message, old.waits) is None
+        world.clock.advance(10 * 86_400)
+        assert await world.service.wake_due() == 0
+        assert await world.carry_out() == []
+        assert world.asked == ["first", "last-w-Mia"]
+
+
+async def test_a_wake_that_comes_twice_wakes_once_and_one_that_was_lost_is_given_again(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        await world.start(BODY)
+        world.clock.advance(2 * 86_400)
+        await world.service.wake_due()
+        world.orders.given.clear()  # nobody got it
+        assert await world.service.wake_due() == 0
+        world.clock.advance(60)
+        await world.service.wake_due()
+        order = world.orders.given[0]
+        assert isinstance(order, Wake)
+        world.orders.given *= 3
+        assert len(await world.carry_out()) == 1
+        world.clock.advance(60)
+        await world.service.wake_due()
+        assert world.orders.given == [], "it was confirmed"
+
+
+async def test_waits_at_a_time_are_one_parking_and_each_goes_on_when_it_is_due(tmp_path: Path) -> None:
+    steps = f"""\
+  - id: both
+    kind: parallel
+    branches:
+      - steps: [{http("a", "a")}, {{id: short, kind: wait, with: {{hours: 1}}}}, {http("b", "b")}]
+      - steps: [{{id: long, kind: wait, with: {{hours: 5}}}}, {http("c", "c-{{webhookData.word}}")}]
+  - {http("end", "end")}"""
+    async with park_world(tmp_path, steps) as world:
+        parked = await world.start(BODY)
+        assert sorted(wait.step for wait in parked.waits) == ["long", "short"]
+        again = await world.wake(3_600)
+        assert isinstance(again, Parked)
+        assert world.asked == ["a", "b"]
+        assert [wait.step for wait in again.waits] == ["long"]
+        assert await world.parker.park(again.message, again.waits) is None
+        await world.end(await world.wake(4 * 3_600))
+        assert world.asked == ["a", "b", "c-w", "end"]
+
+
+async def test_a_wait_that_is_over_while_the_run_is_under_way_wakes_it_as_soon_as_it_is_parked_again(tmp_path: Path) -> None:
+    steps = """\
+  - id: both
+    kind: parallel
+    branches:
+      - steps: [{id: short, kind: wait, with: {hours: 1}}, {id: x, kind: set, with: {values: {a: 1}}}]
+      - steps: [{id: long, kind: wait, with: {hours: 2}}, {id: y, kind: set, with: {values: {b: 1}}}]"""
+    async with park_world(tmp_path, steps) as world:
+        await world.start(BODY)
+        again = await world.wake(3_600)
+        assert isinstance(again, Parked)
+        run = make_message().run
+        due = Answered(path="both[1]/long", end=WaitEnd.DUE, at_milliseconds=1)
+        assert await world.service.end_wait(TENANT, run, due)
+        assert await world.carry_out() == [], "it is not parked"
+        assert await world.parker.park(again.message, again.waits) is None
+        runs = await world.carry_out()
+        assert len(runs) == 1
+        assert isinstance(await world.perform(runs[0]), Ended)
+
+
+async def test_a_loop_waits_in_each_of_its_turns(tmp_path: Path) -> None:
+    steps = f"""\
+  - id: loop
+    kind: each
+    with: {{items: "{{{{webhookData.list}}}}"}}
+    branches:
+      - steps: [{http("a", "a-{{item}}")}, {{id: pause, kind: wait, with: {{hours: 1}}}}, {http("b", "b-{{item}}")}]"""
+    async with park_world(tmp_path, steps) as world:
+        await world.start({"list": ["x", "y"]})
+        again = await world.wake(3_600)
+        assert isinstance(again, Parked)
+        assert await world.parker.park(again.message, again.waits) is None
+        await world.end(await world.wake(3_600))
+        assert world.asked == ["a-x", "b-x", "a-y", "b-y"]
+
+
+async def test_a_short_wait_is_no_parking_but_one_that_is_over_goes_on_at_once(tmp_path: Path) -> None:
+    steps = f"  - {{id: pause, kind: wait, with: {{until: '2020-01-01'}}}}\n  - {http('last', 'last')}"
+    async with park_world(tmp_path, steps) as world:
+        assert isinstance(await world.perform(make_message()), Ended)
+        assert world.asked == ["last"]
+
+
+async def test_when_the_values_are_gone_from_jira_the_run_ends_and_says_so(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        await world.start(BODY)
+        world.jira.kept.clear()
+        world.clock.advance(2 * 86_400)
+        await world.service.wake_due()
+        assert await world.carry_out() == []
+        assert world.ended[0].failure is not None
+        assert world.ended[0].failure.code is FailureCode.PARKED_GONE
+
+
+async def test_values_that_were_changed_or_are_of_another_parking_do_not_open(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        await world.start(BODY)
+        place = next(iter(world.jira.kept))
+        world.jira.kept[place] = world.jira.kept[place][:-8] + "AAAAAAA="
+        world.clock.advance(2 * 86_400)
+        await world.service.wake_due()
+        assert await world.carry_out() == []
+        assert world.ended[0].failure is not None
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("retry", ["a", "b", "c"]), ("skip", ["a", "c"]), ("fail", ["a"])])
+async def test_a_call_in_doubt_asks_a_person_and_does_as_told(tmp_path: Path, choice: str, expected: list[str]) -> None:
+    steps = "\n".join(f"  - {http(name, name, 'method: POST')}" for name in "abc")
+    async with park_world(tmp_path, steps) as world:
+        world.dies_at = "b"
+        with pytest.raises(KeyboardInterrupt):
+            await world.perform(make_message())
+        end = await world.perform(make_message(), deliveries=2)
+        assert isinstance(end, Parked)
+        assert [(wait.step, wait.kind) for wait in end.waits] == [("b", WaitKind.DOUBT)]
+        assert await world.parker.park(end.message, end.waits) is None
+        waiting = await world.service.list_waiting(TENANT)
+        assert [(each.step, each.kind, each.choices) for each in waiting] == [("b", "doubt", ("retry", "skip", "fail"))]
+        await world.service.answer_doubt(TENANT, RunId(waiting[0].run), choice)
+        ended = await world.wake()
+        assert world.asked == expected
+        assert isinstance(ended, Ended)
+        assert (ended.receipt.outcome is RunOutcome.FAILED) == (choice == "fail")
+
+
+async def test_uninstalling_destroys_the_keys_and_deletes_what_was_left(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        await world.start(BODY)
+        await world.service.forget_tenant(TENANT)
+        row = await world.database.parked.load(TENANT, make_message().run)
+        assert row is not None
+        assert row.sealed_key == b""
+        await world.carry_out()
+        assert world.jira.kept == {}
+        world.clock.advance(2 * 86_400)
+        assert await world.service.wake_due() == 0
+        world.clock.advance(2 * 86_400)
+        await world.service.wake_due()
+        assert await world.database.parked.load(TENANT, make_message().run) is None
