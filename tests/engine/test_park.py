@@ -14,6 +14,7 @@ from blubees.model.ids import RunId
 from blubees.model.order import Wake
 from blubees.model.parking import Answered, WaitEnd, WaitKind
 from blubees.model.receipt import RunOutcome
+from blubees.model.settings import Parking
 from blubees.ports import ParkedStatus
 from fakes.engine import TENANT, make_message
 from fakes.parked_world import ParkedWorld, park_world
@@ -282,3 +283,20 @@ async def test_uninstalling_destroys_the_keys_and_deletes_what_was_left(tmp_path
         world.clock.advance(2 * 86_400)
         await world.service.wake_due()
         assert await world.database.parked.load(TENANT, make_message().run) is None
+
+
+async def test_where_the_tenant_refuses_parking_only_a_run_that_carries_nothing_is_parked(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        world.parking = Parking.REFUSE
+        end = await world.perform(make_message(json.dumps(BODY).encode()))
+        assert isinstance(end, Parked)
+        failure = await world.parker.park(end.message, end.waits)
+        assert failure is not None
+        assert (failure.code, failure.detail) == (FailureCode.NOT_PARKED, "refused_by_tenant")
+        assert world.jira.kept == {}
+    (tmp_path / "b").mkdir()
+    async with park_world(tmp_path / "b", f"  - {WAIT}\n  - {http('last', 'last')}") as world:
+        world.parking = Parking.REFUSE
+        await world.start(BODY)
+        await world.end(await world.wake(2 * 86_400))
+        assert world.asked == ["last"]

@@ -18,6 +18,7 @@ from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Clear, Order, Wake
 from blubees.model.receipt import RunReceipt
+from blubees.model.settings import Parking, TenantSettings
 from blubees.operations.parking import ParkingService
 from blubees.steps.book import load_book
 from blubees.vault.keyring import Keyring
@@ -68,12 +69,18 @@ class ParkedWorld:
         flows = FlowService(
             database.flows, self.board, Timetable(database.schedules, self.clock), self.clock, chance, load_book()
         )
-        self.service = ParkingService(database.parked, RunKeys(keyring, chance), self.orders, flows, self.clock)
+        self.service = ParkingService(
+            database.parked, RunKeys(keyring, chance), self.orders, flows, self.clock, self.find_settings
+        )
+        self.parking = Parking.ALLOW
         self.desk = FakeDesk(self.service.answer_desk)
         self.ended: list[RunReceipt] = []
         self.parker = make_parker(self.queue, desk=self.desk, jira=self.jira, ended=self.ended.append)
         self.store, self.asked = FakeCheckpoints(), list[str]()
         self.dies_at = ""
+
+    async def find_settings(self, tenant: TenantId) -> TenantSettings:
+        return TenantSettings(tenant=tenant, parking=self.parking)
 
     def answer(self, call: Call) -> CallAnswer | Failure:
         name = call.url.removeprefix("https://a.example.com/")

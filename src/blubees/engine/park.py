@@ -21,7 +21,7 @@ from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.order import Clear, Wake
-from blubees.model.parking import ArmSlot, LeaveSlot, OpenSlot, Slot, SlotVerdict, TakeSlot, Wait
+from blubees.model.parking import ArmSlot, LeaveSlot, OpenSlot, Slot, SlotVerdict, TakeSlot, Wait, WaitKind
 from blubees.model.receipt import RunOutcome, RunReceipt
 from blubees.ports import Chance, Lane, ParkingDesk, Put, RunQueue
 from blubees.vault.seal import Sealer
@@ -78,12 +78,15 @@ class Parker:
                 version=message.version,
                 trigger=message.trigger,
                 accepted_at_milliseconds=message.accepted_at_milliseconds,
+                is_empty=_is_empty(message),
             )
         )
         if slot is SlotVerdict.OVER:
             return None
         if slot is SlotVerdict.REFUSED:
-            return Failure(code=FailureCode.NOT_PARKED, detail="refused_by_tenant")
+            is_doubt = all(wait.kind is WaitKind.DOUBT for wait in waits)
+            code = FailureCode.IN_DOUBT if is_doubt else FailureCode.NOT_PARKED
+            return Failure(code=code, detail="refused_by_tenant")
         if not isinstance(slot, Slot):
             raise UnavailableError("The control plane does not give a parking slot.")
         sealed = seal_carried(message, carried, Sealer(slot.key, self._chance))
@@ -165,6 +168,13 @@ class Parker:
         if answer.status >= 300:  # noqa: PLR2004 - RFC 9110
             return Failure(code=FailureCode.NOT_PARKED, detail="jira_refused", http_status=answer.status)
         return answer
+
+
+def _is_empty(message: RunMessage) -> bool:
+    """Whether a parked run carries no payload: nothing of the event, no result, no variable, nothing for whoever answers."""
+    state = message.state
+    results = any(value is not None for path, value in state.done.items() if "[" not in path.rpartition("/")[2])
+    return not (message.scope or results or state.variables or state.notes)
 
 
 def _read_part(answer: CallAnswer) -> str:

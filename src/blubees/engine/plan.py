@@ -108,7 +108,8 @@ class PlanShelf:
         if published is None:
             self._live.pop((tenant, flow), None)
             return
-        self._live[tenant, flow] = published
+        if published.is_live:
+            self._live[tenant, flow] = published
         versions = self._documents.setdefault((tenant, flow), {})
         versions.pop(published.version, None)
         versions[published.version] = published

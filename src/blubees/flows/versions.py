@@ -5,19 +5,22 @@ A published version is immutable. The webhook token of a flow is shown once; onl
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from blubees.engine.plan import compile_plan
 from blubees.flows.check import CheckedFlow, check_flow
 from blubees.flows.diff import Change, diff_flows
 from blubees.flows.document import Problem
+from blubees.flows.parking_rule import list_carried
 from blubees.flows.timetable import Timetable
 from blubees.flows.timing import read_timing
 from blubees.model.errors import ConflictError, InputError, MissingError
 from blubees.model.flow import Flow, PublishedFlow, TriggerKind
 from blubees.model.ids import FlowId, TenantId
+from blubees.model.settings import Parking, TenantSettings
 from blubees.ports import Chance, Clock, FlowRow, FlowStore, PlanBoard, VersionRow
 from blubees.steps.book import KindEntry
 
@@ -43,8 +46,9 @@ class FlowService:
         clock: Clock,
         chance: Chance,
         book: Mapping[str, KindEntry],
+        find_settings: Callable[[TenantId], Awaitable[TenantSettings]] | None = None,
     ) -> None:
-        self._store, self._board, self._timetable = store, board, timetable
+        self._store, self._board, self._timetable, self._find_settings = store, board, timetable, find_settings
         self._clock, self._chance, self._book = clock, chance, book
 
     async def save_draft(self, tenant: TenantId, text: str) -> CheckedFlow:
@@ -66,10 +70,12 @@ class FlowService:
 
         Raises:
             MissingError: no such flow. ConflictError: published by somebody else meanwhile.
+            InputError: it would carry payload over a wait, and the tenant does not allow that.
             UnavailableError: it is kept, but the broker did not take it; the next start or publishing posts it.
         """
         row = await self._load(tenant, flow_id)
         flow = self._read(row.draft)
+        await self._forbid_parking(tenant, flow)
         token = ""
         token_hash = row.hook_token_hash
         if flow.trigger.on is TriggerKind.WEBHOOK and not token_hash:
@@ -199,6 +205,15 @@ class FlowService:
         if checked.flow is None:
             raise InputError("The flow has errors; nothing was changed.", tuple(map(describe_problem, checked.errors)))
         return checked.flow
+
+    async def _forbid_parking(self, tenant: TenantId, flow: Flow) -> None:
+        """Refuse a flow that would carry payload over a wait, where the tenant does not allow parking."""
+        if self._find_settings is None or (await self._find_settings(tenant)).parking is Parking.ALLOW:
+            return
+        plan = compile_plan(PublishedFlow(tenant=tenant, version=0, flow=flow), dict(self._book))
+        problems = list_carried(plan)
+        if problems:
+            raise InputError("The flow would keep data over a wait; it was not published.", tuple(problems))
 
     def _make_token(self) -> tuple[str, str]:
         token = base64.urlsafe_b64encode(self._chance.bytes(TOKEN_BYTES)).decode().rstrip("=")

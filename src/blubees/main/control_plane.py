@@ -132,8 +132,11 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     database = await open_database(settings.database_url or f"sqlite+aiosqlite:///{settings.data / 'blubees.sqlite3'}")
     await database.prepare()
     broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
-    flows = FlowService(database.flows, NatsPlanBoard(broker), Timetable(database.schedules, clock), clock, chance, load_book())
     tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
+    timetable = Timetable(database.schedules, clock)
+    flows = FlowService(
+        database.flows, NatsPlanBoard(broker), timetable, clock, chance, load_book(), find_settings=tenant_settings.load
+    )
 
     async def fill_boards() -> None:
         await flows.post_all()
@@ -148,7 +151,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     await NatsSeenDesk(broker, sealer.seal, sealer.unseal).serve(seen.ask)
     ledger, tenants = Ledger(database.runs), TenantService(database.tenants)
     scheduler = Scheduler(database.schedules, NatsOrders(broker), flows.mend_timetable, clock, events)
-    parking = ParkingService(database.parked, RunKeys(keyring, chance), NatsOrders(broker), flows, clock)
+    parking = ParkingService(database.parked, RunKeys(keyring, chance), NatsOrders(broker), flows, clock, tenant_settings.load)
     await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
 

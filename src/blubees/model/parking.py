@@ -94,7 +94,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class OpenSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="open"):
-    """A run is about to be parked for the `ordinal`th time: give me its key."""
+    """A run is about to be parked for the `ordinal`th time: give me its key. `is_empty`: it carries no payload."""
 
     tenant: TenantText
     run: RunText
@@ -103,6 +103,7 @@ class OpenSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     version: Count
     trigger: TriggerKind
     accepted_at_milliseconds: Count
+    is_empty: bool = False
 
 
 class ArmSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="arm"):

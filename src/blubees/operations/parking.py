@@ -5,7 +5,7 @@ and requests that come twice do no harm. Source: docs/decisions/0011-parking.md.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -27,6 +27,7 @@ from blubees.model.parking import (
     WaitKind,
 )
 from blubees.model.receipt import RunReceipt
+from blubees.model.settings import Parking, TenantSettings
 from blubees.ports import Clock, OrderBox, ParkedRow, ParkedStatus, ParkedStore, WaitRow
 from blubees.vault.run_keys import RunKeys
 
@@ -54,7 +55,16 @@ class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
 class ParkingService:
     """Keeps slots and wakes runs."""
 
-    def __init__(self, store: ParkedStore, keys: RunKeys, orders: OrderBox, flows: FlowService, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: ParkedStore,
+        keys: RunKeys,
+        orders: OrderBox,
+        flows: FlowService,
+        clock: Clock,
+        find_settings: Callable[[TenantId], Awaitable[TenantSettings]],
+    ) -> None:
+        self._find_settings = find_settings
         self._store, self._keys, self._orders, self._flows, self._clock = store, keys, orders, flows, clock
 
     async def answer_desk(self, request: SlotRequest) -> Slot | SlotVerdict:
@@ -149,6 +159,8 @@ class ParkingService:
 
     async def _open(self, request: OpenSlot) -> Slot | SlotVerdict:
         tenant, run = TenantId(request.tenant), RunId(request.run)
+        if not request.is_empty and (await self._find_settings(tenant)).parking is Parking.REFUSE:
+            return SlotVerdict.REFUSED
         version, sealed = await self._keys.make(tenant, run)
         row = await self._store.open(
             ParkedRow(

@@ -13,12 +13,17 @@ from blubees.steps.contract import BranchRule, Example, KindMark, Outcome, Tools
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class KindEntry:
-    """One kind: its name, the dataclass of its settings, its branches, their names where it names them, and its examples."""
+    """One kind: its name, the dataclass of its settings, its branches, their names where it names them, and its examples.
+
+    Attributes:
+        waits: whether it may park the run.
+    """
 
     name: str
     settings: type
     branches: BranchRule
     names: tuple[str, ...]
+    waits: bool
     examples: tuple[Example, ...]
     perform: Callable[[Any, Tools], Awaitable[Outcome]]
 
@@ -45,7 +50,7 @@ def load_book() -> dict[str, KindEntry]:
         if mark.name in book:
             raise TypeError(f"{found.name}: the name {mark.name} is taken.")
         perform = vars(marked[0])["perform"]
-        book[mark.name] = KindEntry(mark.name, marked[0], mark.branches, mark.names, module.EXAMPLES, perform)
+        book[mark.name] = KindEntry(mark.name, marked[0], mark.branches, mark.names, mark.waits, module.EXAMPLES, perform)
     return book
 
 

@@ -191,22 +191,26 @@ class KindMark:
     name: str
     branches: BranchRule
     names: tuple[str, ...] = ()
+    waits: bool = False
 
 
 _Class = TypeVar("_Class", bound=type)
 
 
-def step_kind(name: str, *, branches: BranchRule = BranchRule.NONE, names: tuple[str, ...] = ()) -> Callable[[_Class], _Class]:
+def step_kind(
+    name: str, *, branches: BranchRule = BranchRule.NONE, names: tuple[str, ...] = (), waits: bool = False
+) -> Callable[[_Class], _Class]:
     """Mark a frozen dataclass as a step kind's settings.
 
     Args:
         name: lower case, at most one dot ("jira.get_issue").
         branches: whether the kind is a block.
         names: of its branches (BranchRule.NAMED only).
+        waits: whether it may park the run.
     """
 
     def mark(settings: _Class) -> _Class:
-        settings.__step_kind__ = KindMark(name, branches, names)  # type: ignore[attr-defined]
+        settings.__step_kind__ = KindMark(name, branches, names, waits)  # type: ignore[attr-defined]
         return settings
 
     return mark

@@ -17,7 +17,7 @@ WEEKEND: Final = 5  # Saturday, counted from Monday
 DAYS_LOOKED_AT: Final = 1_000
 
 
-@step_kind("wait")
+@step_kind("wait", waits=True)
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Park the run for a time: for a duration, until a time, or until a business day. At most 366 days.
