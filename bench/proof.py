@@ -126,6 +126,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
     settings: dict[str, dict[str, Any]] = {
         "lookup": {"table": {"a": 1}, "key": c, "default": c},
         "dedupe": {"key": c},
+        "run_flow": {"flow": "called", "inputs": {"c": c, "all": "{{webhookData}}"}},
         "set": {"values": {"a": c, "b": ["{{webhookData.list}}", {"k": c}]}},
         "http": {
             "url": f"{site}/thirdparty/echo",
@@ -206,6 +207,16 @@ def exercise(product: Product, canaries: Canaries) -> int:
         "/issue",
         {"fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": canaries.plant("a Jira event")}},
     )
+    url = f"{product.site_url}/thirdparty/echo"
+    inner = {"id": "x", "kind": "http", "with": {"method": "POST", "url": url, "json": "{{inputs}}"}}
+    called = {
+        "id": "called",
+        "name": "called",
+        "trigger": {"on": "called"},
+        "steps": [inner],
+        "outputs": {"all": "{{steps.x}}"},
+    }
+    product.publish(json.dumps(called))
     flows = [(entry.name, write_flow(product.site_url, entry.name, canaries)) for entry in list_kinds()]
     flows += [(name, write_failure(product.site_url, name)) for name in FAILURES]
     hooks: list[str] = []

@@ -62,7 +62,7 @@ def add_shapes(
         names=names.checksum,
         steps=tuple(
             msgspec.structs.replace(each, input=given.get(each.step, ()), output=gave.get(each.step, ()))
-            if each.step in given or each.step in gave
+            if not each.within and (each.step in given or each.step in gave)
             else each
             for each in receipt.steps
         ),

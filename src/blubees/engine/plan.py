@@ -63,6 +63,7 @@ class Plan:
 
     Attributes:
         answers: whether a `respond` step stands anywhere in it.
+        reads_when_called: the same with what the flow's outputs read.
         gate_key: of the flow's `runs`; None for none.
         reads_from: for each step, what it and all steps written after it read: what a run that stands there must still hold.
     """
@@ -71,6 +72,8 @@ class Plan:
     steps: tuple[CompiledStep, ...]
     answers: bool
     reads_from: dict[StepId, Reads]
+    reads_when_called: dict[StepId, Reads]
+    outputs: CompiledDocument
     gate_key: Template | None = None
 
 
@@ -84,12 +87,19 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
     steps = _compile_steps(published.flow.steps, book)
     reads_from: dict[StepId, Reads] = {}
     _note_reads(steps, Reads(), reads_from)
+    outputs = compile_document(published.flow.outputs)
+    reads_when_called = reads_from
+    if not outputs.is_constant:
+        reads_when_called = {}
+        _note_reads(steps, _sort_reads(outputs.paths), reads_when_called)
     runs = published.flow.runs
     return Plan(
         published=published,
         steps=steps,
         answers=_has_answer(steps),
         reads_from=reads_from,
+        reads_when_called=reads_when_called,
+        outputs=outputs,
         gate_key=compile_template(runs.key) if runs is not None and runs.key else None,
     )
 

@@ -10,7 +10,7 @@ from blubees.engine.message import RunMessage
 from blubees.engine.plan import CompiledStep
 from blubees.model.call import CallAnswer
 from blubees.model.failures import Failure
-from blubees.model.receipt import ATTEMPTS_MAX, Attempt, RunOutcome, RunReceipt, StepOutcome, StepReceipt, StopReason
+from blubees.model.receipt import ATTEMPTS_MAX, STEPS_MAX, Attempt, RunOutcome, RunReceipt, StepOutcome, StepReceipt, StopReason
 from blubees.ports import Clock
 
 
@@ -34,11 +34,11 @@ class StepBook:
         self._started = clock.monotonic_seconds()
         self.started_at_milliseconds = message.state.started_at_milliseconds or clock.now_milliseconds()
         self._earlier_milliseconds = max(0, clock.now_milliseconds() - self.started_at_milliseconds)
-        self._steps: dict[str, StepReceipt | None] = {each.step: each for each in message.state.receipts}
+        self._steps: dict[str, StepReceipt | None] = {each.within + each.step: each for each in message.state.receipts}
 
-    def reserve(self, step: CompiledStep) -> None:
-        """A step begins: its receipt stands before those of the steps in it."""
-        self._steps.setdefault(step.id, None)
+    def reserve(self, step: CompiledStep, within: str = "") -> None:
+        """A step begins: its receipt stands before those of the steps in it. `within`: the `run_flow` steps it stands in."""
+        self._steps.setdefault(within + step.id, None)
 
     def describe_attempt(self, started: float, waited_seconds: float, line: Counters, outcome: object) -> Attempt:
         """Describe one try. `started` is the clock's monotonic time when it began, after the run had waited for it."""
@@ -61,13 +61,16 @@ class StepBook:
         branch: int,
         result: object,
         history: Sequence[Attempt] = (),
+        within: str = "",
     ) -> None:
         """Note one step. `started` is the clock's monotonic time when it began; `history`: its tries, if one failed."""
         failure = result if isinstance(result, Failure) else None
-        before = self._steps.get(step.id)
+        name = within + step.id
+        before = self._steps.get(name)
         if before is None:
-            self._steps[step.id] = StepReceipt(
+            self._steps[name] = StepReceipt(
                 step=step.id,
+                within=within,
                 kind=step.kind.name,
                 outcome=outcome,
                 offset_microseconds=max(0, int((started - self._started) * 1e6)),
@@ -81,7 +84,7 @@ class StepBook:
                 history=tuple(history[:ATTEMPTS_MAX]),
             )
             return
-        self._steps[step.id] = msgspec.structs.replace(
+        self._steps[name] = msgspec.structs.replace(
             before,
             outcome=before.outcome if before.failure is not None else outcome,
             duration_microseconds=before.duration_microseconds + self._count_since(started),
@@ -95,15 +98,21 @@ class StepBook:
             history=before.history or tuple(history[:ATTEMPTS_MAX]),
         )
 
-    def extend(self, step: CompiledStep, started: float) -> None:
-        """A block has ended: it took as long as what was in it."""
-        noted = self._steps.get(step.id)
-        if noted is not None and noted.times == 1:
-            self._steps[step.id] = msgspec.structs.replace(noted, duration_microseconds=self._count_since(started))
+    def extend(self, step: CompiledStep, started: float, within: str = "", failure: Failure | None = None) -> None:
+        """A block or a called flow has ended: it took as long as what was in it, and failed with it."""
+        name = within + step.id
+        noted = self._steps.get(name)
+        if noted is None:
+            return
+        if noted.times == 1:
+            noted = msgspec.structs.replace(noted, duration_microseconds=self._count_since(started))
+        if failure is not None:
+            noted = msgspec.structs.replace(noted, outcome=StepOutcome.FAILED, failure=noted.failure or failure)
+        self._steps[name] = noted
 
     def receipts(self) -> tuple[StepReceipt, ...]:
         """All so far, those of an earlier part of the run included."""
-        return tuple(each for each in self._steps.values() if each is not None)
+        return tuple(each for each in self._steps.values() if each is not None)[:STEPS_MAX]
 
     def duration_microseconds(self) -> int:
         """Since the run was first begun; waits included."""

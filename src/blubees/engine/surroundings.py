@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from blubees.engine.depth import DepthMarks
+from blubees.engine.plan import PlanShelf
 from blubees.ports import SeenDesk
 
 
@@ -13,7 +14,9 @@ class Surroundings:
     Attributes:
         seen: remembers keys for `dedupe`.
         depth: marks what flows send.
+        shelf: has the flows that `run_flow` performs.
     """
 
     seen: SeenDesk | None = None
     depth: DepthMarks | None = None
+    shelf: PlanShelf | None = None

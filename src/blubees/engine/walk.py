@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from blubees.engine.calls import CalledFlow, find_called
 from blubees.engine.carry import find_issue, prune_event
 from blubees.engine.journal import Journal, RunLostError
 from blubees.engine.message import RunMessage, RunState
@@ -27,7 +28,7 @@ from blubees.expressions.errors import EvaluationError
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import OnDoubt, OnError, Retry
-from blubees.model.ids import StepId, TenantId
+from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.model.parking import Answered, Wait, WaitKind
 from blubees.model.receipt import Attempt, RunReceipt, StepOutcome, StopReason
 from blubees.ports import Clock
@@ -41,12 +42,15 @@ from blubees.steps.contract import (
     ForEach,
     Outcome,
     Park,
+    PerformFlow,
     Repeat,
     Stop,
     Try,
 )
 
 TRY, CATCH, FINALLY = range(3)
+CALL: Final = "[call]"  # in paths: what a `run_flow` step performs stands below it
+_NO_READS: Final = Reads()
 DELAY_MAX_SECONDS: Final = 300.0
 SAVE_BEFORE_SECONDS: Final = 1.0
 DOUBT_MILLISECONDS: Final = 30 * 86_400_000  # a person has that long to say what shall be done; then the run fails
@@ -91,11 +95,29 @@ class ParkError(Exception):
     """Unwinds the walk: this part of the run waits for something, and the rest of it has ended or waits as well."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which flow steps stand in: the run's own, or one that a `run_flow` step performs.
+
+    Attributes:
+        reads_from: of the flow's plan.
+        root: what the paths of all its results begin with.
+        within: the `run_flow` steps that it stands in, for receipts; so many of them: `depth`.
+    """
+
+    flow: FlowId
+    reads_from: Mapping[StepId, Reads]
+    root: str = ""
+    within: str = ""
+    depth: int = 0
+
+
 @dataclass(slots=True)
 class Frame:
     """Where steps stand: what they see, and where their results are kept.
 
     Attributes:
+        place: which flow they stand in.
         prefix: of the paths of results; `home` of those of variables, which a turn of `repeat` leaves to what it stands in.
         results: what `{{steps.…}}` reads.
         has_acted: the step under way has made a call that is not a mere read.
@@ -103,6 +125,7 @@ class Frame:
         settings: what the step under way was given.
     """
 
+    place: Place
     prefix: str
     home: str
     scope: dict[str, object]
@@ -138,7 +161,7 @@ class StepTools:
 
     async def mark_seen(self, key: str, days: int) -> bool | Failure:
         """Whether this step has seen the key before, in another run or turn."""
-        return await self._walk.mark_seen(self._frame.prefix + self._step.id, key, days)
+        return await self._walk.mark_seen(self._frame.place.flow, self._frame.prefix + self._step.id, key, days)
 
     def now_milliseconds(self) -> int:
         """The time."""
@@ -184,7 +207,7 @@ class Walk:
         self._waits = dict(state.waits)
         self._notes = dict(state.notes)
         self.answers = dict(state.answers)
-        self._positions: dict[str, StepId] = {}
+        self._positions: dict[str, tuple[Place, StepId]] = {}
         self._is_ahead = False  # an effect happened that no checkpoint knows of
         self._is_lost = False  # another conduit has the run
         self._saving = asyncio.Lock()
@@ -203,14 +226,15 @@ class Walk:
         scope = dict(self._event)
         scope["now"] = self._clock.now()
         scope["flow"] = {"id": flow.id, "name": flow.name, "version": message.version, "run": message.run}
-        await self._perform_steps(self._plan.steps, self._open_frame(scope, {}, "", ""), last=True)
+        place = Place(flow.id, self._plan.reads_from)
+        await self._perform_steps(self._plan.steps, self._open_frame(place, scope, {}, "", ""), last=True)
 
     def list_results(self) -> dict[str, object]:
         """What steps gave, as far as it is in memory: what a resumed run did not keep is not known to be null."""
         known = {
             path: result for path, result in self._done.items() if result is not None or path not in self._message.state.done
         }
-        return {_name(path): result for path, result in known.items() if "[" not in _name(path)}
+        return {_name(path): result for path, result in known.items() if "[" not in _name(path) and CALL not in path}
 
     def now_milliseconds(self) -> int:
         """The time, UTC since 1970."""
@@ -228,9 +252,9 @@ class Walk:
         headers = self._around.depth.add(call, self._message.tenant, self._message.depth + 1)
         return msgspec.structs.replace(call, headers=headers)
 
-    async def mark_seen(self, path: str, key: str, days: int) -> bool | Failure:
+    async def mark_seen(self, flow: FlowId, path: str, key: str, days: int) -> bool | Failure:
         """Ask whether a key was seen. No effect: a run that asks again is told the same."""
-        return await mark_seen(self._around.seen, self._message.tenant, self._message.flow, self.run, path, key, days)
+        return await mark_seen(self._around.seen, self._message.tenant, flow, self.run, path, key, days)
 
     async def carry(self) -> tuple[RunMessage, tuple[Wait, ...]]:
         """Give what a run that waits must still hold, no more, and what it waits for.
@@ -245,7 +269,7 @@ class Walk:
             body=b"",
             headers={},
             query={},
-            scope=prune_event(self._event, self._reads().paths),
+            scope=prune_event(self._event, self._reads().get("", _NO_READS).paths),
             body_bytes=len(self._message.body) or self._message.body_bytes,
             issue=self._message.issue or find_issue(self._event),
             state=state,
@@ -286,7 +310,7 @@ class Walk:
         return RunState(
             done={path: result if _is_needed(path, reads) else None for path, result in self._done.items()},
             entered=dict(self._entered),
-            variables={path: value for path, value in self._variables.items() if _name(path).casefold() in reads.roots},
+            variables={path: value for path, value in self._variables.items() if _is_read(path, reads)},
             receipts=self.book.receipts(),
             attempting=tuple(sorted(self._attempting | self._doubtful)),
             waits=dict(self._waits),
@@ -296,20 +320,22 @@ class Walk:
             started_at_milliseconds=self.book.started_at_milliseconds,
         )
 
-    def _reads(self) -> Reads:
-        """What is read from where the run stands on."""
-        reads = Reads()
-        for step in self._positions.values():
-            reads |= self._plan.reads_from[step]
+    def _reads(self) -> dict[str, Reads]:
+        """What is read from where the run stands on: of each flow that it stands in, by the root of its paths."""
+        reads: dict[str, Reads] = {}
+        for place, step in self._positions.values():
+            reads[place.root] = reads.get(place.root, _NO_READS) | place.reads_from[step]
         return reads
 
     # ------------------------------------------------------------ frames
 
-    def _open_frame(self, scope: Mapping[str, object], results: Mapping[str, object], prefix: str, home: str) -> Frame:
+    def _open_frame(
+        self, place: Place, scope: Mapping[str, object], results: Mapping[str, object], prefix: str, home: str
+    ) -> Frame:
         """Make a frame, with what a resumed run has done in it already."""
         known = {**results, **{name: self._done[prefix + name] for name in self._list_own(self._done, prefix)}}
         variables = {name: self._variables[home + name] for name in self._list_own(self._variables, home)}
-        return Frame(prefix, home, {**scope, **variables, "steps": known}, known, self._open_line(self._message.tenant))
+        return Frame(place, prefix, home, {**scope, **variables, "steps": known}, known, self._open_line(self._message.tenant))
 
     @staticmethod
     def _list_own(paths: Mapping[str, object], prefix: str) -> Iterator[str]:
@@ -336,7 +362,7 @@ class Walk:
                 await self._perform(step, frame, path, last=last and number == count)
 
     async def _perform(self, step: CompiledStep, frame: Frame, path: str, *, last: bool) -> None:
-        self._positions[frame.prefix] = step.id
+        self._positions[frame.prefix] = (frame.place, step.id)
         frame.line.start_step()
         started = self._clock.monotonic_seconds()
         if path in self._entered and step.kind.branches in {BranchRule.CONDITIONAL, BranchRule.NAMED}:
@@ -351,7 +377,7 @@ class Walk:
             await self._enter(step, frame, path, outcome, last=last)
         elif isinstance(outcome, ForEach | Repeat | EnterAll | Try):
             result = await self._go_into(step, frame, path, outcome)
-            self.book.extend(step, started)
+            self.book.extend(step, started, frame.place.within)
             self._finish(step, frame, result, {})
         elif isinstance(outcome, Failure) and step.written.on_error is OnError.CONTINUE:
             self._finish(step, frame, None, {})
@@ -367,22 +393,28 @@ class Walk:
 
     async def _perform_itself(self, step: CompiledStep, frame: Frame, path: str, started: float) -> Outcome:
         """Perform the step without what stands in it, and note it."""
-        self.book.reserve(step)
+        self.book.reserve(step, frame.place.within)
         outcome = await self._try_as_told(step, frame, path, started)
         if isinstance(outcome, Park):
             self._wait(step, path, outcome)
         self._forget_wait(path)
         if isinstance(outcome, EnterNamed):
             outcome = _find_branch(step, outcome)
+        self._note(step, frame, path, started, outcome)
+        if isinstance(outcome, PerformFlow):
+            return await self._perform_flow(step, frame, path, outcome, started)
+        return outcome
+
+    def _note(self, step: CompiledStep, frame: Frame, path: str, started: float, outcome: Outcome) -> None:
+        """Note how a step ended, and let go of what was kept for that."""
         self._attempting.discard(path)
         self._is_ahead = self._is_ahead or frame.has_acted
         frame.has_acted = False
         branch = outcome.branch if isinstance(outcome, Enter) and outcome.branch is not None else -1
-        self.book.note(step, started, frame.line, _name_outcome(outcome), branch, outcome, frame.history)
-        if isinstance(outcome, Failure):
+        self.book.note(step, started, frame.line, _name_outcome(outcome), branch, outcome, frame.history, frame.place.within)
+        if isinstance(outcome, Failure) and not frame.place.within:
             self.failed.setdefault(step.id, (frame.settings, frame.line.refused))
         frame.history, frame.settings = (), None
-        return outcome
 
     async def _enter(self, step: CompiledStep, frame: Frame, path: str, enter: Enter, *, last: bool) -> None:
         """Go into one branch; the step's result can be read from within it already."""
@@ -491,6 +523,43 @@ class Walk:
             return None
         return OnDoubt(answer.choice) if answer.choice in {OnDoubt.RETRY, OnDoubt.SKIP} else OnDoubt.FAIL
 
+    # ------------------------------------------------------------ flows in flows
+
+    async def _perform_flow(
+        self, step: CompiledStep, frame: Frame, path: str, call: PerformFlow, started: float
+    ) -> Done | Failure:
+        """Perform another flow in a frame that sees nothing of this one; a resumed run performs the version that it began."""
+        version = self._entered.get(f"{path}{CALL}", 0)
+        called = find_called(self._around.shelf, self._message.tenant, call, frame.place.depth, version)
+        outcome = called if isinstance(called, Failure) else await self._perform_called(step, frame, path, called)
+        self._close(f"{path}{CALL}")
+        self.book.extend(step, started, frame.place.within, outcome if isinstance(outcome, Failure) else None)
+        return outcome
+
+    async def _perform_called(self, step: CompiledStep, frame: Frame, path: str, called: CalledFlow) -> Done | Failure:
+        plan, root = called.plan, f"{path}{CALL}/"
+        flow, version = plan.published.flow, plan.published.version
+        self._entered[f"{path}{CALL}"] = version
+        scope = {
+            "inputs": called.inputs,
+            "trigger": called.inputs,
+            "now": frame.scope["now"],
+            "flow": {"id": flow.id, "name": flow.name, "version": version, "run": self.run},
+        }
+        place = Place(flow.id, plan.reads_when_called, root, f"{frame.place.within}{step.id}/", frame.place.depth + 1)
+        inner = self._open_frame(place, scope, {}, root, root)
+        try:
+            await self._perform_steps(plan.steps, inner, last=False)
+        except EndOfRunError as trouble:
+            if isinstance(trouble.end, Failure):  # which step of it, and which field, its own receipt tells
+                return msgspec.structs.replace(trouble.end, field="")
+            if not isinstance(trouble.end, Stop) or trouble.end.reason is not None:
+                raise
+        try:
+            return Done(plan.outputs.render(inner.scope))
+        except EvaluationError as error:
+            return Failure(code=FailureCode.TEMPLATE_FAILED, field="outputs", detail=error.code.value)
+
     # ------------------------------------------------------------ blocks
 
     async def _go_into(self, step: CompiledStep, frame: Frame, path: str, outcome: ForEach | Repeat | EnterAll | Try) -> object:
@@ -517,7 +586,7 @@ class Walk:
                 if turn in self._done:
                     continue
                 scope = {**frame.scope, each.name: each.items[number], "index": number}
-                inner = self._open_frame(scope, frame.results, f"{turn}/", f"{turn}/")
+                inner = self._open_frame(frame.place, scope, frame.results, f"{turn}/", f"{turn}/")
                 try:
                     await self._perform_steps(steps, inner, last=False)
                     ended = [inner.results.get(steps[-1].id), False]
@@ -556,7 +625,7 @@ class Walk:
             for inner_step in branch.steps:
                 frame.results.pop(inner_step.id, None)  # a turn sees its own results only
             frame.results.update({name: self._done[turn + name] for name in self._list_own(self._done, turn)})
-            inner = Frame(turn, frame.home, frame.scope, frame.results, frame.line)
+            inner = Frame(frame.place, turn, frame.home, frame.scope, frame.results, frame.line)
             await self._perform_steps(branch.steps, inner, last=False)
             self._close(turn)
         self._entered.pop(path, None)
@@ -572,7 +641,7 @@ class Walk:
 
     async def _perform_parallel(self, step: CompiledStep, frame: Frame, path: str) -> object:
         frames = [
-            self._open_frame(frame.scope, frame.results, f"{path}[{number}]/", f"{path}[{number}]/")
+            self._open_frame(frame.place, frame.scope, frame.results, f"{path}[{number}]/", f"{path}[{number}]/")
             for number in range(len(step.branches))
         ]
         troubles: list[EndOfRunError] = []
@@ -686,10 +755,21 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _is_needed(path: str, reads: Reads) -> bool:
+def _is_needed(path: str, reads: Mapping[str, Reads]) -> bool:
     """What a block keeps for itself (`loop[3]`) it needs until it ends; a step's result only what is written later does."""
     name = _name(path)
-    return "[" in name or reads.keeps(name)
+    return "[" in name or reads.get(_find_root(path), _NO_READS).keeps(name)
+
+
+def _is_read(path: str, reads: Mapping[str, Reads]) -> bool:
+    """Whether a variable is read later in its flow."""
+    return _name(path).casefold() in reads.get(_find_root(path), _NO_READS).roots
+
+
+def _find_root(path: str) -> str:
+    """What the paths of the flow begin with that this one is in."""
+    end = path.rfind(f"{CALL}/")
+    return path[: end + len(CALL) + 1] if end >= 0 else ""
 
 
 def _add_key(call: Call, name: str) -> Call:

@@ -17,7 +17,7 @@ from blubees.expressions.document import check_document, list_templates
 from blubees.expressions.errors import TemplateError
 from blubees.expressions.template import Template, compile_template
 from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
-from blubees.flows.check_head import HEAD, check_head, check_input_names, check_outputs
+from blubees.flows.check_head import HEAD, check_call, check_head, check_input_names, check_outputs
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.schema import settings_schema
 from blubees.model.flow import Flow, OnDoubt, OnError, RetryOn, SignatureEncoding, SignatureScheme, TriggerKind
@@ -238,6 +238,8 @@ class _Checker:
                     self.read.complain(
                         (*here, word), f"{entry.name} is a block and has no `{word}`. Give it to the steps in it, or use try."
                     )
+        if name == "run_flow":
+            check_call(self, step, settings, here)
         self.check_templates(settings, (*here, "with"), done)
         if name == "set" and isinstance(settings.get("values"), dict):
             self.take_variables(settings["values"], (*here, "with", "values"))

@@ -75,6 +75,19 @@ def check_outputs(checker: Checker, data: dict[str, Any], done: set[str]) -> Non
     checker.check_templates(outputs, ("outputs",), done)
 
 
+def check_call(checker: Checker, step: dict[str, Any], settings: dict[str, Any], here: Place) -> None:
+    """Check a step that performs another flow."""
+    for word in ("retry", "timeout_seconds", "on_doubt"):
+        if word in step:
+            checker.read.complain(
+                (*here, word), f"run_flow has no `{word}`. Give it to the steps of the flow that it performs."
+            )
+    data = checker.read.data
+    if isinstance(data, dict) and isinstance(settings.get("flow"), str) and settings["flow"] == data.get("id"):
+        message = "The flow performs itself: more than 5 deep, the run fails. Make sure that it ends before."
+        checker.read.complain((*here, "with", "flow"), message, severity="warning")
+
+
 def check_input_names(checker: Checker, spot: Place, template: Template, inputs: object) -> None:
     """Check `inputs.<name>` where the flow says which inputs it takes."""
     if not isinstance(inputs, dict) or not inputs:

@@ -103,7 +103,7 @@ class Conduit:
         self._refused = 0
         self._told: set[tuple[TenantId, FlowId]] = set()
         marks = DepthMarks(hashlib.sha256(b"depth" + start.run_key).digest())
-        around = Surroundings(seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal), depth=marks)
+        around = Surroundings(seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal), depth=marks, shelf=self.shelf)
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()

@@ -117,7 +117,7 @@ def _draw_steps(run: Facts, depths: Mapping[str, int]) -> Table:
         depth = min(depths.get(step["step"], 0), 8)
         outcome = str(step["outcome"])
         table.add_row(
-            Text("  " * depth + step["step"]),
+            Text("  " * depth + step.get("within", "") + step["step"]),
             Text(step["kind"], style="dim"),
             Text(outcome + write_counts(step), style=style_of(outcome)),
             _draw_bar(step, whole),

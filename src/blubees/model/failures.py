@@ -40,6 +40,8 @@ class FailureCode(StrEnum):
     PLAN_MISSING = "plan_missing"
     IN_DOUBT = "in_doubt"
     INPUT_INVALID = "input_invalid"
+    FLOW_MISSING = "flow_missing"
+    CALLS_TOO_DEEP = "calls_too_deep"
     UNAVAILABLE = "unavailable"
     NOT_PARKED = "not_parked"
     PARKED_GONE = "parked_gone"
@@ -87,6 +89,8 @@ WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
     FailureCode.PLAN_MISSING: Fault.US,
     FailureCode.IN_DOUBT: Fault.US,
     FailureCode.INPUT_INVALID: Fault.TENANT,
+    FailureCode.FLOW_MISSING: Fault.TENANT,
+    FailureCode.CALLS_TOO_DEEP: Fault.TENANT,
     FailureCode.UNAVAILABLE: Fault.US,
     FailureCode.NOT_PARKED: Fault.TENANT,
     FailureCode.PARKED_GONE: Fault.TENANT,
@@ -133,6 +137,14 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
     FailureCode.IN_DOUBT: (
         "A process died while this call was under way: nobody knows here whether it happened. It was not made again.",
         "Look at the third party. For the next time, say on_doubt: retry or skip, or effect: keyed or idempotent.",
+    ),
+    FailureCode.FLOW_MISSING: (
+        "The flow that this step performs is not there, or can't be performed by others.",
+        "Publish it, with the trigger called or manual.",
+    ),
+    FailureCode.CALLS_TOO_DEEP: (
+        "Flows perform each other more than 5 deep.",
+        "Look for one that comes back to itself.",
     ),
     FailureCode.INPUT_INVALID: (
         "The flow was given an input that it does not take.",

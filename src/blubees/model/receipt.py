@@ -20,12 +20,16 @@ TenantText = Annotated[str, msgspec.Meta(pattern=TENANT_PATTERN)]
 FlowText = Annotated[str, msgspec.Meta(pattern=FLOW_PATTERN)]
 RunText = Annotated[str, msgspec.Meta(pattern=RUN_PATTERN)]
 StepText = Annotated[str, msgspec.Meta(pattern=STEP_PATTERN)]
+WithinText = Annotated[str, msgspec.Meta(pattern=r"^([a-z][a-z0-9_]{0,62}/){0,5}$")]
 KindText = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z_.]{0,62}$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
 ATTEMPTS_MAX = 10  # as many as a step may have; model/flow.py
 REQUEST_ID_PATTERN = r"^[A-Za-z0-9._:=/+-]{1,64}$"
 RequestIdText = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9._:=/+-]{1,64})?$")]
+
+
+STEPS_MAX = 500  # in one receipt: flows that perform flows could fill it with more
 
 
 class RunOutcome(StrEnum):
@@ -83,6 +87,7 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What stays of one step.
 
     Attributes:
+        within: the `run_flow` steps that it stands in, each with a slash after it; empty for a step of the run's own flow.
         offset_microseconds: start, counted from the run's start.
         duration_microseconds: how long it took.
         branch: for blocks, which branch was entered (from 0); -1 for none.
@@ -98,6 +103,7 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     step: StepText
     kind: KindText
     outcome: StepOutcome
+    within: WithinText = ""
     offset_microseconds: Count = 0
     duration_microseconds: Count = 0
     branch: Annotated[int, msgspec.Meta(ge=-1, le=1000)] = -1

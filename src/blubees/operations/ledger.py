@@ -46,7 +46,7 @@ class Ledger:
 
 def explain(receipt: RunReceipt) -> tuple[Explanation, ...]:
     """Explain each failure of a run: those of its steps, else the run's own."""
-    failures = [(step.step, step.failure) for step in receipt.steps if step.failure is not None]
+    failures = [(step.within + step.step, step.failure) for step in receipt.steps if step.failure is not None]
     if not failures and receipt.failure is not None:
         failures = [(receipt.failed_step, receipt.failure)]
     return tuple(_explain(step, failure) for step, failure in failures)

@@ -124,7 +124,15 @@ class Park:
     note: object = None
 
 
-Outcome = Done | Enter | EnterNamed | ForEach | Repeat | EnterAll | Try | Park | Answer | Stop | Failure
+@dataclass(frozen=True, slots=True)
+class PerformFlow:
+    """Perform another flow as this step; the step's result is what that one gives."""
+
+    flow: str
+    inputs: Mapping[str, object]
+
+
+Outcome = Done | Enter | EnterNamed | ForEach | Repeat | EnterAll | Try | PerformFlow | Park | Answer | Stop | Failure
 
 
 class Tools(Protocol):
