@@ -2,16 +2,21 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from blubees.engine.journal import Journal
 from blubees.engine.message import open_state
 from blubees.engine.plan import PlanShelf
+from blubees.engine.runner import Ended, Parked, Runner
 from blubees.engine.surroundings import Surroundings
 from blubees.flows.check import check_flow
 from blubees.model.failures import FailureCode
+from blubees.model.parking import Answered, WaitEnd
 from blubees.model.receipt import STEPS_MAX, RunOutcome, RunReceipt, StepOutcome
 from blubees.steps.book import load_book
 from fakes.engine import TENANT, make_message, make_plan
+from fakes.machine import FakeClock
 from fakes.world import SEALER, World, http
 
 CALLER = f"""\
@@ -185,6 +190,25 @@ async def test_a_checkpoint_holds_what_each_of_the_two_still_reads() -> None:
     assert inside.done["first"] is not None, "the inputs are worked out again when the run is taken over"
     after = states[-2]
     assert not any("[call]" in path for path in (*after.done, *after.variables, *after.entered))
+
+
+async def test_a_run_may_wait_in_a_called_flow_and_carries_what_both_read() -> None:
+    inner = INNER.replace("  - {id: two", "  - {id: pause, kind: wait, with: {days: 1}}\n  - {id: two")
+    world = make_world(inner=inner)
+    message = make_message(world.body)
+    runner = Runner(FakeClock(), world.open_line, around=world.around)
+    end = await runner.perform(world.plan, message, journal=Journal(world.store, SEALER, FakeClock(), message))
+    assert isinstance(end, Parked)
+    (wait,) = end.waits
+    assert wait.path == "sub[call]/pause"
+    answer = Answered(path=wait.path, end=WaitEnd.DUE, at_milliseconds=1)
+    woken = end.message
+    woken.state = msgspec.structs.replace(woken.state, answers={wait.path: answer})
+    world.store.kept.clear()
+    ended = await runner.perform(world.plan, woken, journal=Journal(world.store, SEALER, FakeClock(), woken))
+    assert isinstance(ended, Ended)
+    assert ended.receipt.outcome is RunOutcome.FINISHED
+    assert world.asked == ASKED
 
 
 async def test_a_receipt_has_its_bound() -> None:

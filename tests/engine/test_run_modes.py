@@ -5,16 +5,18 @@ import json
 from collections.abc import Callable
 from typing import Any, Self
 
+import msgspec
 import pytest
 
 from blubees.engine import gate as gate_module
 from blubees.engine import work as work_module
 from blubees.engine.gate import Gate
-from blubees.engine.message import seal_run
+from blubees.engine.message import RunMessage, seal_run
 from blubees.engine.runner import Runner
 from blubees.engine.work import Receipts, Worker
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.parking import Answered, WaitEnd
 from blubees.model.receipt import RunOutcome, RunReceipt, StopReason
 from blubees.ports import Lane
 from blubees.vault.seal import Sealer
@@ -196,6 +198,34 @@ async def test_a_key_that_can_not_be_worked_out_fails_the_run() -> None:
         assert failed is not None
         assert failed.failure == Failure(code=FailureCode.TEMPLATE_FAILED, field="runs.key", detail="bad_argument")
         assert world.asked == []
+
+
+async def test_a_run_that_waits_gives_its_slot_back_and_waits_for_one_when_it_wakes_up() -> None:
+    steps = CALLS.replace("{id: two,", "{id: wait, kind: wait, with: {days: 1}}\n  - {id: two,")
+    async with World("{mode: single, key: '{{webhookData.k}}'}", steps) as world:
+        parked: list[RunMessage] = []
+
+        async def park(message: RunMessage, _waits: object) -> None:
+            parked.append(message)
+
+        for worker in world.workers:
+            worker._parker.park = park  # type: ignore[method-assign,assignment]
+        world.give(1)
+        await until(lambda: world.asked)
+        world.go_on.set()
+        await until(lambda: parked)
+        world.go_on.clear()
+        world.give(2)
+        await until(lambda: "one-2" in world.asked)
+        (woken,) = parked
+        end = Answered(path="wait", end=WaitEnd.DUE, at_milliseconds=1)
+        woken.state = msgspec.structs.replace(woken.state, answers={"wait": end})
+        world.queue.give[Lane.PROMPT].append(Taken(world, seal_run(woken, SEALER), 1))
+        await asyncio.sleep(0.1)
+        assert (world.asked, world.receipt(1)) == (["one-1", "one-2"], None), "it waits, and is not turned away"
+        world.go_on.set()
+        await until(lambda: world.receipt(1))
+        assert world.asked == ["one-1", "one-2", "two-1"]
 
 
 async def test_a_run_whose_flow_is_gone_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,7 @@ class Visit:
     def __init__(self, gate: Gate, rules: Runs, message: RunMessage, name: str, rate_name: str) -> None:
         self._gate, self._rules, self._name, self._rate_name = gate, rules, name, rate_name
         self._tenant, self._run = message.tenant, message.run
-        self._is_begun = bool(message.state.done or message.state.entered or message.state.receipts)
+        self._is_begun = bool(message.state.done or message.state.entered or message.state.receipts or message.state.parked)
         self._has_slots = rules.mode is not RunMode.PARALLEL or rules.most > 0
 
     async def enter(self, deliveries: int) -> float | StopReason | None:

@@ -242,6 +242,7 @@ class Worker:
             elif answer is not None:
                 await taken.hand_back(answer)
                 return
+            end: Ended | Answered | Parked | None = None
             if receipt is None:
                 end = await self._runner.perform(
                     plan,
@@ -250,9 +251,10 @@ class Worker:
                     deliveries=taken.deliveries,
                     guard=visit.check if visit is not None else None,
                 )
-                receipt = await self._see_to(end, taken, journal)
             if visit is not None:
-                await visit.leave()
+                await visit.leave()  # before it is parked: once it is, it may be woken and pass the gate elsewhere
+            if end is not None:
+                receipt = await self._see_to(end, taken, journal)
         except EvaluationError as error:
             failure = Failure(code=FailureCode.TEMPLATE_FAILED, field="runs.key", detail=error.code.value)
             receipt = self._describe(message, taken, RunOutcome.FAILED, failure)
@@ -278,8 +280,8 @@ class Worker:
         return False
 
     def _visit(self, plan: Plan, message: RunMessage) -> Visit | None:
-        """A run whose flow says how its runs stand to each other has a gate to pass; one that was parked has passed it."""
-        if self._gate is None or plan.published.flow.runs is None or message.state.parked:
+        """A run whose flow says how its runs stand to each other has a gate to pass, also when it was parked and wakes up."""
+        if self._gate is None or plan.published.flow.runs is None:
             return None
         return self._gate.visit(plan, message)
 
