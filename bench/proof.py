@@ -144,6 +144,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
         "parallel": {},
         "try": {},
         "wait": {"seconds": 2},
+        "wait_for": {"minutes": 0.05, "where": c},
         "jira.get_issue": {"issue": c},
         "jira.search_issues": {"jql": f'summary ~ "{c}"'},
         "jira.create_issue": {"project": "DEMO", "type": "Bug", "summary": c, "description": c},
@@ -175,7 +176,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
             {"when": f'{{{{webhookData.c.equals("{canaries.made[0].place}")}}}}', "steps": [{"id": "x", "kind": "stop"}]}
         ]
     steps = [step]
-    if kind == "wait":
+    if kind in {"wait", "wait_for"}:
         steps.append({"id": "after", **send})
     name = "k-" + re.sub(r"[._]", "-", kind)
     return {"id": name, "name": name, "trigger": {"on": "webhook"}, "steps": steps}

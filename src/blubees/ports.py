@@ -14,7 +14,20 @@ from blubees.model.connection import Connection, Lease, LeaseRefusal
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
-from blubees.model.parking import Answered, ArmSlot, LeaveSlot, OpenSlot, Slot, SlotRequest, SlotVerdict, TakeSlot, Wait
+from blubees.model.parking import (
+    Answered,
+    ArmSlot,
+    CallIn,
+    FindWaiters,
+    LeaveSlot,
+    OpenSlot,
+    Slot,
+    SlotAnswer,
+    SlotRequest,
+    SlotVerdict,
+    TakeSlot,
+    Wait,
+)
 from blubees.model.receipt import Receipt, RunAccepted, RunReceipt, TenantSeen
 from blubees.model.schedule import Timing
 from blubees.model.seen import SeenQuestion
@@ -336,15 +349,51 @@ class ParkingDesk(Protocol):
         """Ask for a run's slot, with its key. UNAVAILABLE when the control plane does not answer within 3 s."""
         ...
 
-    async def tell(self, request: ArmSlot | LeaveSlot) -> SlotVerdict:
+    async def tell(self, request: ArmSlot | LeaveSlot | CallIn) -> SlotVerdict:
         """Tell what became of it; as above."""
+        ...
+
+    async def find_waiters(self, request: FindWaiters) -> Sequence[str]:
+        """Give the mailboxes that wait for an event. Raises UnavailableError."""
+        ...
+
+    async def borrow_call_back_key(self, tenant: TenantId) -> bytes:
+        """Borrow the key of the tenant's call-back addresses, for a minute. Raises UnavailableError."""
+        ...
+
+
+class MailStore(Protocol):
+    """What comes for runs that wait, sealed, in the broker's memory: a mailbox a wait."""
+
+    async def put(self, tenant: TenantId, name: str, sealed: bytes, *, delivery: str) -> bool:
+        """Put something into a mailbox; False when it is full. The same delivery counts once within two minutes.
+
+        Raises:
+            UnavailableError: the broker did not confirm.
+        """
+        ...
+
+    async def read(self, tenant: TenantId, name: str, *, after: int) -> Sequence[tuple[int, bytes]]:
+        """Give what is in it after a number, oldest first: (number, sealed). Raises UnavailableError."""
+        ...
+
+
+class WaiterBoard(Protocol):
+    """Which tenants have runs that wait for Jira events: conduits ask for the others' events nothing more."""
+
+    async def post(self, tenant: TenantId) -> None:
+        """This tenant has. It stays so until the brokers' memory is a new one. Raises UnavailableError."""
+        ...
+
+    async def watch(self, changed: Callable[[TenantId], None]) -> None:
+        """As PlanBoard.watch."""
         ...
 
 
 class ParkingCounter(Protocol):
     """The control plane's side of the parking desk."""
 
-    async def serve(self, answer: Callable[[SlotRequest], Awaitable[Slot | SlotVerdict]]) -> None:
+    async def serve(self, answer: Callable[[SlotRequest], Awaitable[SlotAnswer | SlotVerdict]]) -> None:
         """Answer every request from now on, until the broker closes."""
         ...
 
@@ -705,6 +754,18 @@ class ParkedStore(Protocol):
         self, tenant: TenantId, run: RunId, before: ParkedStatus, after: ParkedStatus, at_milliseconds: int, *, since: int = 0
     ) -> ParkedRow | None:
         """Change the status when it is `before` (and was, if `since` is given, since then); None when it is not."""
+        ...
+
+    async def find_mailbox(self, tenant: TenantId, name: str) -> tuple[ParkedRow, WaitRow] | None:
+        """The wait that a mailbox belongs to."""
+        ...
+
+    async def find_waiters(self, tenant: TenantId, trigger: TriggerKind, issue: str, *, limit: int) -> Sequence[str]:
+        """The mailboxes of this tenant's runs that wait for such an event about this issue."""
+        ...
+
+    async def list_listening(self) -> Sequence[TenantId]:
+        """Tenants that have runs which wait for events."""
         ...
 
     async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[WaitRow]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from blubees.adapters.database import Database, open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.engine.journal import Journal
+from blubees.engine.mail import CallBackAddresses, MailRoom
 from blubees.engine.message import RunMessage, open_run
 from blubees.engine.runner import Answered, Ended, Parked, Runner
+from blubees.engine.surroundings import Surroundings
 from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.model.call import Call, CallAnswer
@@ -26,7 +28,7 @@ from blubees.vault.run_keys import RunKeys
 from blubees.vault.seal import Sealer
 from fakes.engine import FakeCheckpoints, FakeLine, FakeQueue, make_message, make_plan
 from fakes.machine import FakeChance, FakeClock
-from fakes.parking import FakeDesk, FakeProperties, make_parker
+from fakes.parking import FakeDesk, FakeMail, FakeProperties, make_parker
 
 SEALER = Sealer(b"k" * 32, FakeChance())
 
@@ -70,14 +72,24 @@ class ParkedWorld:
             database.flows, self.board, Timetable(database.schedules, self.clock), self.clock, chance, load_book()
         )
         self.service = ParkingService(
-            database.parked, RunKeys(keyring, chance), self.orders, flows, self.clock, self.find_settings
+            database.parked, RunKeys(keyring, chance), self.orders, flows, self.clock, self.find_settings, self
         )
         self.parking = Parking.ALLOW
         self.desk = FakeDesk(self.service.answer_desk)
         self.ended: list[RunReceipt] = []
-        self.parker = make_parker(self.queue, desk=self.desk, jira=self.jira, ended=self.ended.append)
-        self.store, self.asked = FakeCheckpoints(), list[str]()
+        self.room = MailRoom(FakeMail(), self.desk, SEALER)
+        self.call_backs = CallBackAddresses(self.desk, "https://hooks.example.com", self.clock)
+        self.listening: list[TenantId] = []
+        self.parker = make_parker(self.queue, desk=self.desk, jira=self.jira, room=self.room, ended=self.ended.append)
+        self.store, self.asked, self.sent = FakeCheckpoints(), list[str](), list[Call]()
         self.dies_at = ""
+
+    async def post(self, tenant: TenantId) -> None:
+        """Port WaiterBoard."""
+        self.listening.append(tenant)
+
+    async def watch(self, changed: Callable[[TenantId], None]) -> None:
+        """Nobody asks."""
 
     async def find_settings(self, tenant: TenantId) -> TenantSettings:
         return TenantSettings(tenant=tenant, parking=self.parking)
@@ -88,6 +100,7 @@ class ParkedWorld:
             self.dies_at = ""
             raise KeyboardInterrupt  # what SIGKILL does to a walk
         self.asked.append(name)
+        self.sent.append(call)
         content = json.dumps({"name": name}).encode()
         return CallAnswer(status=200, headers={"content-type": "application/json"}, body=content)
 
@@ -96,7 +109,8 @@ class ParkedWorld:
         journal = Journal(self.store, SEALER, self.clock, message)
         if deliveries > 1:
             message.state = await journal.load() or message.state
-        runner = Runner(self.clock, lambda _tenant: FakeLine(self.answer))
+        around = Surroundings(mail=self.room, call_backs=self.call_backs)
+        runner = Runner(self.clock, lambda _tenant: FakeLine(self.answer), around=around)
         return await runner.perform(self.plan, message, journal=journal, deliveries=deliveries)
 
     async def start(self, body: object) -> Parked:

@@ -1,14 +1,30 @@
 """A Jira that keeps properties, and a desk that answers from a function: what parking a run needs."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 
+from blubees.engine.mail import MailRoom
 from blubees.engine.park import Parker
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure
-from blubees.model.parking import ArmSlot, LeaveSlot, OpenSlot, Slot, SlotRequest, SlotVerdict, TakeSlot
+from blubees.model.ids import TenantId
+from blubees.model.parking import (
+    ArmSlot,
+    BorrowKey,
+    CallIn,
+    FindWaiters,
+    LeaveSlot,
+    LentKey,
+    OpenSlot,
+    Slot,
+    SlotAnswer,
+    SlotRequest,
+    SlotVerdict,
+    TakeSlot,
+    Waiters,
+)
 from blubees.model.receipt import RunReceipt
 from blubees.ports import RunQueue
 from blubees.vault.seal import Sealer
@@ -21,20 +37,55 @@ _PROPERTY = re.compile(r"/rest/(api/3/issue/\d+|forge/1/app)/properties/([\w.]+)
 class FakeDesk:
     """Port ParkingDesk."""
 
-    def __init__(self, answer: Callable[[SlotRequest], Awaitable[Slot | SlotVerdict]]) -> None:
+    def __init__(self, answer: Callable[[SlotRequest], Awaitable[SlotAnswer | SlotVerdict]]) -> None:
         self.answer = answer
         self.asked: list[SlotRequest] = []
         self.is_away = False
 
     async def open(self, request: OpenSlot | TakeSlot) -> Slot | SlotVerdict:
         self.asked.append(request)
-        return SlotVerdict.UNAVAILABLE if self.is_away else await self.answer(request)
+        found = SlotVerdict.UNAVAILABLE if self.is_away else await self.answer(request)
+        assert isinstance(found, Slot | SlotVerdict)
+        return found
 
-    async def tell(self, request: ArmSlot | LeaveSlot) -> SlotVerdict:
+    async def tell(self, request: ArmSlot | LeaveSlot | CallIn) -> SlotVerdict:
         self.asked.append(request)
         found = SlotVerdict.UNAVAILABLE if self.is_away else await self.answer(request)
         assert isinstance(found, SlotVerdict)
         return found
+
+    async def find_waiters(self, request: FindWaiters) -> Sequence[str]:
+        found = await self.answer(request)
+        assert isinstance(found, Waiters)
+        return found.names
+
+    async def borrow_call_back_key(self, tenant: TenantId) -> bytes:
+        found = await self.answer(BorrowKey(tenant=tenant))
+        assert isinstance(found, LentKey)
+        return found.key
+
+
+class FakeMail:
+    """Port MailStore."""
+
+    def __init__(self) -> None:
+        self.boxes: dict[tuple[TenantId, str], list[tuple[int, bytes]]] = {}
+        self.deliveries: set[str] = set()
+        self.count = 0
+
+    async def put(self, tenant: TenantId, name: str, sealed: bytes, *, delivery: str) -> bool:
+        if delivery and f"{name}|{delivery}" in self.deliveries:
+            return True
+        self.deliveries.add(f"{name}|{delivery}")
+        box = self.boxes.setdefault((tenant, name), [])
+        self.count += 1
+        if len(box) < 20:
+            box.append((self.count, sealed))
+            return True
+        return False
+
+    async def read(self, tenant: TenantId, name: str, *, after: int) -> Sequence[tuple[int, bytes]]:
+        return [each for each in self.boxes.get((tenant, name), []) if each[0] > after]
 
 
 class FakeProperties:
@@ -70,8 +121,11 @@ def make_parker(
     *,
     desk: FakeDesk | None = None,
     jira: FakeProperties | None = None,
+    room: MailRoom | None = None,
     ended: Callable[[RunReceipt], None] = lambda _receipt: None,
 ) -> Parker:
     properties = jira or FakeProperties()
     sealer = Sealer(b"k" * 32, FakeChance())
-    return Parker(desk or FakeDesk(refuse_all), queue, lambda _tenant: properties.line, sealer, FakeChance(), ended)
+    desk = desk or FakeDesk(refuse_all)
+    room = room or MailRoom(FakeMail(), desk, sealer)
+    return Parker(desk, queue, lambda _tenant: properties.line, sealer, FakeChance(), room, ended)

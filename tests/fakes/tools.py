@@ -16,6 +16,8 @@ class FakeTools:
         self._holds, self._seen = example.holds, example.seen
         self.branch_count = len(example.holds)
         self.answer = example.answer
+        self.event: object = None
+        self.issue = ""
 
     def now_milliseconds(self) -> int:
         return 1_795_000_000_000

@@ -7,6 +7,7 @@ import pytest
 from product import call, run_product, wait_for
 
 pytestmark = pytest.mark.timeout(120)
+JSON = {"Content-Type": "application/json"}
 SECRET_WORDS = "canary-81hfmQw0zp"
 FLOW = """
 id: patient
@@ -43,3 +44,42 @@ def test_a_restart_of_everything_during_a_wait_loses_nothing(tmp_path: Path) -> 
         wait_for(lambda: product.jira("GET", f"/issue/{key}/properties")["keys"] == [])
         for path in product.data.rglob("*"):
             assert not path.is_file() or SECRET_WORDS.encode() not in path.read_bytes(), path
+
+
+CALL_BACK = """
+id: calls-back
+name: Ask and wait
+trigger: {on: webhook}
+steps:
+  - id: tell
+    kind: http
+    with: {method: POST, effect: idempotent, url: "SITE/thirdparty/notify", connection: sink, json: {address: "{{callBacks.reply}}"}}
+  - {id: reply, kind: wait_for, with: {hours: 1, where: "{{event.body.ok}}"}}
+  - {id: last, kind: http, with: {method: POST, effect: idempotent, url: "SITE/thirdparty/notify", connection: sink, json: {word: "{{steps.reply.event.body.word}}"}}}
+"""
+
+
+def test_a_third_party_calls_back_after_a_restart_and_a_forged_address_is_unknown(tmp_path: Path) -> None:
+    with run_product(tmp_path) as product:
+        host = f"127.0.0.1:{product.site_port}"
+        body = {"kind": "bearer", "hosts": [host], "secret": "demo-third-party-token"}
+        tenant = product.tenant()
+        product.operator().put(f"/tenants/{tenant}/connections/sink", body)
+        path = product.publish(CALL_BACK.replace("SITE", product.site_url))
+        assert call(path, b"{}", JSON)[0] == 202
+
+        def received(name: str) -> list[str]:
+            return [each[name] for each in call(f"{product.site_url}/thirdparty/received")[1] if name in each]
+
+        address = wait_for(lambda: received("address"))[0]
+        wait_for(lambda: product.operator().get(f"/tenants/{tenant}/waiting"))
+        product.restart()
+        product.jira("POST", "/issue", {"fields": TYPES | {"summary": "an event brings the app's token"}})
+        assert call(address[:-3] + "AAA", b"{}", JSON)[0] == 404
+        assert call(address, method="GET")[0] == 405
+        assert call(address, json.dumps({"ok": False, "word": "no"}).encode(), JSON)[0] == 202
+        assert call(address, json.dumps({"ok": True, "word": SECRET_WORDS}).encode(), JSON)[0] == 202
+        wait_for(lambda: received("word") == [SECRET_WORDS], 40)
+        wait_for(lambda: call(address, b"{}", JSON)[0] == 410)
+        for file in product.data.rglob("*"):
+            assert not file.is_file() or SECRET_WORDS.encode() not in file.read_bytes(), file

@@ -53,6 +53,9 @@ MALFORMED: Final = _say(
 )
 NOT_FOUND: Final = _say(404, "not_found", "There is nothing here, or you may not use it.")
 METHOD: Final = _say(405, "method", "Use POST.", (b"allow", b"POST"))
+OVER: Final = _say(410, "over", "This address was good for one answer, and the run has gone on.")
+TOO_MANY: Final = _say(429, "full", "Too much has come here already. Send again later.", (b"retry-after", b"5"))
+UNAVAILABLE: Final = _say(503, "unavailable", "It could not be kept safe now. Send again later.", (b"retry-after", b"2"))
 TOO_LARGE: Final = _say(413, "too_large", "The body is larger than 262,144 bytes.", (b"connection", b"close"))
 CONTENT_TYPE: Final = _say(415, "content_type", "Send application/json, application/x-www-form-urlencoded or text/plain.")
 

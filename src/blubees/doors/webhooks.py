@@ -38,7 +38,7 @@ SECRETS_HELD: Final = 1_024
 TOKEN_MAX_CHARACTERS: Final = 128
 QUERY_MAX_BYTES: Final = 4_096
 _DEPTH: Final = "blubees-depth"  # engine/depth.py
-_WITHHELD: Final = frozenset(
+WITHHELD_HEADERS: Final = frozenset(
     {
         "authorization",
         "proxy-authorization",
@@ -160,7 +160,7 @@ class WebhookDoor:
         document, body = parsed
         trigger = hook.flow.trigger
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
-        withheld = _WITHHELD | list_signature_headers(trigger.signature)
+        withheld = WITHHELD_HEADERS | list_signature_headers(trigger.signature)
         return RawEvent(
             tenant=hook.tenant,
             trigger=TriggerKind.WEBHOOK,

@@ -29,6 +29,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         receipts: of the steps that are done.
         attempting: paths of the steps whose unsafe call was begun and is under way.
         waits: what the run waits for, by path; `notes` what whoever answers must see; `answers` how waits ended.
+        heard: the number of the last thing that came which a waiting step has looked at, by path.
         parked: how often the run was parked.
         started_at_milliseconds: when it was first begun.
         receipt: the run's, once it has ended.
@@ -42,6 +43,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     waits: dict[str, Wait] = {}
     notes: dict[str, Any] = {}
     answers: dict[str, Answered] = {}
+    heard: dict[str, int] = {}
     parked: int = 0
     started_at_milliseconds: int = 0
     receipt: RunReceipt | None = None

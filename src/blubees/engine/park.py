@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import orjson
 
+from blubees.engine.mail import Mailbox, MailRoom
 from blubees.engine.message import RunMessage, open_carried, pack_carried, seal_carried, seal_run
 from blubees.engine.walk import Line
 from blubees.model.call import Call, CallAnswer, Effect
@@ -54,10 +55,11 @@ class Parker:
         open_line: Callable[[TenantId], Line],
         sealer: Sealer,
         chance: Chance,
+        room: MailRoom,
         ended: Callable[[RunReceipt], None],
     ) -> None:
         self._desk, self._queue, self._open_line, self._sealer = desk, queue, open_line, sealer
-        self._chance, self._ended = chance, ended
+        self._chance, self._room, self._ended = chance, room, ended
 
     async def park(self, message: RunMessage, waits: tuple[Wait, ...]) -> Failure | None:
         """Park a run; None when it is parked, or has gone on elsewhere already.
@@ -102,6 +104,10 @@ class Parker:
         armed = ArmSlot(tenant=tenant, run=run, ordinal=ordinal, issue=issue, parts=len(parts), waits=waits)
         if await self._desk.tell(armed) is SlotVerdict.UNAVAILABLE:
             raise UnavailableError("The control plane does not take the parked run.")
+        for wait in waits:  # what came before it was parked, or while it looked at something else
+            heard = message.state.heard.get(wait.path, 0)
+            if wait.name and await self._room.read(tenant, wait.name, after=heard):
+                await self._room.ring(tenant, Mailbox(wait.name))
         return None
 
     async def wake(self, order: Wake) -> None:

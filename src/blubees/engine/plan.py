@@ -4,6 +4,7 @@ Called by engine/runner.py and flows/intake.py.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +66,7 @@ class Plan:
         answers: whether a `respond` step stands anywhere in it.
         reads_when_called: the same with what the flow's outputs read.
         gate_key: of the flow's `runs`; None for none.
+        call_backs: the steps that wait for a call back.
         reads_from: for each step, what it and all steps written after it read: what a run that stands there must still hold.
     """
 
@@ -75,6 +77,7 @@ class Plan:
     reads_when_called: dict[StepId, Reads]
     outputs: CompiledDocument
     gate_key: Template | None = None
+    call_backs: tuple[StepId, ...] = ()
 
 
 def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
@@ -101,6 +104,7 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
         reads_when_called=reads_when_called,
         outputs=outputs,
         gate_key=compile_template(runs.key) if runs is not None and runs.key else None,
+        call_backs=tuple(_list_call_backs(published.flow.steps)),
     )
 
 
@@ -163,6 +167,14 @@ def _compile_steps(steps: tuple[Step, ...], book: dict[str, KindEntry]) -> tuple
 def _compile_branch(branch: Branch, book: dict[str, KindEntry]) -> CompiledBranch:
     when = compile_template(branch.when) if branch.when else None
     return CompiledBranch(when=when, steps=_compile_steps(branch.steps, book), name=branch.name)
+
+
+def _list_call_backs(steps: tuple[Step, ...]) -> Iterator[StepId]:
+    for step in steps:
+        if step.kind == "wait_for" and step.settings.get("event", "call_back") == "call_back":
+            yield step.id
+        for branch in step.branches:
+            yield from _list_call_backs(branch.steps)
 
 
 def _has_answer(steps: tuple[CompiledStep, ...]) -> bool:

@@ -15,7 +15,7 @@ SCHEDULE_ROOTS: Final = ("schedule", "trigger")
 POLL_ROOTS: Final = ("item", "poll", "trigger")
 ISSUE_ROOTS: Final = ("issue", "triggerIssue")
 RESULT_ROOTS: Final = ("issues",)
-COMMON_ROOTS: Final = ("steps", "flow", "now")
+COMMON_ROOTS: Final = ("steps", "flow", "now", "callBacks")
 
 ROOTS: Final[dict[TriggerKind, tuple[str, ...]]] = {
     TriggerKind.ISSUE_CREATED: JIRA_ROOTS,

@@ -18,6 +18,7 @@ import msgspec
 from blubees.engine.calls import CalledFlow, find_called
 from blubees.engine.carry import find_issue, prune_event
 from blubees.engine.journal import Journal, RunLostError
+from blubees.engine.mail import name_mailbox
 from blubees.engine.message import RunMessage, RunState
 from blubees.engine.plan import CompiledBranch, CompiledStep, Plan, Reads
 from blubees.engine.receipt import StepBook
@@ -29,7 +30,7 @@ from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import OnDoubt, OnError, Retry
 from blubees.model.ids import FlowId, StepId, TenantId
-from blubees.model.parking import Answered, Wait, WaitKind
+from blubees.model.parking import Answered, Wait, WaitEnd, WaitKind
 from blubees.model.receipt import Attempt, RunReceipt, StepOutcome, StopReason
 from blubees.ports import Clock
 from blubees.steps.contract import (
@@ -103,6 +104,7 @@ class Place:
         reads_from: of the flow's plan.
         root: what the paths of all its results begin with.
         within: the `run_flow` steps that it stands in, for receipts; so many of them: `depth`.
+        call_backs: its steps that wait for a call back.
     """
 
     flow: FlowId
@@ -110,6 +112,7 @@ class Place:
     root: str = ""
     within: str = ""
     depth: int = 0
+    call_backs: tuple[StepId, ...] = ()
 
 
 @dataclass(slots=True)
@@ -172,6 +175,16 @@ class StepTools:
         """How the wait ended that the step had asked for."""
         return self._walk.answers.get(self._frame.prefix + self._step.id)
 
+    @property
+    def event(self) -> object:
+        """What came for the step that waits."""
+        return self._frame.scope.get("event")
+
+    @property
+    def issue(self) -> str:
+        """The id of the issue that the run is about."""
+        return self._walk.issue
+
     def holds(self, branch: int) -> bool:
         """Whether the condition of the branch holds now."""
         when = self._step.branches[branch].when
@@ -207,6 +220,8 @@ class Walk:
         self._waits = dict(state.waits)
         self._notes = dict(state.notes)
         self.answers = dict(state.answers)
+        self._heard = dict(state.heard)
+        self._call_back_key = b""
         self._positions: dict[str, tuple[Place, StepId]] = {}
         self._is_ahead = False  # an effect happened that no checkpoint knows of
         self._is_lost = False  # another conduit has the run
@@ -226,8 +241,19 @@ class Walk:
         scope = dict(self._event)
         scope["now"] = self._clock.now()
         scope["flow"] = {"id": flow.id, "name": flow.name, "version": message.version, "run": message.run}
-        place = Place(flow.id, self._plan.reads_from)
+        await self._borrow_key(self._plan)
+        place = Place(flow.id, self._plan.reads_from, call_backs=self._plan.call_backs)
         await self._perform_steps(self._plan.steps, self._open_frame(place, scope, {}, "", ""), last=True)
+
+    async def _borrow_key(self, plan: Plan) -> None:
+        """Before a flow with call-back addresses: what they are made with. Raises UnavailableError."""
+        if plan.call_backs and self._around.call_backs is not None and not self._call_back_key:
+            self._call_back_key = await self._around.call_backs.key(self._message.tenant)
+
+    @property
+    def issue(self) -> str:
+        """The id of the issue that the run is about; empty for none."""
+        return self._message.issue or find_issue(self._event)
 
     def list_results(self) -> dict[str, object]:
         """What steps gave, as far as it is in memory: what a resumed run did not keep is not known to be null."""
@@ -271,7 +297,7 @@ class Walk:
             query={},
             scope=prune_event(self._event, self._reads().get("", _NO_READS).paths),
             body_bytes=len(self._message.body) or self._message.body_bytes,
-            issue=self._message.issue or find_issue(self._event),
+            issue=self.issue,
             state=state,
         )
         return carried, tuple(wait for path, wait in self._waits.items() if path not in self.answers)
@@ -316,6 +342,7 @@ class Walk:
             waits=dict(self._waits),
             notes=dict(self._notes),
             answers=dict(self.answers),
+            heard=dict(self._heard),
             parked=self._message.state.parked,
             started_at_milliseconds=self.book.started_at_milliseconds,
         )
@@ -335,6 +362,11 @@ class Walk:
         """Make a frame, with what a resumed run has done in it already."""
         known = {**results, **{name: self._done[prefix + name] for name in self._list_own(self._done, prefix)}}
         variables = {name: self._variables[home + name] for name in self._list_own(self._variables, home)}
+        if place.call_backs and self._around.call_backs is not None:
+            make = self._around.call_backs.address
+            key, tenant, run = self._call_back_key, self._message.tenant, self.run
+            addresses = {step: make(key, tenant, run, prefix + step) for step in place.call_backs}
+            variables = {"callBacks": addresses, **variables}
         return Frame(place, prefix, home, {**scope, **variables, "steps": known}, known, self._open_line(self._message.tenant))
 
     @staticmethod
@@ -428,8 +460,10 @@ class Walk:
         self._finish(step, frame, enter.result, {})
 
     def _forget_wait(self, path: str) -> None:
-        for kept in (self._waits, self._notes, self.answers):
-            kept.pop(path, None)
+        self._waits.pop(path, None)
+        self._notes.pop(path, None)
+        self.answers.pop(path, None)
+        self._heard.pop(path, None)
 
     def _wait(self, step: CompiledStep, path: str, park: Park) -> None:
         """Note what is waited for: the first time a run comes here says until when."""
@@ -444,6 +478,7 @@ class Walk:
                 trigger=park.trigger,
                 issue=park.issue,
                 rule=park.rule,
+                name=name_mailbox(self.run, path) if park.kind in {WaitKind.CALL_BACK, WaitKind.EVENT} else "",
             )
             if park.note is not None:
                 self._notes[path] = park.note
@@ -491,6 +526,12 @@ class Walk:
                 return Failure(code=FailureCode.IN_DOUBT)
             if choice is OnDoubt.SKIP:
                 return Done(None)
+        if self._has_mail(path):
+            return await self._hear(step, frame, path)
+        return await self._work_out(step, frame)
+
+    async def _work_out(self, step: CompiledStep, frame: Frame) -> Outcome:
+        """Work out the step's settings and perform it."""
         limit: asyncio.Timeout | None = None
         try:
             frame.settings = rendered = step.settings.render(frame.scope)
@@ -511,6 +552,27 @@ class Walk:
             raise
         except Exception as error:  # noqa: BLE001 - the walk is where surprises become typed failures (style, rule 20)
             return Failure(code=FailureCode.INTERNAL, frame=_hash_frame(error, self._frame_root))
+
+    def _has_mail(self, path: str) -> bool:
+        answer, wait = self.answers.get(path), self._waits.get(path)
+        return answer is not None and wait is not None and answer.end is WaitEnd.CALLED and bool(wait.name)
+
+    async def _hear(self, step: CompiledStep, frame: Frame, path: str) -> Outcome:
+        """Something came for a step that waits: look at each thing, in order, until one is what is waited for; else wait on."""
+        wait = self._waits[path]
+        if self._around.mail is not None:
+            for number, document in await self._around.mail.read(
+                self._message.tenant, wait.name, after=self._heard.get(path, 0)
+            ):
+                self._heard[path] = number
+                frame.scope["event"] = document
+                outcome = await self._work_out(step, frame)
+                if not isinstance(outcome, Park):
+                    return outcome
+        frame.scope.pop("event", None)
+        self.answers.pop(path)
+        self._waits[path] = msgspec.structs.replace(wait, turn=wait.turn + 1)
+        return Park(wait.kind, wait.due_milliseconds)
 
     def _choose_in_doubt(self, step: CompiledStep, path: str) -> OnDoubt | None:
         """What shall be done with a call that may have been made: as the step says, or as a person says; None: not said yet."""
@@ -546,7 +608,15 @@ class Walk:
             "now": frame.scope["now"],
             "flow": {"id": flow.id, "name": flow.name, "version": version, "run": self.run},
         }
-        place = Place(flow.id, plan.reads_when_called, root, f"{frame.place.within}{step.id}/", frame.place.depth + 1)
+        await self._borrow_key(plan)
+        place = Place(
+            flow.id,
+            plan.reads_when_called,
+            root,
+            f"{frame.place.within}{step.id}/",
+            frame.place.depth + 1,
+            plan.call_backs,
+        )
         inner = self._open_frame(place, scope, {}, root, root)
         try:
             await self._perform_steps(plan.steps, inner, last=False)

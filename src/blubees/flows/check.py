@@ -64,6 +64,7 @@ BRANCH_RULES: Final = {
     BranchRule.ONE: _Branches(1, 1, "a list with one {steps}"),
     BranchRule.LOOP: _Branches(1, 1, "a list with one {when, steps}"),
     BranchRule.ALL: _Branches(2, 50, "a list of two or more {name, steps}"),
+    BranchRule.NAMED: _Branches(0, 10, "a list of {name, steps}"),
     BranchRule.TRY: _Branches(2, 3, "a list of {name: try, steps}, {name: catch, steps} and perhaps {name: finally, steps}"),
 }
 ERROR_RULE: Final = _Branches(1, 1, "a list with one {name: error, steps}")
@@ -226,6 +227,8 @@ class _Checker:
             settings = {}
         if entry is not None:
             self.check_settings(entry, settings, (*here, "with"))
+            if entry.name == "wait_for":  # what came is there when `where` is asked
+                self.variables.add("event")
             if entry.branches is BranchRule.ONE:  # a loop over items gives the item a name
                 self.variables |= {str(settings.get("name", "item")), "index"}
             if entry.branches in {BranchRule.ONE, BranchRule.LOOP, BranchRule.ALL}:
@@ -299,6 +302,8 @@ class _Checker:
                 self.read.complain(place, f"{entry.name} has no branches. Remove them.{hint}")
             return
         rule = ERROR_RULE if is_step else BRANCH_RULES[entry.branches]
+        if branches is None and not rule.least:
+            return
         if not isinstance(branches, list) or not rule.least <= len(branches) <= rule.most:
             self.read.complain(place, f"{'on_error: branch' if is_step else entry.name} needs `branches`: {rule.words}.")
             return
@@ -306,6 +311,8 @@ class _Checker:
             self.check_error_branch(branches, place)
         if entry.branches is BranchRule.TRY:
             self.check_try(branches, place)
+        if entry.branches is BranchRule.NAMED:
+            self.check_named(entry, branches, place)
         inner: set[str] = set()
         for number, branch in enumerate(branches):
             spot: Place = (*place, number)
@@ -317,6 +324,8 @@ class _Checker:
             )
             self.check_when(entry, branch, spot, done, is_last=number == len(branches) - 1)
             within = set(done)
+            if entry.branches is BranchRule.NAMED and isinstance(step.get("id"), str):
+                within.add(step["id"])  # its result can be read in its branches already
             self.check_steps(branch.get("steps"), (*spot, "steps"), within)
             inner |= within - done
         if entry.branches is BranchRule.ALL:
@@ -346,6 +355,14 @@ class _Checker:
         if names not in (["try", "catch"], ["try", "catch", "finally"]):
             self.read.complain(place, "The branches of try are named try, catch and, if there is one, finally: in this order.")
         self.variables.add("error")
+
+    def check_named(self, entry: KindEntry, branches: list[Any], place: Place) -> None:
+        """Check that each branch has one of the kind's own names, and each name is there once."""
+        names = [branch.get("name") if isinstance(branch, dict) else None for branch in branches]
+        for number, name in enumerate(names):
+            if name not in entry.names or name in names[:number]:
+                words = " or ".join(entry.names)
+                self.read.complain((*place, number), f"A branch of {entry.name} is named {words}, each once at most.")
 
     def check_error_branch(self, branches: list[Any], place: Place) -> None:
         """Check the name of the branch that is taken when a step fails."""

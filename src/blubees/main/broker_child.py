@@ -32,11 +32,11 @@ authorization: {{
   users: [
     {{ user: conduit, password: $BLUBEES_CONDUIT_PASSWORD, permissions: {{
       publish: ["runs.>", "checkpoints.>", "$JS.API.STREAM.MSG.GET.CHECKPOINTS", "gates.>", "$JS.API.STREAM.MSG.GET.GATES",
-                "claims", "receipts", "tokens.>", "lease.>", "seen.>", "parking.*", "$JS.API.CONSUMER.>",
-                "$JS.API.STREAM.INFO.>", "$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>"],
+                "claims", "mail.>", "$JS.API.STREAM.MSG.GET.MAIL", "receipts", "tokens.>", "lease.>", "seen.>",
+                "parking.*", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>", "$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>"],
       subscribe: ["_INBOX.>"] }} }},
     {{ user: control, password: $BLUBEES_CONTROL_PASSWORD, permissions: {{
-      publish: ["plans.>", "settings.*", "orders.*", "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.INFO.>",
+      publish: ["plans.>", "settings.*", "waiters.*", "orders.*", "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.INFO.>",
                 "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DURABLE.CREATE.>", "$JS.API.CONSUMER.INFO.>",
                 "$JS.API.CONSUMER.MSG.NEXT.RECEIPTS.>", "$JS.ACK.RECEIPTS.>", "$JS.API.INFO", "_INBOX.>"],
       subscribe: ["_INBOX.>", "lease.*", "seen.*", "parking.*"] }} }}

@@ -23,6 +23,7 @@ from blubees.adapters.broker.checkpoints import NatsCheckpointStore
 from blubees.adapters.broker.gates import NatsGateStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
+from blubees.adapters.broker.mail import NatsMailStore, NatsWaiterBoard
 from blubees.adapters.broker.orders import NatsOrders
 from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
@@ -32,6 +33,7 @@ from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
+from blubees.doors.call_backs import CallBackDoor
 from blubees.doors.forge_events import ForgeEventsDoor
 from blubees.doors.front import create_front
 from blubees.doors.identity import FitSettings, FitVerifier
@@ -44,6 +46,7 @@ from blubees.engine.depth import DepthMarks
 from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.gate import Gate
 from blubees.engine.launch import Launcher
+from blubees.engine.mail import CallBackAddresses, MailRoom
 from blubees.engine.park import Parker
 from blubees.engine.plan import PlanShelf
 from blubees.engine.runner import Runner
@@ -51,6 +54,7 @@ from blubees.engine.surroundings import Surroundings
 from blubees.engine.work import Receipts, Worker
 from blubees.flows.firing import FiringDesk
 from blubees.flows.intake import Intake
+from blubees.flows.listening import Listener
 from blubees.flows.manual import ManualDesk
 from blubees.flows.match import FlowIndex
 from blubees.main.memory import follow_forever
@@ -103,14 +107,17 @@ class Conduit:
         self._refused = 0
         self._told: set[tuple[TenantId, FlowId]] = set()
         marks = DepthMarks(hashlib.sha256(b"depth" + start.run_key).digest())
-        around = Surroundings(seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal), depth=marks, shelf=self.shelf)
+        parking = NatsParkingDesk(broker, lease_sealer.seal, lease_sealer.unseal)
+        room = MailRoom(NatsMailStore(broker), parking, run_sealer)
+        call_backs = CallBackAddresses(parking, settings.public_url or f"http://127.0.0.1:{settings.port}", clock)
+        seen = NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal)
+        around = Surroundings(seen=seen, depth=marks, shelf=self.shelf, mail=room, call_backs=call_backs)
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
         launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)
         error_flows = ErrorFlows(launcher, self.shelf, clock, chance, events)
-        desk = NatsParkingDesk(broker, lease_sealer.seal, lease_sealer.unseal)
-        parker = Parker(desk, self._queue, self._open_line, run_sealer, chance, self.receipts.add)
+        parker = Parker(parking, self._queue, self._open_line, run_sealer, chance, room, self.receipts.add)
         self.worker = Worker(
             self._queue,
             NatsCheckpointStore(broker),
@@ -126,6 +133,8 @@ class Conduit:
             error_flows=error_flows,
         )
         intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance, error_flows)
+        self._waiter_board = NatsWaiterBoard(broker)
+        self._listener = Listener(intake.admit, room, parking)
         self.orders = NatsOrders(broker)
         firing = FiringDesk(self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance)
         self.carry_out = send_to_desks({Fire: firing.carry_out, Wake: parker.wake, Clear: parker.clear})
@@ -137,8 +146,9 @@ class Conduit:
         self._posting: set[asyncio.Task[None]] = set()
         self.front = create_front(
             {
-                "forge": ForgeEventsDoor(verifier, intake.admit, self.receipts.add, self._keep_token, clock),
+                "forge": ForgeEventsDoor(verifier, self._listener.admit, self.receipts.add, self._keep_token, clock),
                 "runs": ManualRunsDoor(ManualDesk(self.index, intake.admit, lease_sealer, clock).start),
+                "call-backs": CallBackDoor(call_backs.find_mailbox, room.deliver),
                 "hooks": WebhookDoor(self.index.find_hook, self._desk, intake.admit, clock, marks.read),
             },
             self._tell_readiness,
@@ -158,6 +168,7 @@ class Conduit:
         await self.plans.watch(self.learn_plan)
         self.index.keep_only(self._told)
         await self._settings_board.watch(self.tenant_settings.learn)
+        await self._waiter_board.watch(self._listener.learn)
         await self._token_board.watch(self.tokens.learn)
 
     async def learn_all(self) -> None:

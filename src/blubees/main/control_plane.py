@@ -21,6 +21,7 @@ import uvloop
 from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.link import BrokerAddress, connect_broker
+from blubees.adapters.broker.mail import NatsWaiterBoard
 from blubees.adapters.broker.orders import NatsOrders
 from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
@@ -132,6 +133,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     database = await open_database(settings.database_url or f"sqlite+aiosqlite:///{settings.data / 'blubees.sqlite3'}")
     await database.prepare()
     broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
+    waiter_board = NatsWaiterBoard(broker)
     tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
     timetable = Timetable(database.schedules, clock)
     flows = FlowService(
@@ -140,6 +142,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
 
     async def fill_boards() -> None:
         await flows.post_all()
+        for tenant in await database.parked.list_listening():
+            await waiter_board.post(tenant)
         await tenant_settings.post_all()
 
     await broker.create_streams(fill_boards)
@@ -151,7 +155,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     await NatsSeenDesk(broker, sealer.seal, sealer.unseal).serve(seen.ask)
     ledger, tenants = Ledger(database.runs), TenantService(database.tenants)
     scheduler = Scheduler(database.schedules, NatsOrders(broker), flows.mend_timetable, clock, events)
-    parking = ParkingService(database.parked, RunKeys(keyring, chance), NatsOrders(broker), flows, clock, tenant_settings.load)
+    parking = ParkingService(
+        database.parked, RunKeys(keyring, chance), NatsOrders(broker), flows, clock, tenant_settings.load, waiter_board
+    )
     await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
 

@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         environment_id: the Forge environment that this deployment serves; "any" is for development.
         allowed_loopback_ports: loopback ports that outgoing calls may reach; for development and tests, shown in /readyz.
         require_lockdown: refuse to start where the kernel lacks a lock.
+        public_url: where third parties reach the conduits: the beginning of call-back addresses.
         database_url: where the control plane keeps things; never told to a conduit.
     """
 
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environment_id: str = "any"
     allowed_loopback_ports: tuple[int, ...] = ()
     require_lockdown: bool = False
+    public_url: str = ""
     database_url: str = ""
 
 
@@ -64,6 +66,7 @@ def read_settings(data: Path | None = None) -> Settings:
         app_id=given.get("BLUBEES_APP_ID", APP_ID),
         environment_id=given.get("BLUBEES_ENVIRONMENT_ID", "any"),
         allowed_loopback_ports=_read_ports("BLUBEES_ALLOW_LOOPBACK_PORTS"),
+        public_url=given.get("BLUBEES_PUBLIC_URL", "").rstrip("/"),
         require_lockdown=given.get("BLUBEES_REQUIRE_LOCKDOWN", "") == "1",
     )
 

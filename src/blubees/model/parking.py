@@ -63,7 +63,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         path: of the step, which names the turn of a loop as well (engine/walk.py).
         due_milliseconds: when the wait is over in any case, UTC since 1970.
-        token_hash: hex SHA-256 of the call-back's token (call_back only).
+        name: of its mailbox, a hash (call_back and event only).
+        turn: how often something came that was not what is waited for.
         trigger: which kind of Jira event (event only); `issue`: about which issue.
         rule: for a sign-off.
     """
@@ -72,7 +73,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     step: StepText
     kind: WaitKind
     due_milliseconds: Count
-    token_hash: HashText = ""
+    name: HashText = ""
+    turn: Count = 0
     trigger: TriggerKind | None = None
     issue: IssueText = ""
     rule: SignOffRule | None = None
@@ -134,10 +136,32 @@ class LeaveSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cleared: bool = False
 
 
-SlotRequest = OpenSlot | ArmSlot | TakeSlot | LeaveSlot
+class CallIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="call_in"):
+    """Something came into a mailbox: wake its run, if it waits. `run`: whose mailbox it is, where that is known."""
+
+    tenant: TenantText
+    name: HashText
+    run: Annotated[str, msgspec.Meta(pattern=r"^(r[0-9a-v]{26})?$")] = ""
 
 
-class Slot(msgspec.Struct, frozen=True, kw_only=True):
+class FindWaiters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="find"):
+    """A Jira event about an issue came: which mailboxes wait for it?"""
+
+    tenant: TenantText
+    trigger: TriggerKind
+    issue: IssueText
+
+
+class BorrowKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="key"):
+    """Lend me the key of this tenant's call-back addresses."""
+
+    tenant: TenantText
+
+
+SlotRequest = OpenSlot | ArmSlot | TakeSlot | LeaveSlot | CallIn | FindWaiters | BorrowKey
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True, tag="slot"):
     """A run's place among the parked ones, as a conduit may see it. Travels sealed; lives in memory only.
 
     Attributes:
@@ -158,6 +182,25 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Tell nothing of the key."""
         return f"Slot(flow={self.flow})"
+
+
+class Waiters(msgspec.Struct, frozen=True, kw_only=True, tag="waiters"):
+    """The mailboxes that wait for an event."""
+
+    names: tuple[str, ...] = ()
+
+
+class LentKey(msgspec.Struct, frozen=True, kw_only=True, tag="lent"):
+    """A key, for a minute. Travels sealed; lives in memory only."""
+
+    key: bytes
+
+    def __repr__(self) -> str:
+        """Tell nothing of it."""
+        return "LentKey()"
+
+
+SlotAnswer = Slot | Waiters | LentKey
 
 
 class SlotVerdict(StrEnum):

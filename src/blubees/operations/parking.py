@@ -17,21 +17,28 @@ from blubees.model.order import Clear, Wake
 from blubees.model.parking import (
     Answered,
     ArmSlot,
+    BorrowKey,
+    CallIn,
+    FindWaiters,
     LeaveSlot,
+    LentKey,
     OpenSlot,
     Slot,
+    SlotAnswer,
     SlotRequest,
     SlotVerdict,
     TakeSlot,
     WaitEnd,
+    Waiters,
     WaitKind,
 )
 from blubees.model.receipt import RunReceipt
 from blubees.model.settings import Parking, TenantSettings
-from blubees.ports import Clock, OrderBox, ParkedRow, ParkedStatus, ParkedStore, WaitRow
+from blubees.ports import Clock, OrderBox, ParkedRow, ParkedStatus, ParkedStore, WaiterBoard, WaitRow
 from blubees.vault.run_keys import RunKeys
 
 AT_ONCE: Final = 500  # waits that are ended in one round
+WAITERS_AT_ONCE: Final = 100  # of one event
 AGAIN_MILLISECONDS: Final = 20_000  # an order that nobody has confirmed by then is given again
 GRAVE_MILLISECONDS: Final = 86_400_000  # an ended run is remembered that long, so that a late copy of it does not begin again
 DOUBT_CHOICES: Final = ("retry", "skip", "fail")
@@ -63,12 +70,22 @@ class ParkingService:
         flows: FlowService,
         clock: Clock,
         find_settings: Callable[[TenantId], Awaitable[TenantSettings]],
+        board: WaiterBoard,
     ) -> None:
+        self._board = board
         self._find_settings = find_settings
         self._store, self._keys, self._orders, self._flows, self._clock = store, keys, orders, flows, clock
 
-    async def answer_desk(self, request: SlotRequest) -> Slot | SlotVerdict:
+    async def answer_desk(self, request: SlotRequest) -> SlotAnswer | SlotVerdict:
         """Answer a conduit."""
+        tenant = TenantId(request.tenant)
+        if isinstance(request, CallIn):
+            return await self._call_in(tenant, request)
+        if isinstance(request, FindWaiters):
+            names = await self._store.find_waiters(tenant, request.trigger, request.issue, limit=WAITERS_AT_ONCE)
+            return Waiters(names=tuple(names))
+        if isinstance(request, BorrowKey):
+            return LentKey(key=await self._keys.derive(tenant, "call-back"))
         if isinstance(request, OpenSlot):
             return await self._open(request)
         if isinstance(request, ArmSlot):
@@ -179,8 +196,21 @@ class ParkingService:
         )
         return SlotVerdict.OVER if row is None else await self._give(row)
 
+    async def _call_in(self, tenant: TenantId, request: CallIn) -> SlotVerdict:
+        found = await self._store.find_mailbox(tenant, request.name)
+        if found is None:
+            known = await self._store.load(tenant, RunId(request.run)) if request.run else None
+            is_over = known is not None and known.status in {ParkedStatus.DONE, ParkedStatus.CLEARED}
+            return SlotVerdict.OVER if is_over else SlotVerdict.DONE  # not parked yet: it looks into its mailbox when it is
+        row, wait = found
+        now = self._clock.now_milliseconds()
+        await self.end_wait(tenant, row.run, Answered(path=wait.wait.path, end=WaitEnd.CALLED, at_milliseconds=now))
+        return SlotVerdict.DONE
+
     async def _arm(self, request: ArmSlot) -> SlotVerdict:
         tenant, run = TenantId(request.tenant), RunId(request.run)
+        if any(wait.trigger is not None for wait in request.waits):
+            await self._board.post(tenant)
         if not await self._store.arm(request, self._clock.now_milliseconds()):
             return SlotVerdict.OVER
         if any(row.answer is not None for row in await self._store.list_waits(tenant, run)):

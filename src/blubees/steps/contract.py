@@ -168,6 +168,16 @@ class Tools(Protocol):
         """How the wait ended that this step had asked for; None before."""
         ...
 
+    @property
+    def event(self) -> object:
+        """What came for this step while it waited; None before."""
+        ...
+
+    @property
+    def issue(self) -> str:
+        """The id of the issue that the run is about; empty for none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

@@ -3,6 +3,8 @@
 Used by operations/parking.py.
 """
 
+import hashlib
+import hmac
 from typing import Final
 
 from blubees.model.errors import TamperedError
@@ -32,6 +34,15 @@ class RunKeys:
         if newest != version:
             raise TamperedError
         return unseal_committed(key, sealed, _bind(tenant, run, version), self._chance)
+
+    async def derive(self, tenant: TenantId, purpose: str) -> bytes:
+        """Give a key of 32 bytes that only this tenant's key leads to: the same one at every start. Raises TamperedError."""
+        _, key = await self._keyring.load(tenant)
+        return _derive(key, purpose)
+
+
+def _derive(key: bytes, purpose: str) -> bytes:
+    return hmac.new(key, b"purpose|" + purpose.encode(), hashlib.sha256).digest()
 
 
 def _bind(tenant: TenantId, run: RunId, version: int) -> tuple[str, ...]:

@@ -35,6 +35,10 @@ CHECKPOINT_SECONDS: Final = 3_600.0  # longer than a run may take
 GATES_MAX_BYTES: Final = 268_435_456
 GATE_SECONDS: Final = 3_600.0  # a gate is written at least whenever a run ends, so this is longer than a run may take
 ORDERS_MAX_BYTES: Final = 268_435_456
+MAIL_MAX_BYTES: Final = 268_435_456
+MAIL_SECONDS: Final = 3_600.0  # a run that is under way is parked, and looks into its mailbox, long before
+MAIL_A_BOX: Final = 20
+FULL_CODES: Final = frozenset({10077, 10047, 10122})  # JetStream: a subject, the stream or the memory is full
 RECEIPTS_MAX_BYTES: Final = 268_435_456
 PLANS_MAX_BYTES: Final = 1_073_741_824
 VERSIONS_KEPT: Final = 5
@@ -141,6 +145,8 @@ class Broker:
             name="PLANS", subjects=["plans.*.*"], max_msgs_per_subject=VERSIONS_KEPT, max_bytes=PLANS_MAX_BYTES
         )
         tokens = StreamConfig(name="TOKENS", subjects=["tokens.*"], max_msgs_per_subject=1)
+        waiters = StreamConfig(name="WAITERS", subjects=["waiters.*"], max_msgs_per_subject=1)
+        await self._create_stream(waiters)
         settings = StreamConfig(name="SETTINGS", subjects=["settings.*"], max_msgs_per_subject=1)
         lanes = [_work_consumer(lane.value, f"runs.{lane.value}.*", 50_000) for lane in Lane]
         await self._create_stream(receipts, _work_consumer("ledger", "receipts", 1_000))
@@ -148,6 +154,16 @@ class Broker:
             name="ORDERS", subjects=["orders.*"], retention=RetentionPolicy.WORK_QUEUE, max_bytes=ORDERS_MAX_BYTES
         )
         await self._create_stream(orders, _work_consumer("conduits", "orders.*", 10_000))
+        mail = StreamConfig(
+            name="MAIL",
+            subjects=["mail.*.*"],
+            max_msgs_per_subject=MAIL_A_BOX,
+            max_bytes=MAIL_MAX_BYTES,
+            max_age=MAIL_SECONDS,
+            discard=DiscardPolicy.NEW,
+            discard_new_per_subject=True,
+        )
+        await self._create_stream(mail)
         checkpoints = StreamConfig(
             name="CHECKPOINTS",
             subjects=["checkpoints.*.*"],

@@ -3,7 +3,7 @@
 Built by main's processes.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -11,8 +11,23 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from blubees.adapters.broker.link import Broker
-from blubees.model.errors import BluBeesError, TamperedError
-from blubees.model.parking import ArmSlot, LeaveSlot, OpenSlot, Slot, SlotRequest, SlotVerdict, TakeSlot
+from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
+from blubees.model.ids import TenantId
+from blubees.model.parking import (
+    ArmSlot,
+    BorrowKey,
+    CallIn,
+    FindWaiters,
+    LeaveSlot,
+    LentKey,
+    OpenSlot,
+    Slot,
+    SlotAnswer,
+    SlotRequest,
+    SlotVerdict,
+    TakeSlot,
+    Waiters,
+)
 
 DESK_SECONDS: Final = 3.0
 _VERDICTS: Final = {each.value.encode(): each for each in SlotVerdict}
@@ -30,18 +45,33 @@ class NatsParkingDesk:
         self._broker, self._seal, self._unseal = broker, seal, unseal
         self._encoder = msgspec.msgpack.Encoder()
         self._requests: msgspec.msgpack.Decoder[SlotRequest] = msgspec.msgpack.Decoder(SlotRequest)
-        self._slots = msgspec.msgpack.Decoder(Slot)
+        self._answers: msgspec.msgpack.Decoder[SlotAnswer] = msgspec.msgpack.Decoder(SlotAnswer)
 
     async def open(self, request: OpenSlot | TakeSlot) -> Slot | SlotVerdict:
         """See the port."""
-        return await self._ask(request)
+        answer = await self._ask(request)
+        return answer if isinstance(answer, Slot | SlotVerdict) else SlotVerdict.UNAVAILABLE
 
-    async def tell(self, request: ArmSlot | LeaveSlot) -> SlotVerdict:
+    async def tell(self, request: ArmSlot | LeaveSlot | CallIn) -> SlotVerdict:
         """See the port."""
         answer = await self._ask(request)
         return answer if isinstance(answer, SlotVerdict) else SlotVerdict.UNAVAILABLE
 
-    async def _ask(self, request: SlotRequest) -> Slot | SlotVerdict:
+    async def find_waiters(self, request: FindWaiters) -> Sequence[str]:
+        """See the port."""
+        answer = await self._ask(request)
+        if not isinstance(answer, Waiters):
+            raise UnavailableError("The control plane does not say who waits.", retry_after_seconds=2)
+        return answer.names
+
+    async def borrow_call_back_key(self, tenant: TenantId) -> bytes:
+        """See the port."""
+        answer = await self._ask(BorrowKey(tenant=tenant))
+        if not isinstance(answer, LentKey):
+            raise UnavailableError("The control plane does not lend the key.", retry_after_seconds=2)
+        return answer.key
+
+    async def _ask(self, request: SlotRequest) -> SlotAnswer | SlotVerdict:
         try:
             reply = await self._broker.client.request(
                 f"parking.{request.tenant}", self._encoder.encode(request), timeout=DESK_SECONDS
@@ -51,11 +81,11 @@ class NatsParkingDesk:
         if reply.data in _VERDICTS:
             return _VERDICTS[reply.data]
         try:
-            return self._slots.decode(self._unseal(reply.data, ("slot", request.tenant, request.run)))
+            return self._answers.decode(self._unseal(reply.data, ("slot", request.tenant, _about(request))))
         except TamperedError:
             return SlotVerdict.UNAVAILABLE
 
-    async def serve(self, answer: Callable[[SlotRequest], Awaitable[Slot | SlotVerdict]]) -> None:
+    async def serve(self, answer: Callable[[SlotRequest], Awaitable[SlotAnswer | SlotVerdict]]) -> None:
         """See the port."""
 
         async def reply(message: Msg) -> None:
@@ -68,9 +98,14 @@ class NatsParkingDesk:
             if isinstance(found, SlotVerdict):
                 await message.respond(found.value.encode())
             else:
-                sealed = self._seal(self._encoder.encode(found), ("slot", request.tenant, request.run))
+                sealed = self._seal(self._encoder.encode(found), ("slot", request.tenant, _about(request)))
                 await message.respond(sealed)
 
         await self._broker.client.subscribe("parking.*", queue="parking", cb=reply)
         for _ in range(2):  # then the broker knows that we answer (as in leases.py)
             await self._broker.client.flush()
+
+
+def _about(request: SlotRequest) -> str:
+    """What a question is about: bound to its answer."""
+    return getattr(request, "run", "") or getattr(request, "name", "") or getattr(request, "issue", "")

@@ -10,13 +10,11 @@ import nats.errors
 import nats.js.errors
 from nats.aio.msg import Msg
 
-from blubees.adapters.broker.link import CONFIRM_SECONDS, Broker, Confirmation
+from blubees.adapters.broker.link import CONFIRM_SECONDS, FULL_CODES, Broker, Confirmation
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import TenantId
 from blubees.ports import Lane, Put, RunTaker
 
-_PER_SUBJECT_FULL: Final = 10077  # JetStream: maximum messages per subject, or stream limits, exceeded
-_FULL_CODES: Final = frozenset({_PER_SUBJECT_FULL, 10047, 10122})
 ORDER_RUNS: Final = 32  # at once: small, so that accepting and performing stay fair to each other
 GATHER_SECONDS: Final = 0.005  # between two orders: a few at a time cost less than one by one
 ORDER_SECONDS: Final = 5.0
@@ -81,7 +79,7 @@ class NatsRunQueue:
         confirmed = await self._publish(f"runs.{lane.value}.{tenant}", sealed, delivery)
         if confirmed.error is None:
             return Put.DUPLICATE if confirmed.duplicate else Put.QUEUED
-        if confirmed.error.err_code in _FULL_CODES:
+        if confirmed.error.err_code in FULL_CODES:
             return Put.FULL
         raise UnavailableError("The broker did not take the run.", retry_after_seconds=2)
 

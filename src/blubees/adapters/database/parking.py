@@ -14,6 +14,9 @@ from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.parking import Answered, ArmSlot, Wait
 from blubees.ports import ParkedRow, ParkedStatus, WaitRow
 
+_WAITING = sa.select(PARKED_RUNS, WAITS.c.path, WAITS.c.wait, WAITS.c.answer).join(
+    WAITS, sa.and_(WAITS.c.tenant == PARKED_RUNS.c.tenant, WAITS.c.run == PARKED_RUNS.c.run)
+)
 _LIVE = (ParkedStatus.OPEN.value, ParkedStatus.RUNNING.value)
 
 
@@ -62,7 +65,11 @@ class SqlParkedStore:
             if (await connection.execute(update)).rowcount == 0:
                 return False
             await connection.execute(sa.delete(WAITS).where(_is_run(WAITS, tenant, run), WAITS.c.path.not_in(paths)))
-            await connection.execute(insert_into(self._engine, WAITS).on_conflict_do_nothing(), rows)
+            insert = insert_into(self._engine, WAITS)
+            fresh = {"wait": insert.excluded.wait, "turn": insert.excluded.turn, "answer": ""}
+            is_newer = insert.excluded.turn > WAITS.c.turn  # what came was not it: the wait goes on
+            keys = ["tenant", "run", "path"]
+            await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=fresh, where=is_newer), rows)
         return True
 
     async def load(self, tenant: TenantId, run: RunId) -> ParkedRow | None:
@@ -79,9 +86,9 @@ class SqlParkedStore:
     async def list_waiting(self, tenant: TenantId, *, limit: int) -> Sequence[tuple[ParkedRow, WaitRow]]:
         """See the port."""
         query = (
-            sa.select(PARKED_RUNS, WAITS.c.path, WAITS.c.wait, WAITS.c.answer)
-            .join(WAITS, sa.and_(WAITS.c.tenant == PARKED_RUNS.c.tenant, WAITS.c.run == PARKED_RUNS.c.run))
-            .where(PARKED_RUNS.c.tenant == tenant, PARKED_RUNS.c.status == ParkedStatus.WAITING.value, WAITS.c.answer == "")
+            _WAITING.where(
+                PARKED_RUNS.c.tenant == tenant, PARKED_RUNS.c.status == ParkedStatus.WAITING.value, WAITS.c.answer == ""
+            )
             .order_by(WAITS.c.due, WAITS.c.run)
             .limit(limit)
         )
@@ -114,6 +121,27 @@ class SqlParkedStore:
             if (await connection.execute(update)).rowcount == 0:
                 return None
             return await _load(connection, tenant, run)
+
+    async def find_mailbox(self, tenant: TenantId, name: str) -> tuple[ParkedRow, WaitRow] | None:
+        """See the port."""
+        query = _WAITING.where(WAITS.c.tenant == tenant, WAITS.c.name == name)
+        async with using(self._engine, tenant) as connection:
+            row = (await connection.execute(query)).mappings().first()
+        return (_read_row(row), _read_wait(row)) if row else None
+
+    async def find_waiters(self, tenant: TenantId, trigger: TriggerKind, issue: str, *, limit: int) -> Sequence[str]:
+        """See the port."""
+        query = (
+            sa.select(WAITS.c.name).where(WAITS.c.tenant == tenant, WAITS.c.about == f"{trigger.value}|{issue}").limit(limit)
+        )
+        async with using(self._engine, tenant) as connection:
+            return [str(name) for name in (await connection.execute(query)).scalars()]
+
+    async def list_listening(self) -> Sequence[TenantId]:
+        """See the port."""
+        async with reading_all_tenants(self._engine) as connection:
+            found = await connection.execute(sa.select(WAITS.c.tenant).where(WAITS.c.about != "").distinct())
+            return [TenantId(tenant) for tenant in found.scalars()]
 
     async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[WaitRow]:
         """See the port."""
@@ -193,7 +221,8 @@ def _write_wait(tenant: TenantId, run: RunId, wait: Wait) -> dict[str, object]:
         "run": run,
         "path": wait.path,
         "due": wait.due_milliseconds,
-        "token_hash": wait.token_hash,
+        "name": wait.name,
+        "turn": wait.turn,
         "about": f"{wait.trigger.value}|{wait.issue}" if wait.trigger is not None else "",
         "wait": msgspec.json.encode(wait).decode(),
         "answer": "",

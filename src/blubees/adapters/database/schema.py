@@ -163,13 +163,14 @@ WAITS = sa.Table(
     sa.Column("run", sa.String(27), primary_key=True),
     sa.Column("path", sa.String(640), primary_key=True),
     sa.Column("due", sa.BigInteger, nullable=False),
-    sa.Column("token_hash", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False),
     # which Jira event it waits for, and about which issue: "jira.issue_commented|10001"
     sa.Column("about", sa.String(64), nullable=False),
     # the whole typed wait and its answer (model/parking.py) as JSON: ids, times, hashes and closed words
     sa.Column("wait", sa.Text, nullable=False),
     sa.Column("answer", sa.Text, nullable=False),
     sa.Index("waits_by_due", "due"),
-    sa.Index("waits_by_token", "tenant", "token_hash"),
+    sa.Index("waits_by_name", "tenant", "name"),
     sa.Index("waits_by_event", "tenant", "about"),
 )

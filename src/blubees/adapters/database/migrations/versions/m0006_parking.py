@@ -32,11 +32,12 @@ def upgrade() -> None:
         sa.Column("run", sa.String(27), primary_key=True),
         sa.Column("path", sa.String(640), primary_key=True),
         sa.Column("due", sa.BigInteger, nullable=False),
-        sa.Column("token_hash", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("turn", sa.Integer, nullable=False),
         sa.Column("about", sa.String(64), nullable=False),
         sa.Column("wait", sa.Text, nullable=False),
         sa.Column("answer", sa.Text, nullable=False),
     )
     op.create_index("waits_by_due", "waits", ["due"])
-    op.create_index("waits_by_token", "waits", ["tenant", "token_hash"])
+    op.create_index("waits_by_name", "waits", ["tenant", "name"])
     op.create_index("waits_by_event", "waits", ["tenant", "about"])
