@@ -242,3 +242,10 @@ async def test_a_broker_that_is_gone_makes_unavailable_and_never_a_lost_run(
     checkpoints = NatsCheckpointStore(brokers.conduit)
     with pytest.raises(UnavailableError):
         await checkpoints.save(A, RunId("r" + "0" * 26), b"x", after=0)
+
+
+async def test_a_control_plane_that_starts_again_finds_the_streams_and_what_is_in_them(brokers: Brokers) -> None:
+    queue = NatsRunQueue(brokers.conduit)
+    await queue.put(A, Lane.PROMPT, b"x", delivery="")
+    await brokers.control.create_streams()
+    assert await queue.count_waiting() == 1

@@ -194,7 +194,10 @@ class Broker:
         config.storage = StorageType.MEMORY
         config.num_replicas = self._replicas
         try:
-            await self.stream.add_stream(config)
+            try:  # asked to make it again, the broker would count its memory twice, and find that there is not enough
+                await self.stream.stream_info(str(config.name))
+            except nats.js.errors.NotFoundError:
+                await self.stream.add_stream(config)
             for consumer in consumers:
                 await self.stream.add_consumer(str(config.name), consumer)
         except (nats.errors.Error, OSError) as error:
