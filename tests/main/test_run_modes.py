@@ -1,69 +1,148 @@
-"""Run modes in the whole product: two conduits, one of them killed; a third party never sees two runs at a time."""
+"""What flows say of their runs, in the whole product: run modes with a conduit killed, rates, error flows, called flows, dedupe."""
 
 import os
 import signal
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from product import call, run_product, wait_for
+from product import Product, call, run_product, wait_for
+
+from blubees.model.errors import UnavailableError
 
 pytestmark = pytest.mark.timeout(120)
 JSON = {"Content-Type": "application/json"}
 RUNS = 8
 
 
-def test_queued_runs_never_overlap_also_when_a_conduit_dies_and_single_ones_are_told_why(tmp_path: Path) -> None:
-    with run_product(tmp_path) as product:
-        tenant = product.tenant()
-        body = {"kind": "bearer", "hosts": [f"127.0.0.1:{product.site_port}"], "secret": "demo-third-party-token"}
-        product.operator().put(f"/tenants/{tenant}/connections/sink", body)
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with run_product(tmp_path_factory.mktemp("product")) as running:
+        body = {"kind": "bearer", "hosts": [f"127.0.0.1:{running.site_port}"], "secret": "demo-third-party-token"}
+        running.operator().put(f"/tenants/{running.tenant()}/connections/sink", body)
+        yield running
 
-        def tell(word: str) -> str:
-            json = f"{{of: queued, n: '{{{{webhookData.n}}}}', is: {word}}}"
-            url = f"{product.site_url}/thirdparty/notify"
-            return f"{{id: {word}, kind: http, with: {{method: POST, effect: idempotent, url: '{url}', connection: sink, json: {json}}}}}"
 
-        slow = f"{{id: slow, kind: http, with: {{url: '{product.site_url}/thirdparty/slow/300'}}}}"
-        queued = product.publish(f"""
-id: queued
-name: Queued
-trigger: {{on: webhook, where: "{{{{webhookData.n}}}}"}}
-runs: {{mode: queued}}
+def tell(product: Product, step: str, /, **facts: str) -> str:
+    """A step that tells the demo third party; texts are smart values."""
+    json = ", ".join(f"{name}: '{value}'" for name, value in facts.items())
+    url = f"{product.site_url}/thirdparty/notify"
+    return f"{{id: {step}, kind: http, with: {{method: POST, effect: idempotent, url: '{url}', connection: sink, json: {{{json}}}}}}}"
+
+
+def slow(product: Product, milliseconds: int) -> str:
+    return f"{{id: slow, kind: http, with: {{url: '{product.site_url}/thirdparty/slow/{milliseconds}'}}}}"
+
+
+def hook(product: Product, name: str, steps: list[str], head: str = "") -> str:
+    lines = "\n".join(f"  - {step}" for step in steps)
+    trigger = '{on: webhook, where: "{{webhookData.n}}"}'
+    return product.publish(f"id: {name}\nname: {name}\ntrigger: {trigger}\n{head}\nsteps:\n{lines}\n")
+
+
+def received(product: Product, name: str) -> list[dict[str, Any]]:
+    return [each for each in call(f"{product.site_url}/thirdparty/received")[1] if each.get("of") == name]
+
+
+def ended(product: Product, flow: str, count: int) -> list[dict[str, Any]]:
+    """The receipts of so many runs, once all have ended; the control plane may be away meanwhile."""
+
+    def ask() -> list[dict[str, Any]] | None:
+        try:
+            runs: list[dict[str, Any]] = product.operator().get(f"/tenants/{product.tenant()}/runs?flow={flow}")
+        except UnavailableError:
+            return None
+        done = [run for run in runs if run["outcome"] in {"finished", "stopped", "failed"}]
+        return done if len(done) == count else None
+
+    found: list[dict[str, Any]] = wait_for(ask, 60)
+    return found
+
+
+def test_queued_runs_never_overlap_also_when_a_conduit_dies_and_single_ones_are_told_why(product: Product) -> None:
+    steps = [tell(product, "begin", of="queued", n="{{webhookData.n}}"), slow(product, 300)]
+    steps.append(tell(product, "end", of="queued", n="{{webhookData.n}}"))
+    queued = hook(product, "queued", steps, "runs: {mode: queued}")
+    single = hook(product, "single", [slow(product, 1500)], 'runs: {mode: single, key: "{{webhookData.k}}"}')
+    for number in range(1, RUNS + 1):
+        assert call(queued, b'{"n": %d}' % number, JSON)[0] == 202
+    for key in ("a", "a", "a", "b"):
+        assert call(single, b'{"n": 1, "k": "%s"}' % key.encode(), JSON)[0] == 202
+    wait_for(lambda: received(product, "queued"))
+    os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
+    assert {run["outcome"] for run in ended(product, "queued", RUNS)} == {"finished"}
+    seen = [each["n"] for each in received(product, "queued")]
+    order = [number for place, number in enumerate(seen) if place == 0 or seen[place - 1] != number]
+    assert sorted(order) == list(range(1, RUNS + 1)), f"one after the other, each in one piece: {seen}"
+    assert sorted((run["outcome"], str(run.get("reason"))) for run in ended(product, "single", 4)) == [
+        ("finished", "None"),
+        ("finished", "None"),
+        ("stopped", "already_running"),
+        ("stopped", "already_running"),
+    ]
+
+
+def test_above_the_rate_runs_wait_and_none_is_lost(product: Product) -> None:
+    path = hook(product, "rated", ["{id: a, kind: set, with: {values: {x: 1}}}"], "runs: {rate: {count: 2, per_seconds: 4}}")
+    for number in range(1, 6):
+        assert call(path, b'{"n": %d}' % number, JSON)[0] == 202
+    begun = sorted(run["started_at_milliseconds"] for run in ended(product, "rated", 5))
+    gaps = [later - begun[0] for later in begun]
+    assert gaps[2] >= 1_900, gaps
+    assert gaps[3] >= 3_900, gaps
+    assert gaps[4] >= 5_900, gaps
+
+
+def test_a_called_flow_that_fails_is_told_by_the_error_flow_once(product: Product) -> None:
+    inner = f"""
+id: halve
+name: Halve
+trigger: {{on: called}}
+inputs: {{n: {{type: number, required: true}}}}
+outputs: {{half: "{{{{inputs.n.divide(2)}}}}"}}
 steps:
-  - {tell("begin")}
-  - {slow}
-  - {tell("end")}
-""")
-        single = product.publish(f"""
-id: single
-name: Single
-trigger: {{on: webhook, where: "{{{{webhookData.n}}}}"}}
-runs: {{mode: single, key: "{{{{webhookData.k}}}}"}}
+  - {tell(product, "note", of="halve", n="{{inputs.n}}")}
+"""
+    product.publish(inner)
+    facts = {name: f"{{{{inputs.{name}}}}}" for name in ("flow", "step", "code", "field")}
+    product.publish(f"""
+id: on-error
+name: On error
+trigger: {{on: called}}
 steps:
-  - {slow.replace("slow/300", "slow/1500")}
+  - {tell(product, "say", of="on-error", **facts)}
 """)
-        for number in range(1, RUNS + 1):
-            assert call(queued, b'{"n": %d}' % number, JSON)[0] == 202
-        for number in range(1, 4):
-            assert call(single, b'{"n": %d, "k": "a"}' % number, JSON)[0] == 202
-        assert call(single, b'{"n": 9, "k": "b"}', JSON)[0] == 202
-        wait_for(lambda: call(f"{product.site_url}/thirdparty/received")[1])
-        os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
+    call_it = "{id: call, kind: run_flow, with: {flow: halve, inputs: {n: '{{webhookData.n}}'}}}"
+    path = hook(
+        product, "caller", [call_it, tell(product, "say", of="caller", half="{{steps.call.half}}")], "error_flow: on-error"
+    )
+    assert call(path, b'{"n": "8"}', JSON)[0] == 202
+    wait_for(lambda: received(product, "caller"))
+    assert received(product, "caller") == [{"of": "caller", "half": 4}]
+    assert call(path, b'{"n": "canary-no-number"}', JSON)[0] == 202
+    wait_for(lambda: received(product, "on-error"))
+    runs = ended(product, "caller", 2)
+    assert received(product, "on-error") == [
+        {"of": "on-error", "flow": "caller", "step": "call", "code": "input_invalid", "field": "with.inputs.n"}
+    ]
+    assert "canary" not in str(runs)
 
-        def ended(flow: str, count: int) -> list[dict[str, object]] | None:
-            runs: list[dict[str, object]] = product.operator().get(f"/tenants/{tenant}/runs?flow={flow}")
-            done = [run for run in runs if run["outcome"] in {"finished", "stopped", "failed"}]
-            return done if len(done) == count else None
 
-        runs = wait_for(lambda: ended("queued", RUNS), 60)
-        assert {run["outcome"] for run in runs} == {"finished"}
-        seen = [each["n"] for each in call(f"{product.site_url}/thirdparty/received")[1]]
-        order = [number for place, number in enumerate(seen) if place == 0 or seen[place - 1] != number]
-        assert sorted(order) == list(range(1, RUNS + 1)), f"one after the other, each in one piece: {seen}"
-        runs = wait_for(lambda: ended("single", 4), 60)
-        assert sorted((str(run["outcome"]), str(run.get("reason"))) for run in runs) == [
-            ("finished", "None"),
-            ("finished", "None"),
-            ("stopped", "already_running"),
-            ("stopped", "already_running"),
-        ]
+def test_a_key_is_seen_once_also_when_the_control_plane_is_started_again(product: Product) -> None:
+    path = hook(
+        product,
+        "once",
+        [
+            "{id: once, kind: dedupe, with: {key: 'order-{{webhookData.n}}'}}",
+            tell(product, "say", of="once", n="{{webhookData.n}}"),
+        ],
+    )
+    call(path, b'{"n": 1}', JSON)
+    wait_for(lambda: received(product, "once"))
+    os.kill(product.find("blubees.main.control_plane")[0], signal.SIGKILL)
+    for number in (1, 2, 1):
+        assert call(path, b'{"n": %d}' % number, JSON)[0] == 202
+    wait_for(lambda: product.find("blubees.main.control_plane"))
+    runs = ended(product, "once", 4)
+    assert sorted(run["outcome"] for run in runs) == ["finished", "finished", "stopped", "stopped"]
+    assert [each["n"] for each in received(product, "once")] == [1, 2]
