@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT / "tests" / "main"), str(ROOT / "src")]
 from product import Product, call, run_product, wait_for  # noqa: E402 - the tests' own starter
 
 from blubees.steps.book import list_kinds  # noqa: E402 - after the path is set
+from proof_clock import KINDS, exercise_clock  # noqa: E402 - see above
 
 JSON = {"Content-Type": "application/json"}
 IMAGE_MEBIBYTES = 96
@@ -240,6 +241,7 @@ def exercise(product: Product, canaries: Canaries) -> int:
             {"Content-Type": "application/x-www-form-urlencoded"},
         )
         call(path + "x" + canaries.plant(f"{name}: wrong token"), b"{}", JSON)
+    exercise_clock(product, canaries.plant)
     for number in range(3):
         call(hooks[-1], json.dumps({"c": canaries.plant(f"SIGKILL {number}"), "pad": "x" * 100_000}).encode(), JSON)
         os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
@@ -323,6 +325,7 @@ def main() -> int:
             ),
             ("the conduits' lock", "complete" if locked["complete"] else f"missing: {locked['missing']}"),
             ("step kinds exercised", str(len(list_kinds()))),
+            ("triggers without an outside event", ", ".join(KINDS)),
             ("kinds of failure, and SIGKILL", f"{len(FAILURES)} + 3 kills"),
             ("runs in the ledger", str(runs)),
             ("canaries planted", str(len(canaries.made))),

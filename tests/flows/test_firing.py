@@ -1,5 +1,6 @@
 """The desk that carries out ticks: what is asked, which runs start, and that an order carried out twice starts nothing twice."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from blubees.engine.runner import Runner
 from blubees.engine.work import Receipts
 from blubees.flows.asking import list_fields
 from blubees.flows.check import check_flow
-from blubees.flows.firing import FiringDesk
+from blubees.flows.firing import ASKING_PER_TENANT, FiringDesk
 from blubees.flows.intake import Intake
 from blubees.flows.match import FlowIndex
 from blubees.model.call import Call, CallAnswer
@@ -191,6 +192,25 @@ async def test_a_poll_asks_with_its_cursor_and_starts_a_run_for_each_item() -> N
         {"on": "poll", "every_seconds": 60, "poll": POLL | {"start": "all"}}, "1", lambda _: {"items": items, "next": 1}
     )
     assert (await every.fire()).runs == 3
+
+
+async def test_a_slow_third_party_holds_up_no_other_orders() -> None:
+    world = World({"on": "poll", "every_seconds": 60, "poll": POLL}, answer=lambda _: {"items": [], "next": "1"})
+    release, call = asyncio.Event(), world.line.call
+
+    async def wait(given: Call) -> CallAnswer | Failure:
+        await release.wait()
+        return await call(given)
+
+    world.line.call = wait  # type: ignore[method-assign,assignment]
+    held = [asyncio.create_task(world.desk.carry_out(world.order(NOW + number))) for number in range(ASKING_PER_TENANT)]
+    await asyncio.sleep(0)
+    with pytest.raises(UnavailableError):
+        await world.desk.carry_out(world.order(NOW + 99))
+    release.set()
+    await asyncio.gather(*held)
+    await world.desk.carry_out(world.order(NOW + 99))
+    assert len(world.line.calls) == ASKING_PER_TENANT + 1
 
 
 async def test_the_cursor_stays_when_not_all_runs_are_safe() -> None:

@@ -1,5 +1,6 @@
 """Schedules and polls in the whole product: fired by an operator, since nobody waits a minute in a test."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 from product import Product, call, run_product, wait_for
+
+from blubees.model.errors import UnavailableError
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -98,3 +101,26 @@ def test_a_tick_survives_the_death_of_every_conduit_and_starts_one_run(product: 
     wait_for(lambda: received(product, "survivor") == ["once"], 60)
     wait_for(lambda: row(product, "survivor")["claimed_due_milliseconds"] == 0, 60)
     assert received(product, "survivor") == ["once"]
+
+
+def test_a_tick_that_was_ordered_by_a_control_plane_that_died_is_noted_by_the_next(product: Product) -> None:
+    product.publish("{id: orphan, name: O, trigger: {on: schedule, every_seconds: 3600}, steps: [{id: a, kind: stop}]}")
+    conduits = product.find("blubees.main.conduit")
+    for pid in conduits:
+        os.kill(pid, signal.SIGSTOP)
+    product.operator().post(f"/tenants/{product.tenant()}/flows/orphan/fire")
+    wait_for(lambda: row(product, "orphan")["claimed_due_milliseconds"])
+    before = product.find("blubees.main.control_plane")
+    os.kill(before[0], signal.SIGKILL)
+    for pid in conduits:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: product.find("blubees.main.control_plane") not in ([], before))
+
+    def is_answered() -> bool:
+        with contextlib.suppress(UnavailableError):  # it is starting
+            return bool(row(product, "orphan")["last_due_milliseconds"])
+        return False
+
+    wait_for(is_answered, 60)
+    runs = wait_for(lambda: product.operator().get(f"/tenants/{product.tenant()}/runs?flow=orphan"))
+    assert [each["outcome"] for each in runs] == ["stopped"]

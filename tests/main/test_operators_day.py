@@ -71,6 +71,30 @@ def test_a_flows_life_on_the_command_line(product: Product, tmp_path: Path) -> N
     assert "9" in said or "no such version" in said.lower()
 
 
+def test_a_schedules_life_on_the_command_line(product: Product, tmp_path: Path) -> None:
+    of = ("--tenant", product.tenant(0))
+    file = tmp_path / "flow.yaml"
+    file.write_text("{id: timed, name: T, trigger: {on: schedule, cron: 0 3 1 1 *}, steps: [{id: a, kind: stop}]}")
+    assert blubees(product, "flow", "publish", str(file), *of)[0] == 0
+    assert "01-01 03:00:00" in blubees(product, "flow", "list", *of)[1]
+    assert blubees(product, "flow", "fire", "timed", *of) == (0, "timed: due now\n")
+    said = wait_for(lambda: "1 runs started" in (said := blubees(product, "flow", "show", "timed", *of)[1]) and said)
+    assert "schedule: due next 01-01 03:00:00 UTC (version 1)" in said
+    url = f"http://127.0.0.1:{product.site_port}/thirdparty/status/503"
+    poll = f"{{url: '{url}', items: '{{{{response.body}}}}', id: '{{{{item}}}}', cursor: '{{{{response.status}}}}'}}"
+    file.write_text(
+        f"{{id: timed, name: T, trigger: {{on: poll, every_seconds: 60, poll: {poll}}}, steps: [{{id: a, kind: stop}}]}}"
+    )
+    assert "kept in the database" in blubees(product, "flow", "publish", str(file), *of)[1]
+    said = wait_for(lambda: "failed" in (said := blubees(product, "flow", "show", "timed", *of)[1]) and said)
+    assert "vendor_broken, HTTP 503. The third party answered with an error of its own." in said
+    assert "vendor_broken" in blubees(product, "flow", "list", *of)[1]
+    assert blubees(product, "flow", "withdraw", "timed", *of)[0] == 0
+    code, said = blubees(product, "flow", "fire", "timed", *of)
+    assert code == 1
+    assert "no schedule and no poll" in said
+
+
 def test_a_broken_flow_file_gets_every_problem_with_its_place(product: Product, tmp_path: Path) -> None:
     file = tmp_path / "broken.yaml"
     file.write_text("id: a\nname: A\ntrigger: {on: webhok}\nsteps:\n  - {id: x, kind: htp}\n  - {id: x, kind: stop, more: 1}\n")

@@ -5,7 +5,9 @@ run is about. The cursor of a poll goes back with the answer only when all of it
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,6 +35,9 @@ from blubees.model.schedule import RunsFor
 from blubees.ports import Chance, Clock
 
 LAUNCHES_AT_ONCE: Final = 32
+FIRE_SECONDS: Final = 120.0  # for one tick, asking included
+ASKING_AT_ONCE: Final = 16  # in one conduit: half of the orders that it carries out at a time
+ASKING_PER_TENANT: Final = 4  # of them for one tenant, whose third party may be slow
 BODY_MAX_BYTES: Final = RUN_MAX_BYTES - 65_536
 
 
@@ -51,6 +56,7 @@ class FiringDesk:
     ) -> None:
         self._index, self._admit, self._open_line, self._launcher = index, admit, open_line, launcher
         self._receipts, self._clock, self._chance = receipts, clock, chance
+        self._asking: Counter[TenantId] = Counter()
 
     async def carry_out(self, order: Fire) -> None:
         """Carry out one order.
@@ -58,14 +64,13 @@ class FiringDesk:
         Raises:
             UnavailableError: not now; it shall come again. One that has expired is dropped: another was sent in its place.
         """
-        left = order.expires_at_milliseconds - self._clock.now_milliseconds()
-        if left <= 0:
+        if self._clock.now_milliseconds() >= order.expires_at_milliseconds:
             return
         flow = self._index.find(TenantId(order.tenant), FlowId(order.flow))
         if flow is None or flow.version != order.version:
             raise UnavailableError("The version that is due is not known here yet, or not live any more.")
         try:
-            async with asyncio.timeout(left / 1_000):
+            async with asyncio.timeout(FIRE_SECONDS):
                 runs, cursor, failure = await self._fire(flow, order)
         except TimeoutError:
             raise UnavailableError("The tick could not be carried out in time.") from None
@@ -91,7 +96,8 @@ class FiringDesk:
     async def _fire(self, flow: PublishedFlow, order: Fire) -> tuple[int, str, Failure | None]:
         """Give how many runs were started, the next cursor, and what went wrong."""
         if flow.flow.trigger.on is TriggerKind.POLL:
-            news = await self._ask_for_news(flow, order)
+            with self._hold_place(flow.tenant):
+                news = await self._ask_for_news(flow, order)
             if isinstance(news, Failure):
                 return 0, "", news
             poll = _tell_tick(order)
@@ -104,6 +110,19 @@ class FiringDesk:
             return 0, "", found
         runs, failure = await self._start(flow, order, found)
         return runs, "", failure
+
+    @contextmanager
+    def _hold_place(self, tenant: TenantId) -> Iterator[None]:
+        """Ask while there is a place to; else the order goes back, so that slow answers hold up nobody else's orders."""
+        if self._asking.total() >= ASKING_AT_ONCE or self._asking[tenant] >= ASKING_PER_TENANT:
+            raise UnavailableError("Too many are being asked at a time.")
+        self._asking[tenant] += 1
+        try:
+            yield
+        finally:
+            self._asking[tenant] -= 1
+            if not self._asking[tenant]:
+                del self._asking[tenant]
 
     async def _ask_for_news(self, flow: PublishedFlow, order: Fire) -> News | Failure:
         poll = flow.flow.trigger.poll
@@ -124,7 +143,8 @@ class FiringDesk:
             jql = compile_template(trigger.jql).text(self._write_scope(flow, {"schedule": schedule}))
         except EvaluationError as error:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="trigger.jql", detail=error.code.value)
-        found = await search_issues(self._open_line(flow.tenant), jql, list_fields(flow.flow), SCHEDULE_ISSUES)
+        with self._hold_place(flow.tenant):
+            found = await search_issues(self._open_line(flow.tenant), jql, list_fields(flow.flow), SCHEDULE_ISSUES)
         if isinstance(found, Failure):
             return found
         issues = found[0]

@@ -22,6 +22,7 @@ ROUND_SECONDS: Final = 1.0
 ROWS_AT_ONCE: Final = 500
 ANSWER_MILLISECONDS: Final = 30_000  # within which a conduit answers
 ASKING_MILLISECONDS: Final = 180_000  # the same when it has to ask Jira or a third party
+SKEW_MILLISECONDS: Final = 600_000  # an order lives so much longer: a conduit's clock may differ from ours
 UNSENT_MILLISECONDS: Final = 2_000  # before another try when the broker is away
 TRY_MILLISECONDS: Final = 900_000  # how long a failing tick is tried before the ledger tells of it
 BACKOFF_SECONDS: Final = (15.0, 300.0)  # of a failing tick: the first wait and the longest; each is twice the one before
@@ -126,7 +127,7 @@ class Scheduler:
             due_milliseconds=row.claimed_due_milliseconds,
             last_milliseconds=row.last_due_milliseconds,
             missed=row.missed,
-            expires_at_milliseconds=row.deadline_milliseconds,
+            expires_at_milliseconds=row.deadline_milliseconds + SKEW_MILLISECONDS,
             cursor=row.cursor,
             is_last_try=is_old and not row.timing.is_poll,
         )
