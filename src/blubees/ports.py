@@ -266,6 +266,14 @@ class PlanBoard(Protocol):
         """The flow starts no more runs."""
         ...
 
+    async def post_past(self, plan: PublishedFlow) -> None:
+        """Have conduits know a version that is not the current one, for runs of it that are launched again."""
+        ...
+
+    async def watch_past(self, told: Callable[[PublishedFlow], None]) -> None:
+        """As `watch`, for those."""
+        ...
+
     async def watch(self, changed: Callable[[TenantId, FlowId, PublishedFlow | None], None]) -> None:
         """Call `changed` for every plan there is, return when all were told, and go on telling until the broker closes."""
         ...
@@ -638,6 +646,19 @@ class SeenStore(Protocol):
         ...
 
 
+class MissingRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that was accepted in an earlier memory of the brokers and has not ended.
+
+    Attributes:
+        accepted: of its first launch.
+        relaunches, epoch: of its newest one.
+    """
+
+    accepted: RunAccepted
+    relaunches: int
+    epoch: int
+
+
 class RunStore(Protocol):
     """The ledger's rows."""
 
@@ -662,6 +683,18 @@ class RunStore(Protocol):
             tenant: None is for operators only.
             before: the last id of the page before.
         """
+        ...
+
+    async def list_missing(self, epoch: int, *, limit: int) -> Sequence[MissingRun]:
+        """Runs that have not ended and were last launched before this epoch, of all tenants: the control plane's own."""
+        ...
+
+    async def move_missing(self, run: MissingRun, epoch: int) -> bool:
+        """It is taken care of in this epoch; False when it is not as it was found."""
+        ...
+
+    async def end_missing(self, run: MissingRun, receipt: RunReceipt) -> bool:
+        """It is lost; False when it is not as it was found. An end that comes after all takes its place."""
         ...
 
 

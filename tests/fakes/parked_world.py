@@ -53,6 +53,11 @@ class FakeBoard:
     async def post(self, plan: PublishedFlow) -> None:
         self.posted.append(plan)
 
+    post_past = post
+
+    async def watch_past(self, told: Callable[[PublishedFlow], None]) -> None:
+        """Nobody asks."""
+
     async def withdraw(self, tenant: TenantId, flow: FlowId) -> None:
         """Nobody looks."""
 

@@ -86,3 +86,48 @@ def test_a_broker_that_dies_again_and_again_ends_all_of_it_with_a_code(tmp_path:
             kill_broker(product)
         assert product.process.wait(20) == 1
         assert product.log.read_text().count('"event":"broker_died"') == 5
+
+
+def test_what_went_down_with_the_brokers_is_launched_again_or_told_as_lost(tmp_path: Path) -> None:
+    with run_product(tmp_path) as product:
+        add_sink(product)
+        slow = f'  - {{id: slow, kind: http, with: {{url: "{product.site_url}/thirdparty/slow/6000"}}}}\n'
+        flow = sink_flow(product, "told-as-lost").replace("steps:\n", "steps:\n" + slow)
+        path = product.publish(flow)
+        asked = sink_flow(product, "asked-again", trigger="{on: jira.issue_created}", more=", effect: keyed")
+        asked = asked.replace("{{webhookData.n}}", "{{issue.key}}") + slow
+        product.publish(asked)
+        doubted = (
+            asked.replace("asked-again", "doubted").replace(", effect: keyed", "").replace("issue_created", "issue_updated")
+        )
+        product.publish(doubted)
+        issue = {"fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Task"}, "summary": "s"}}
+        keys = [product.jira("POST", "/issue", issue)["key"] for _ in range(3)]
+        product.jira("PUT", f"/issue/{keys[0]}", {"fields": {"summary": "other"}})
+        assert [call(path, b'{"n": %d}' % number, JSON)[0] for number in range(3)] == [202] * 3
+        wait_for(lambda: sorted(map(str, received(product, "asked-again"))) == sorted(keys) and received(product, "doubted"))
+        tenant = product.tenant()
+        everything = f"/tenants/{tenant}/runs?limit=100"
+        wait_for(lambda: len(product.operator().get(everything)) == 7)
+        for pid in product.find("blubees.main.conduit"):
+            os.kill(pid, signal.SIGKILL)
+        kill_broker(product)
+        wait_for(lambda: call(f"{product.url}/readyz")[0] == 200)
+        text = {"type": "paragraph", "content": [{"type": "text", "text": "hi"}]}
+        words = {"body": {"type": "doc", "version": 1, "content": [text]}}
+        made = product.jira("POST", f"/issue/{keys[0]}/comment", words)  # the app's token died with all who held it
+        assert made["id"], "an event brings a new one"
+
+        def ask() -> dict[str, list[str]]:
+            found: dict[str, list[str]] = {}
+            for run in product.operator().get(everything):
+                found.setdefault(run["flow"], []).append(run["outcome"])
+            return found
+
+        wait_for(lambda: all("accepted" not in outcomes for outcomes in ask().values()), 75)
+        assert ask() == {"told-as-lost": ["lost"] * 3, "asked-again": ["finished"] * 3, "doubted": ["parked"]}
+        assert sorted(map(str, received(product, "asked-again"))) == sorted(keys), "the same key is the same effect"
+        assert received(product, "doubted") == [keys[0]], "what may have happened is asked about, not repeated"
+        lost = next(run for run in product.operator().get(everything) if run["outcome"] == "lost")
+        shown = product.operator().get(f"/tenants/{tenant}/runs/{lost['run']}")
+        assert "sender deliver it again" in shown["explanations"][0]["what_to_do"]

@@ -63,6 +63,12 @@ class FakeBoard:
     async def watch(self, changed: object) -> None:
         """Nobody watches."""
 
+    async def post_past(self, plan: PublishedFlow) -> None:
+        """Nobody watches."""
+
+    async def watch_past(self, told: object) -> None:
+        """Nobody watches."""
+
 
 class World:
     """A control plane's parts around one database."""

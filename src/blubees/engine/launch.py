@@ -81,7 +81,7 @@ class Launcher:
         sealed = seal_run(message, self._sealer)
         if len(sealed) > RUN_MAX_BYTES:
             return Put.FULL
-        marker = self._hash_delivery(message.tenant, message.flow, delivery)
+        marker = self.hash_delivery(message.tenant, message.flow, delivery)
         epoch = await self._queue.epoch()
         put = await self._queue.put(message.tenant, self._lanes.choose(message.tenant), sealed, delivery=marker)
         if await self._queue.epoch() != epoch:  # which of the two memories has it, nobody knows: nothing is promised
@@ -92,9 +92,10 @@ class Launcher:
 
     async def claim(self, tenant: TenantId, flow: FlowId, delivery: str) -> bool:
         """Whether this delivery is new to the flow, for runs that start without the queue. No id: always new."""
-        return not delivery or await self._queue.claim(self._hash_delivery(tenant, flow, delivery))
+        return not delivery or await self._queue.claim(self.hash_delivery(tenant, flow, delivery))
 
-    def _hash_delivery(self, tenant: TenantId, flow: FlowId, delivery: str) -> str:
+    def hash_delivery(self, tenant: TenantId, flow: FlowId, delivery: str) -> str:
+        """Give the keyed hash of a delivery, as it stands in references: it can be compared, and not read back."""
         if not delivery:
             return ""
         text = f"{tenant}\x00{flow}\x00{delivery}".encode()

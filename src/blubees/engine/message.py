@@ -58,6 +58,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
         scope: of a run that was parked, in place of the body: what smart values still read of the event.
         body_bytes: the size of the body that it came with, once that is gone.
         issue: the id of the issue that it is about, once the body is gone; empty for none.
+        is_redriven: launched again since it was lost: what it did before, nobody knows.
         state: how far it is.
         gate: where it stands to other runs of its flow, once that is worked out: a keyed hash (engine/gate.py).
         error_of: the failed run because of which this one was started; empty for none.
@@ -77,6 +78,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     scope: dict[str, Any] | None = None
     body_bytes: int = 0
     issue: str = ""
+    is_redriven: bool = False
     state: RunState = RunState()
     gate: str = ""
     error_of: str = ""

@@ -96,6 +96,10 @@ class ParkError(Exception):
     """Unwinds the walk: this part of the run waits for something, and the rest of it has ended or waits as well."""
 
 
+class DoubtError(Exception):
+    """A call is about to be made of which nobody knows whether it was made before: the step starts again, and is in doubt."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Which flow steps stand in: the run's own, or one that a `run_flow` step performs.
@@ -216,6 +220,7 @@ class Walk:
         self._entered = dict(state.entered)
         self._variables = dict(state.variables)
         self._doubtful = set(state.attempting)
+        self._settled: set[str] = set()  # of a run that was lost: unsafe calls of which it is decided what to do
         self._attempting: set[str] = set()
         self._waits = dict(state.waits)
         self._notes = dict(state.notes)
@@ -308,11 +313,20 @@ class Walk:
             raise RunLostError
         if self._guard is not None and (reason := await self._guard()) is not None:
             raise EndOfRunError(Stop(reason), step.id)
+        if effect is Effect.UNSAFE and self._message.is_redriven:
+            self._expect_no_doubt(frame.prefix + step.id)
         if self._journal is not None and (self._is_ahead or effect is Effect.UNSAFE):
             if effect is Effect.UNSAFE:
                 self._attempting.add(frame.prefix + step.id)
             await self._save()
         frame.has_acted = frame.has_acted or effect is not Effect.READ
+
+    def _expect_no_doubt(self, path: str) -> None:
+        """The run was lost: every unsafe call may have been made before. When it is first met, it is in doubt."""
+        if path not in self._settled:
+            self._settled.add(path)
+            self._doubtful.add(path)
+            raise DoubtError
 
     async def save_end(self, receipt: RunReceipt) -> None:
         """The run has ended: a conduit that gets it again has only the receipt to send."""
@@ -528,7 +542,10 @@ class Walk:
                 return Done(None)
         if self._has_mail(path):
             return await self._hear(step, frame, path)
-        return await self._work_out(step, frame)
+        try:
+            return await self._work_out(step, frame)
+        except DoubtError:
+            return await self._attempt(step, frame, path)
 
     async def _work_out(self, step: CompiledStep, frame: Frame) -> Outcome:
         """Work out the step's settings and perform it."""
@@ -548,7 +565,7 @@ class Walk:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="with", detail=error.code.value)
         except msgspec.ValidationError as error:
             return Failure(code=FailureCode.SETTING_INVALID, field=_find_field(error, step))
-        except (RunLostError, EndOfRunError):
+        except (RunLostError, EndOfRunError, DoubtError):
             raise
         except Exception as error:  # noqa: BLE001 - the walk is where surprises become typed failures (style, rule 20)
             return Failure(code=FailureCode.INTERNAL, frame=_hash_frame(error, self._frame_root))

@@ -102,13 +102,16 @@ class FlowService:
         await self._post(tenant, version, flow, row.hook_token_hash)
         await self._timetable.arrange(tenant, flow, version)
 
-    async def post_version(self, tenant: TenantId, flow_id: FlowId, version: int) -> None:
-        """Have conduits know a version that runs were parked with, if it is not the live one. Raises UnavailableError."""
+    async def post_version(self, tenant: TenantId, flow_id: FlowId, version: int) -> bool:
+        """Have conduits know a version that runs go on with, live or not; False: there is none. Raises UnavailableError."""
         row = await self._store.load(tenant, flow_id)
         kept = await self._store.load_version(tenant, flow_id, version)
-        if row is None or kept is None or row.live_version == version:
-            return
-        await self._board.post(PublishedFlow(tenant=tenant, version=version, flow=self._read(kept.text), is_live=False))
+        if row is None or kept is None:
+            return False
+        if row.live_version != version:
+            flow = self._read(kept.text)
+            await self._board.post_past(PublishedFlow(tenant=tenant, version=version, flow=flow, is_live=False))
+        return True
 
     async def withdraw(self, tenant: TenantId, flow_id: FlowId) -> None:
         """Start no more runs of the flow; those under way go on. Raises MissingError."""

@@ -36,9 +36,10 @@ authorization: {{
                 "parking.*", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>", "$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>"],
       subscribe: ["_INBOX.>"] }} }},
     {{ user: control, password: $BLUBEES_CONTROL_PASSWORD, permissions: {{
-      publish: ["plans.>", "settings.*", "waiters.*", "orders.*", "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.INFO.>",
-                "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DURABLE.CREATE.>", "$JS.API.CONSUMER.INFO.>",
-                "$JS.API.CONSUMER.MSG.NEXT.RECEIPTS.>", "$JS.ACK.RECEIPTS.>", "$JS.API.INFO", "_INBOX.>"],
+      publish: ["plans.>", "versions.>", "settings.*", "waiters.*", "orders.*", "$JS.API.STREAM.CREATE.>",
+                "$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DURABLE.CREATE.>",
+                "$JS.API.CONSUMER.INFO.>", "$JS.API.CONSUMER.MSG.NEXT.RECEIPTS.>", "$JS.ACK.RECEIPTS.>",
+                "$JS.API.INFO", "_INBOX.>"],
       subscribe: ["_INBOX.>", "lease.*", "seen.*", "parking.*"] }} }}
   ]
 }}

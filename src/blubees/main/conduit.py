@@ -57,13 +57,14 @@ from blubees.flows.intake import Intake
 from blubees.flows.listening import Listener
 from blubees.flows.manual import ManualDesk
 from blubees.flows.match import FlowIndex
+from blubees.flows.redrive import RedriveDesk
 from blubees.main.memory import follow_forever
 from blubees.main.orders import send_to_desks
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
-from blubees.model.order import Clear, Fire, Wake
+from blubees.model.order import Clear, Fire, Redrive, Wake
 from blubees.model.settings import SettingsShelf
 from blubees.ports import Clock, Events
 from blubees.steps.book import load_book
@@ -137,7 +138,10 @@ class Conduit:
         self._listener = Listener(intake.admit, room, parking)
         self.orders = NatsOrders(broker)
         firing = FiringDesk(self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance)
-        self.carry_out = send_to_desks({Fire: firing.carry_out, Wake: parker.wake, Clear: parker.clear})
+        redrive = RedriveDesk(self.shelf, self._open_line, launcher, self.receipts, clock)
+        self.carry_out = send_to_desks(
+            {Fire: firing.carry_out, Wake: parker.wake, Clear: parker.clear, Redrive: redrive.carry_out}
+        )
         verifier = FitVerifier(
             JwksCache(self.web, settings.forge_keys, clock),
             FitSettings(app_id=settings.app_id, environment_id=settings.environment_id),
@@ -167,6 +171,7 @@ class Conduit:
         self._told.clear()
         await self.plans.watch(self.learn_plan)
         self.index.keep_only(self._told)
+        await self.plans.watch_past(lambda plan: self.shelf.put(plan.tenant, plan.flow.id, plan))
         await self._settings_board.watch(self.tenant_settings.learn)
         await self._waiter_board.watch(self._listener.learn)
         await self._token_board.watch(self.tokens.learn)

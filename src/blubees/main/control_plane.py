@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard
 from blubees.adapters.broker.leases import NatsLeaseDesk
@@ -40,6 +41,7 @@ from blubees.model.receipt import Fired, Receipt, RunAccepted, RunReceipt, Tenan
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
 from blubees.operations.parking import AT_ONCE, ParkingService
+from blubees.operations.recovery import Recovery
 from blubees.operations.schedules import Scheduler
 from blubees.operations.seen import SeenService
 from blubees.operations.settings import SettingsService
@@ -126,6 +128,17 @@ def write_operator_file(data: Path, url: str, token: str) -> None:
     fresh.replace(path)
 
 
+def open_door(start: ProcessStart, api: FastAPI) -> tuple[uvicorn.Server, socket.socket]:
+    """Make the operator API's server, and tell the command line where it is."""
+    listener = socket.socket(fileno=start.listen_fd)
+    host, port = listener.getsockname()[:2]
+    write_operator_file(start.settings.data, f"http://{host}:{port}", start.operator_token)
+    config = uvicorn.Config(api, loop="none", lifespan="off", log_config=None, access_log=False, server_header=False, ws="none")
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    return server, listener
+
+
 async def run_control_plane(start: ProcessStart, events: Events) -> None:
     """Run until SIGTERM or SIGINT."""
     settings = start.settings
@@ -181,22 +194,19 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())
-    listener = socket.socket(fileno=start.listen_fd)
-    host, port = listener.getsockname()[:2]
-    write_operator_file(settings.data, f"http://{host}:{port}", start.operator_token)
-    config = uvicorn.Config(api, loop="none", lifespan="off", log_config=None, access_log=False, server_header=False, ws="none")
-    server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    server, listener = open_door(start, api)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    recovery = Recovery(database.runs, NatsOrders(broker), flows.post_version, clock, events, parking.wake_if_parked)
     rounds = [
         asyncio.create_task(keeper.keep_forever()),
         asyncio.create_task(scheduler.fire_forever()),
-        asyncio.create_task(furnish_forever(broker, fill_boards, lambda _epoch: None, events)),
+        asyncio.create_task(furnish_forever(broker, fill_boards, recovery.learn_epoch, events)),
         asyncio.create_task(seen.purge_forever(events)),
         asyncio.create_task(wake_forever(parking, events)),
+        asyncio.create_task(recovery.recover_forever()),
     ]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())

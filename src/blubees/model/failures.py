@@ -39,6 +39,8 @@ class FailureCode(StrEnum):
     RUN_TOO_LONG = "run_too_long"
     PLAN_MISSING = "plan_missing"
     IN_DOUBT = "in_doubt"
+    LOST = "lost"
+    REFERENCE_GONE = "reference_gone"
     INPUT_INVALID = "input_invalid"
     FLOW_MISSING = "flow_missing"
     CALLS_TOO_DEEP = "calls_too_deep"
@@ -88,6 +90,8 @@ WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
     FailureCode.RUN_TOO_LONG: Fault.TENANT,
     FailureCode.PLAN_MISSING: Fault.US,
     FailureCode.IN_DOUBT: Fault.US,
+    FailureCode.LOST: Fault.US,
+    FailureCode.REFERENCE_GONE: Fault.US,
     FailureCode.INPUT_INVALID: Fault.TENANT,
     FailureCode.FLOW_MISSING: Fault.TENANT,
     FailureCode.CALLS_TOO_DEEP: Fault.TENANT,
@@ -158,6 +162,14 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
     FailureCode.PARKED_GONE: (
         "What the parked run held is no longer in Jira: its issue or the property was deleted.",
         "Send the event again.",
+    ),
+    FailureCode.LOST: (
+        "All brokers died while the run was on its way: what it carried was in their memory only. What it did is not known.",
+        "Look at the third parties, then have it sent again: its sender still has it, we do not.",
+    ),
+    FailureCode.REFERENCE_GONE: (
+        "The run was lost with the brokers, and what its event was about is not there any more, or not as it was.",
+        "Look at the third parties, then start it again by hand if it still matters.",
     ),
     FailureCode.INTERNAL: ("A fault of ours.", "Tell us the run's id; the frame hash names the place."),
 }

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import msgspec
 
+from blubees.model.flow import TriggerKind
 from blubees.model.receipt import Count, FlowText, RunText, TenantText
+from blubees.model.reference import Reference
 from blubees.model.schedule import CursorText
 
 
@@ -61,4 +63,23 @@ class Fire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     is_last_try: bool = False
 
 
-Order = Wake | Clear | Fire
+class Redrive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="redrive"):
+    """A run went down with all brokers: its event shall be asked for again, and the run launched again under its id.
+
+    Attributes:
+        relaunches: of the launch that is asked for, counted from 1.
+        expires_at_milliseconds: after that, the run is told as lost.
+    """
+
+    tenant: TenantText
+    flow: FlowText
+    version: Count
+    run: RunText
+    trigger: TriggerKind
+    accepted_at_milliseconds: Count
+    relaunches: Count
+    reference: Reference
+    expires_at_milliseconds: Count
+
+
+Order = Wake | Clear | Fire | Redrive

@@ -1,13 +1,24 @@
 """The ledger: receipts of runs, and what they mean to people. Used by doors/operator_api.py and main/control_plane.py."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from blubees.model.failures import EXPLANATION, WHOSE_FAULT, Failure
+from blubees.model.failures import EXPLANATION, WHOSE_FAULT, Failure, FailureCode
+from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.receipt import RunAccepted, RunReceipt
 from blubees.ports import RunStore
+
+_SEND_AGAIN: Final = {
+    TriggerKind.WEBHOOK: (
+        "Look at the third parties, then have its sender deliver it again: the delivery that was accepted at the time shown. "
+        "It is taken again, also with the same delivery id."
+    ),
+    TriggerKind.MANUAL: "Look at the third parties, then run it again: `blubees flow run`.",
+}
+"""Who still has what a lost run carried."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +60,10 @@ def explain(receipt: RunReceipt) -> tuple[Explanation, ...]:
     failures = [(step.within + step.step, step.failure) for step in receipt.steps if step.failure is not None]
     if not failures and receipt.failure is not None:
         failures = [(receipt.failed_step, receipt.failure)]
-    return tuple(_explain(step, failure) for step, failure in failures)
+    told = tuple(_explain(step, failure) for step, failure in failures)
+    to_do = _SEND_AGAIN.get(receipt.trigger, "")
+    is_lost = receipt.failure is not None and receipt.failure.code is FailureCode.LOST
+    return tuple(msgspec.structs.replace(each, what_to_do=to_do) for each in told) if is_lost and to_do else told
 
 
 def _explain(step: str, failure: Failure) -> Explanation:

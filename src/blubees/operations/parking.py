@@ -137,6 +137,10 @@ class ParkingService:
         await self._order(row)
         return row is not None
 
+    async def wake_if_parked(self, tenant: TenantId, run: RunId) -> bool:
+        """All brokers died: whether this run waits, or was woken from where it was parked and is woken again."""
+        return await self.is_parked(tenant, run) or await self.wake_again(tenant, run)
+
     async def is_parked(self, tenant: TenantId, run: RunId) -> bool:
         """Whether it waits, or is being woken."""
         row = await self._store.load(tenant, run)

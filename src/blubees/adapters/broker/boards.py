@@ -40,6 +40,18 @@ class NatsPlanBoard:
 
         await watch(self._broker, "PLANS", "plans.*.*", tell)
 
+    async def post_past(self, plan: PublishedFlow) -> None:
+        """See the port."""
+        await publish(self._broker, f"versions.{plan.tenant}.{plan.flow.id}.{plan.version}", self._encoder.encode(plan))
+
+    async def watch_past(self, told: Callable[[PublishedFlow], None]) -> None:
+        """See the port."""
+
+        def tell(message: Msg) -> None:
+            told(self._decoder.decode(message.data))
+
+        await watch(self._broker, "VERSIONS", "versions.*.*.*", tell)
+
 
 class NatsTokenBoard:
     """Port TokenBoard."""

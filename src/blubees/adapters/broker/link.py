@@ -40,7 +40,8 @@ MAIL_SECONDS: Final = 3_600.0  # a run that is under way is parked, and looks in
 MAIL_A_BOX: Final = 20
 FULL_CODES: Final = frozenset({10077, 10047, 10122})  # JetStream: a subject, the stream or the memory is full
 RECEIPTS_MAX_BYTES: Final = 268_435_456
-PLANS_MAX_BYTES: Final = 1_073_741_824
+PLANS_MAX_BYTES: Final = 536_870_912
+VERSIONS_MAX_BYTES: Final = 67_108_864
 VERSIONS_KEPT: Final = 5
 _NO_STREAM_CODE: Final = 10059
 
@@ -142,7 +143,10 @@ class Broker:
             discard=DiscardPolicy.NEW,
         )
         plans = StreamConfig(
-            name="PLANS", subjects=["plans.*.*"], max_msgs_per_subject=VERSIONS_KEPT, max_bytes=PLANS_MAX_BYTES
+            name="PLANS",
+            subjects=["plans.*.*"],
+            max_msgs_per_subject=VERSIONS_KEPT,
+            max_bytes=PLANS_MAX_BYTES,
         )
         tokens = StreamConfig(name="TOKENS", subjects=["tokens.*"], max_msgs_per_subject=1)
         waiters = StreamConfig(name="WAITERS", subjects=["waiters.*"], max_msgs_per_subject=1)
@@ -184,7 +188,10 @@ class Broker:
             discard=DiscardPolicy.NEW,
         )
         await self._create_stream(gates)
-        for config in (claims, plans, settings, tokens):
+        versions = StreamConfig(
+            name="VERSIONS", subjects=["versions.*.*.*"], max_msgs_per_subject=1, max_bytes=VERSIONS_MAX_BYTES
+        )
+        for config in (claims, plans, versions, settings, tokens):
             await self._create_stream(config)
         if fill is not None:
             await fill()

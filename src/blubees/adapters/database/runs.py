@@ -15,7 +15,7 @@ from blubees.adapters.database.schema import PARKED_RUNS, RUNS
 from blubees.adapters.database.transaction import insert_into, opening, reading_all_tenants, turn_to, using
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.receipt import RunAccepted, RunOutcome, RunReceipt
-from blubees.ports import ParkedStatus
+from blubees.ports import MissingRun, ParkedStatus
 
 _IS_PARKED = sa.and_(RUNS.c.outcome == RunOutcome.ACCEPTED.value, PARKED_RUNS.c.status == ParkedStatus.WAITING.value)
 _OUTCOME = sa.case((_IS_PARKED, RunOutcome.PARKED.value), else_=RUNS.c.outcome)
@@ -24,6 +24,9 @@ _RUNS = (
     .select_from(RUNS)
     .outerjoin(PARKED_RUNS, sa.and_(PARKED_RUNS.c.tenant == RUNS.c.tenant, PARKED_RUNS.c.run == RUNS.c.run))
 )
+
+
+_IS_UNDER_WAY = RUNS.c.outcome == sa.literal_column("'accepted'")  # as the index on these rows has it
 
 
 class SqlRunStore:
@@ -80,6 +83,38 @@ class SqlRunStore:
         async with opened as connection:
             rows = (await connection.execute(query)).all()
         return [msgspec.structs.replace(_read_receipt(row), steps=()) for row in rows]
+
+    async def list_missing(self, epoch: int, *, limit: int) -> Sequence[MissingRun]:
+        """See the port."""
+        query = sa.select(RUNS.c.accepted, RUNS.c.stage, RUNS.c.epoch).where(_IS_UNDER_WAY, RUNS.c.epoch < epoch).limit(limit)
+        async with reading_all_tenants(self._engine) as connection:
+            rows = (await connection.execute(query)).all()
+        return [
+            MissingRun(accepted=msgspec.json.decode(accepted, type=RunAccepted), relaunches=stage // 2, epoch=then)
+            for accepted, stage, then in rows
+        ]
+
+    async def move_missing(self, run: MissingRun, epoch: int) -> bool:
+        """See the port."""
+        return await self._change_missing(run, {"epoch": epoch})
+
+    async def end_missing(self, run: MissingRun, receipt: RunReceipt) -> bool:
+        """See the port."""
+        text = self._encoder.encode(receipt).decode()
+        return await self._change_missing(run, {"outcome": receipt.outcome.value, "receipt": text})
+
+    async def _change_missing(self, run: MissingRun, values: dict[str, str | int]) -> bool:
+        tenant = TenantId(run.accepted.tenant)
+        is_as_found = sa.and_(
+            RUNS.c.tenant == tenant,
+            RUNS.c.run == run.accepted.run,
+            _IS_UNDER_WAY,
+            RUNS.c.epoch == run.epoch,
+            RUNS.c.stage == 2 * run.relaunches,
+        )
+        async with using(self._engine, tenant) as connection:
+            changed = await connection.execute(sa.update(RUNS).where(is_as_found).values(**values))
+        return bool(changed.rowcount)
 
     def _write_row(self, fact: RunReceipt | RunAccepted) -> dict[str, str | int]:
         is_end = isinstance(fact, RunReceipt)
