@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from blubees.engine import gate as gate_module
-from blubees.engine.gate import Gate, Visit
+from blubees.engine.gate import Gate, Visit, choose_delay
 from blubees.engine.journal import RunLostError
 from blubees.engine.message import RunState
 from blubees.expressions.errors import EvaluationError
@@ -47,8 +47,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_runs_in_two_conduits_wait_for_each_other() -> None:
     world = World("{mode: queued}")
     assert await world.come(1) is None
-    assert await world.come(2, conduit=1) == gate_module.BACK_SECONDS[0]
-    assert await world.come(3) == 2 * gate_module.BACK_SECONDS[0]
+    assert await world.come(2, conduit=1) == choose_delay(0, 1)
+    assert await world.come(3) == choose_delay(1, 1)
     await world.go(1)
     assert await world.come(3, deliveries=2) is not None
     assert await world.come(2, deliveries=2) is None, "the other conduit may go on with it"
@@ -73,6 +73,13 @@ async def test_a_run_near_its_slot_waits_here_and_goes_on_when_another_leaves(mo
     await world.go(1)
     async with asyncio.timeout(5):
         assert await waiting is None
+
+
+def test_those_far_from_their_slot_and_those_that_asked_often_come_back_later() -> None:
+    delays = [choose_delay(position, 1) for position in (0, 10, 100, 900)]
+    assert delays == sorted(delays)
+    assert (delays[0], delays[-1]) == (0.25, 5.0)
+    assert choose_delay(0, 1) < choose_delay(0, 5) < choose_delay(0, 50) <= 5.0
 
 
 async def test_runs_with_another_key_do_not_wait() -> None:
@@ -166,17 +173,17 @@ async def test_a_run_that_waits_for_a_slot_pays_the_rate_once() -> None:
     assert await world.come(1) is None
     assert await world.come(2) == 10.0
     world.clock.advance(10)
-    assert await world.come(2, deliveries=2) == gate_module.BACK_SECONDS[0], "now it waits for the slot"
-    assert await world.come(2, deliveries=3) == gate_module.BACK_SECONDS[0]
+    assert await world.come(2, deliveries=2) == choose_delay(0, 2), "now it waits for the slot"
+    assert await world.come(2, deliveries=3) == choose_delay(0, 3)
     world.clock.advance(10)
-    assert await world.come(3) == 2 * gate_module.BACK_SECONDS[0]
+    assert await world.come(3) == choose_delay(1, 1)
 
 
 async def test_a_run_that_was_begun_pays_no_rate_and_is_not_refused() -> None:
     world = World("{mode: single, rate: {count: 1, per_seconds: 10}}")
     assert await world.come(1) is None
     begun = RunState(done={"a": 1})
-    assert await world.come(2, state=begun) == gate_module.BACK_SECONDS[0]
+    assert await world.come(2, state=begun) == choose_delay(0, 1)
 
 
 async def test_a_run_whose_flow_is_not_known_any_more_is_let_out() -> None:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
@@ -28,13 +27,14 @@ from blubees.model.receipt import StopReason
 from blubees.model.rules import Rate, RunMode, Runs
 from blubees.ports import Clock, GateStore
 
-KNOWN_MAX: Final = 2_048  # gates whose newest state a conduit remembers, so that it need not ask before each change
 TRIES: Final = 60  # changes that others were quicker with
 HELD_AT_ONCE: Final = 64  # runs that wait in a conduit for a slot that will be free soon
-HELD_POSITIONS: Final = 8  # how near to its slot a run must be for that
+HELD_POSITIONS: Final = 32  # how near to its slot a run must be for that
 HOLD_SECONDS: Final = 2.0
-LOOK_SECONDS: Final = 0.25  # how often it looks whether another conduit's run has ended
-BACK_SECONDS: Final = (0.25, 5.0)  # for each place before it, and at most: when a run that waits comes back
+LOOK_SECONDS: Final = 0.05  # for each place before it: how often it looks whether another conduit's run has ended
+WAKE_POSITIONS: Final = 4  # those so near look at once when a run of this conduit has ended
+BACK_SECONDS: Final = (0.25, 0.02, 5.0)  # at least, for each place before it, and at most: when a run that waits comes back
+BACK_GROWTH: Final = 1.3  # each time later: where runs take long, those that wait need not ask often
 RATE_BACK_SECONDS: Final = 60.0  # at most: the clock of another conduit may be wrong
 EARLY_MILLISECONDS: Final = 50
 
@@ -54,7 +54,6 @@ class Gate:
 
     def __init__(self, store: GateStore, key: bytes, clock: Clock) -> None:
         self._store, self._key, self._clock = store, key, clock
-        self._known: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
         self._freed: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()  # held by those who wait
         self._held = 0
@@ -121,25 +120,32 @@ class Gate:
 
     async def hold(self, name: str, ask: Callable[[], Awaitable[Verdict]], verdict: Verdict) -> Verdict:
         """Let a run that is near its slot wait here, not for long: it asks again when another one leaves, or after a while."""
-        deadline = self._clock.monotonic_seconds() + HOLD_SECONDS
-        turns = int(HOLD_SECONDS / LOOK_SECONDS) * HELD_POSITIONS
         if self._held >= HELD_AT_ONCE:
             return verdict
+        deadline = self._clock.monotonic_seconds() + HOLD_SECONDS
+        looks = int(4 * HOLD_SECONDS / LOOK_SECONDS)
         self._held += 1
         try:
             while isinstance(verdict, Wait) and verdict.position < HELD_POSITIONS:
-                if turns == 0 or self._clock.monotonic_seconds() > deadline:
+                if looks <= 0 or self._clock.monotonic_seconds() > deadline:
                     break
-                turns -= 1
-                event = self._freed.get(name) or asyncio.Event()
-                self._freed[name] = event
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS):
-                        await event.wait()
+                await self._wait_for_change(name, verdict.position)
                 verdict = await ask()
+                looks -= 1
         finally:
             self._held -= 1
         return verdict
+
+    async def _wait_for_change(self, name: str, position: int) -> None:
+        seconds = min(LOOK_SECONDS * (position + 1), HOLD_SECONDS)
+        if position >= WAKE_POSITIONS:
+            await asyncio.sleep(seconds)
+            return
+        event = self._freed.get(name) or asyncio.Event()
+        self._freed[name] = event
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
     def tell_freed(self, name: str) -> None:
         """A run of this conduit has left."""
@@ -154,31 +160,13 @@ class Gate:
         decode: Callable[[bytes], _State],
         decide: Callable[[_State], tuple[_State, _Answer]],
     ) -> _Answer:
-        known = self._known.pop(name, None)
-        is_fresh = False
-        for _ in range(TRIES):
-            if known is None:
-                known, is_fresh = await self._store.load(tenant, name) or (0, b""), True
-            before = decode(known[1])
+        for _ in range(TRIES):  # read anew each time: what was known before the broker died could have the same number
+            number, data = await self._store.load(tenant, name) or (0, b"")
+            before = decode(data)
             after, answer = decide(before)
-            if after == before:
-                if is_fresh:
-                    self._remember(name, known)
-                    return answer
-                known = None
-                continue
-            data = msgspec.msgpack.encode(after)
-            number = await self._store.save(tenant, name, data, after=known[0])
-            if number is not None:
-                self._remember(name, (number, data))
+            if after == before or await self._store.save(tenant, name, msgspec.msgpack.encode(after), after=number) is not None:
                 return answer
-            known = None
         raise UnavailableError("Too many runs come to this flow's gate at a time.", retry_after_seconds=1)
-
-    def _remember(self, name: str, known: tuple[int, bytes]) -> None:
-        self._known[name] = known
-        if len(self._known) > KNOWN_MAX:
-            self._known.popitem(last=False)
 
     def _name(self, kind: str, *parts: str) -> str:
         text = "\0".join((kind, *parts)).encode("utf-8", "surrogatepass")
@@ -216,7 +204,7 @@ class Visit:
         if isinstance(verdict, Wait) and verdict.position < HELD_POSITIONS:
             verdict = await self._gate.hold(self._name, self._ask, verdict)
         if isinstance(verdict, Wait):
-            return min(BACK_SECONDS[0] * (verdict.position + 1), BACK_SECONDS[1])
+            return choose_delay(verdict.position, deliveries)
         return verdict.reason if isinstance(verdict, Refuse) else None
 
     async def leave(self) -> None:
@@ -255,6 +243,12 @@ class Visit:
             await self._gate.note(self._tenant, self._run, note)
         left = note.at_milliseconds - now
         return (min(left / 1000, RATE_BACK_SECONDS) if left > EARLY_MILLISECONDS else 0.0), note
+
+
+def choose_delay(position: int, deliveries: int) -> float:
+    """When a run that waits comes back, in seconds."""
+    least, each, most = BACK_SECONDS
+    return min(max(least, each * position) * BACK_GROWTH ** min(deliveries - 1, 10), most)
 
 
 def read_note(data: bytes) -> RunNote:
