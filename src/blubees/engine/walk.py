@@ -9,7 +9,7 @@ Results are kept by path: `loop[3]/post` is the step `post` in the fourth turn o
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -20,6 +20,7 @@ from blubees.engine.carry import find_issue, prune_event
 from blubees.engine.journal import Journal, RunLostError
 from blubees.engine.mail import name_mailbox
 from blubees.engine.message import RunMessage, RunState
+from blubees.engine.paths import CALL, Paths, find_root, prune_results
 from blubees.engine.plan import CompiledBranch, CompiledStep, Plan, Reads
 from blubees.engine.receipt import StepBook
 from blubees.engine.scope import trigger_scope
@@ -50,7 +51,6 @@ from blubees.steps.contract import (
 )
 
 TRY, CATCH, FINALLY = range(3)
-CALL: Final = "[call]"  # in paths: what a `run_flow` step performs stands below it
 _NO_READS: Final = Reads()
 DELAY_MAX_SECONDS: Final = 300.0
 SAVE_BEFORE_SECONDS: Final = 1.0
@@ -216,9 +216,9 @@ class Walk:
         self._guard = guard
         self.run = message.run
         state = message.state
-        self._done: dict[str, Any] = dict(state.done)
-        self._entered = dict(state.entered)
-        self._variables = dict(state.variables)
+        self._done: Paths[Any] = Paths(state.done)
+        self._entered = Paths(state.entered)
+        self._variables = Paths(state.variables)
         self._doubtful = set(state.attempting)
         self._settled: set[str] = set()  # of a run that was lost: unsafe calls of which it is decided what to do
         self._attempting: set[str] = set()
@@ -231,6 +231,8 @@ class Walk:
         self._is_ahead = False  # an effect happened that no checkpoint knows of
         self._is_lost = False  # another conduit has the run
         self._saving = asyncio.Lock()
+        self._saves = 0  # begun so far
+        self._saved = 0  # the newest one that is safe
         self._event: dict[str, object] = {}
         self.book = StepBook(clock, message)
         self.answer: Answer | None = None
@@ -273,7 +275,12 @@ class Walk:
 
     def hand_over(self) -> RunMessage:
         """Give what is needed to go on elsewhere."""
-        state = RunState(done=self._done, entered=self._entered, variables=self._variables, receipts=self.book.receipts())
+        state = RunState(
+            done=dict(self._done),
+            entered=dict(self._entered),
+            variables=dict(self._variables),
+            receipts=self.book.receipts(),
+        )
         return msgspec.structs.replace(self._message, state=state)
 
     def mark(self, call: Call) -> Call:
@@ -334,21 +341,29 @@ class Walk:
             await self._journal.save(RunState(receipt=receipt))
 
     async def _save(self) -> None:
-        """Save how far the run is."""
+        """Save how far the run is. Turns that come while a save is under way share the next: it knows what all of them did."""
         assert self._journal is not None  # noqa: S101 - asked by the callers
+        wanted = self._saves + 1  # one that is under way was written before
         async with self._saving:
+            if self._is_lost:
+                raise RunLostError
+            if self._saved >= wanted:
+                return
+            self._saves += 1
+            number = self._saves
             self._is_ahead = False  # before the state is written: what ends while it is saved is ahead again
             try:
                 await self._journal.save(self._write_state())
             except RunLostError:
                 self._is_lost = True  # other turns make no further call either
                 raise
+            self._saved = number
 
     def _write_state(self) -> RunState:
         """What a run that stands where this one stands must still hold: no more."""
         reads = self._reads()
         return RunState(
-            done={path: result if _is_needed(path, reads) else None for path, result in self._done.items()},
+            done=prune_results(self._done, reads),
             entered=dict(self._entered),
             variables={path: value for path, value in self._variables.items() if _is_read(path, reads)},
             receipts=self.book.receipts(),
@@ -374,8 +389,8 @@ class Walk:
         self, place: Place, scope: Mapping[str, object], results: Mapping[str, object], prefix: str, home: str
     ) -> Frame:
         """Make a frame, with what a resumed run has done in it already."""
-        known = {**results, **{name: self._done[prefix + name] for name in self._list_own(self._done, prefix)}}
-        variables = {name: self._variables[home + name] for name in self._list_own(self._variables, home)}
+        known = {**results, **{name: self._done[prefix + name] for name in self._done.list_own(prefix)}}
+        variables = {name: self._variables[home + name] for name in self._variables.list_own(home)}
         if place.call_backs and self._around.call_backs is not None:
             make = self._around.call_backs.address
             key, tenant, run = self._call_back_key, self._message.tenant, self.run
@@ -383,19 +398,11 @@ class Walk:
             variables = {"callBacks": addresses, **variables}
         return Frame(place, prefix, home, {**scope, **variables, "steps": known}, known, self._open_line(self._message.tenant))
 
-    @staticmethod
-    def _list_own(paths: Mapping[str, object], prefix: str) -> Iterator[str]:
-        for path in paths:
-            name = path[len(prefix) :]
-            if path.startswith(prefix) and "/" not in name and "[" not in name:
-                yield name
-
     def _close(self, prefix: str) -> None:
         """Forget what was kept below a path."""
         self._positions.pop(prefix, None)
         for kept in (self._done, self._entered, self._variables):
-            for path in [path for path in kept if path.startswith(prefix)]:
-                del kept[path]
+            kept.forget_below(prefix)
 
     # ------------------------------------------------------------ steps
 
@@ -469,8 +476,8 @@ class Walk:
             if enter.result is not None:
                 self._done[f"{path}[result]"] = frame.results[step.id] = enter.result
             await self._perform_steps(step.branches[enter.branch].steps, frame, last=last)
-        self._entered.pop(path, None)
-        self._done.pop(f"{path}[result]", None)
+        self._entered.forget(path)
+        self._done.forget(f"{path}[result]")
         self._finish(step, frame, enter.result, {})
 
     def _forget_wait(self, path: str) -> None:
@@ -711,11 +718,11 @@ class Walk:
             turn = f"{path}[{number}]/"
             for inner_step in branch.steps:
                 frame.results.pop(inner_step.id, None)  # a turn sees its own results only
-            frame.results.update({name: self._done[turn + name] for name in self._list_own(self._done, turn)})
+            frame.results.update({name: self._done[turn + name] for name in self._done.list_own(turn)})
             inner = Frame(frame.place, turn, frame.home, frame.scope, frame.results, frame.line)
             await self._perform_steps(branch.steps, inner, last=False)
             self._close(turn)
-        self._entered.pop(path, None)
+        self._entered.forget(path)
         return {"count": number}
 
     def _holds(self, step: CompiledStep, frame: Frame) -> bool:
@@ -746,9 +753,9 @@ class Walk:
         if troubles or parked:
             raise (troubles or parked)[0]
         for inner in frames:
-            for name in list(self._list_own(self._done, inner.prefix)):
+            for name in list(self._done.list_own(inner.prefix)):
                 self._done[frame.prefix + name] = frame.results[name] = self._done[inner.prefix + name]
-            for name in list(self._list_own(self._variables, inner.home)):
+            for name in list(self._variables.list_own(inner.home)):
                 self._variables[frame.home + name] = frame.scope[name] = self._variables[inner.home + name]
         self._close(f"{path}[")
         return None
@@ -760,7 +767,7 @@ class Walk:
         self._entered[path] = 0
         await self._perform_steps(step.branches[0].steps, frame, last=last)
         frame.scope["error"] = outer
-        self._entered.pop(path, None)
+        self._entered.forget(path)
         self._close(f"{path}[")
         self._finish(step, frame, None, {})
 
@@ -799,7 +806,7 @@ class Walk:
             await self._perform_steps(branches["finally"], frame, last=False)
         if pending is not None:
             raise pending
-        self._entered.pop(path, None)
+        self._entered.forget(path)
         self._close(f"{path}[")
         return {"failed": error is not None, "error": error}
 
@@ -842,21 +849,9 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _is_needed(path: str, reads: Mapping[str, Reads]) -> bool:
-    """What a block keeps for itself (`loop[3]`) it needs until it ends; a step's result only what is written later does."""
-    name = _name(path)
-    return "[" in name or reads.get(_find_root(path), _NO_READS).keeps(name)
-
-
 def _is_read(path: str, reads: Mapping[str, Reads]) -> bool:
     """Whether a variable is read later in its flow."""
-    return _name(path).casefold() in reads.get(_find_root(path), _NO_READS).roots
-
-
-def _find_root(path: str) -> str:
-    """What the paths of the flow begin with that this one is in."""
-    end = path.rfind(f"{CALL}/")
-    return path[: end + len(CALL) + 1] if end >= 0 else ""
+    return _name(path).casefold() in reads.get(find_root(path), _NO_READS).roots
 
 
 def _add_key(call: Call, name: str) -> Call:
