@@ -301,6 +301,19 @@ def test_only_the_fields_that_the_flow_reads_are_asked_for(value: str, fields: l
     assert ("*all" in found) is ("*all" in fields)
 
 
+def test_what_the_key_of_the_runs_reads_is_asked_for() -> None:
+    text = """
+id: a
+name: A
+runs: {mode: single, key: "{{issue.customfield_7}}"}
+trigger: {on: schedule, every_seconds: 60, jql: x = 1, for_each: issue}
+steps: [{id: a, kind: stop}]
+"""
+    flow = check_flow(text, load_book()).flow
+    assert flow is not None
+    assert "customfield_7" in list_fields(flow)
+
+
 def test_a_section_over_the_issues_asks_for_what_it_reads_and_no_more() -> None:
     def fields(value: str) -> list[str]:
         return list_fields(read_flow({"on": "schedule", "every_seconds": 60, "jql": "x = 1"}, value))

@@ -16,6 +16,7 @@ from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Fire, Order
 from blubees.model.receipt import Fired, LicenceState, TenantSeen
+from blubees.model.schedule import Timing
 from blubees.operations.schedules import ANSWER_MILLISECONDS, TRY_MILLISECONDS, Scheduler
 from blubees.ports import ScheduleRow
 from blubees.steps.book import load_book
@@ -327,6 +328,15 @@ async def test_an_operator_can_fire_at_once_but_not_twice_at_a_time(world: World
     assert (await world.row()).next_due_milliseconds == START + 60_000
     with pytest.raises(MissingError):
         await world.scheduler.fire_now(B, FLOW)
+
+
+async def test_one_flows_trouble_is_not_the_others(world: World) -> None:
+    await world.publish(SCHEDULE)
+    broken = msgspec.structs.replace(await world.row(), flow=FlowId("broken"), timing=Timing(cron="no cron"))
+    await world.store.put(msgspec.structs.replace(broken, next_due_milliseconds=START))
+    world.clock.advance(60)
+    assert await world.scheduler.fire_due() == 1
+    assert [each.flow for each in world.orders.orders] == [FLOW]
 
 
 async def test_rows_belong_to_one_tenant(world: World) -> None:

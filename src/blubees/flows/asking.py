@@ -109,8 +109,9 @@ def list_fields(flow: Flow) -> list[str]:
 
 
 def _list_templates(flow: Flow) -> Iterator[Template]:
-    if flow.trigger.where:
-        yield compile_template(flow.trigger.where)
+    for text in (flow.trigger.where, flow.runs.key if flow.runs is not None else ""):
+        if text:
+            yield compile_template(text)
     yield from _list_in(flow.steps)
 
 

@@ -51,11 +51,12 @@ class Scheduler:
     async def fire_forever(self) -> None:
         """Fire what is due, every second, until cancelled."""
         while True:
+            sent = 0
             try:
-                await self.fire_due()
+                sent = await self.fire_due()
             except BluBeesError:
                 self._events("schedules_waiting")
-            await asyncio.sleep(ROUND_SECONDS)
+            await asyncio.sleep(0 if sent == ROWS_AT_ONCE else ROUND_SECONDS)  # after a full round there may be more
 
     async def fire_due(self) -> int:
         """Fire everything that is due now; gives how many orders were sent. Raises UnavailableError: the database is away."""
@@ -63,7 +64,7 @@ class Scheduler:
         for row in await self._store.list_due(self._clock.now_milliseconds(), limit=ROWS_AT_ONCE):
             try:
                 sent += await (self._send_again(row) if row.claimed_due_milliseconds else self._claim(row))
-            except BluBeesError:  # one flow's trouble is not the others'
+            except Exception:  # noqa: BLE001 - one flow's trouble, whatever it is, is not the others'
                 self._events("schedule_not_fired", tenant=row.tenant, flow=row.flow)
         return sent
 
