@@ -42,6 +42,11 @@ def test_links_between_documents_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    numbers = [page.name[:4] for page in (ROOT / "docs" / "decisions").glob("*.md")]
+    assert sorted(numbers) == sorted(set(numbers))
+
+
 def test_decisions_have_their_parts() -> None:
     for page in (ROOT / "docs" / "decisions").glob("*.md"):
         text = page.read_text()

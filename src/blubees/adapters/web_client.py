@@ -2,7 +2,7 @@
 
 The address that is judged is the address that is connected to: the decision stands in the socket factory, after name
 resolution, so that neither rebinding nor an odd spelling gets between. No proxy variables, no cookies, no switch that turns
-verification off. Why not aiohttp: docs/decisions/0012-outgoing-calls.md.
+verification off. Why not aiohttp: docs/decisions/0019-outgoing-calls.md.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """How many runs of ours one after the other have led to a run: told in what flows send, read where webhooks come in.
 
 Made by main/conduit.py; used by engine/walk.py and the webhook door. The header is signed for its tenant: nobody else can
-silence a flow by claiming that it is in a loop. Source: docs/decisions/0013-loops.md.
+silence a flow by claiming that it is in a loop. Source: docs/decisions/0018-loops.md.
 """
 
 import hashlib

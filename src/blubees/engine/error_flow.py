@@ -1,7 +1,7 @@
 """Starts the flow that another flow names as its error flow, when a run of that one fails. Called by worker and intake.
 
 What it is given is typed and holds no payload: ids, codes, numbers, and our own sentences. Once for each failed run: the failed
-run's id is the delivery's. A run that an error flow started starts none itself. Source: docs/decisions/0012-error-flows.md.
+run's id is the delivery's. A run that an error flow started starts none itself. Source: docs/decisions/0017-error-flows.md.
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
 Called by engine/work.py. A slot belongs to a run, not to a conduit: when a conduit dies, the run that is taken over has its
 slot still, and gives it back when it ends. What is kept are run ids, under a keyed hash of the flow and its key; each change
-follows a known one. Source: docs/decisions/0011-run-modes.md.
+follows a known one. Source: docs/decisions/0016-run-modes.md.
 """
 
 import asyncio

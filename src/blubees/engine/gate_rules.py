@@ -1,6 +1,6 @@
 """Who of a flow's runs may be performed, who waits, who is refused: pure rules. Called by engine/gate.py.
 
-Source: docs/decisions/0011-run-modes.md.
+Source: docs/decisions/0016-run-modes.md.
 """
 
 import bisect

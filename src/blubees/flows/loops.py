@@ -1,7 +1,7 @@
 """Notices loops that no header tells of: the same flow about the same issue, again and again. Called by flows/intake.py.
 
 A third party that is called by a flow and writes to Jira starts the flow again, and Jira does not say whose doing that was.
-What can be seen is how often. Counted in each conduit. Source: docs/decisions/0013-loops.md.
+What can be seen is how often. Counted in each conduit. Source: docs/decisions/0018-loops.md.
 """
 
 from collections import OrderedDict
