@@ -13,7 +13,7 @@ from blubees.model.errors import TamperedError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.parking import Answered, Wait
-from blubees.model.receipt import RunReceipt, StepReceipt
+from blubees.model.receipt import RunReceipt, StepReceipt, Trial
 from blubees.vault.seal import Sealer
 
 RUN_MAX_BYTES: Final = 8_388_608  # the broker's largest message; docs/decisions/0004-size-limits.md
@@ -61,6 +61,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
         is_redriven: launched again since it was lost: what it did before, nobody knows.
         state: how far it is.
         gate: where it stands to other runs of its flow, once that is worked out: a keyed hash (engine/gate.py).
+        trial: what it is, when a person started it to look at it; such a run is performed where it was started.
         error_of: the failed run because of which this one was started; empty for none.
         depth: how many runs of ours led to it, one after the other (engine/depth.py).
     """
@@ -83,6 +84,7 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     gate: str = ""
     error_of: str = ""
     depth: int = 0
+    trial: Trial | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -8,9 +8,20 @@ import msgspec
 from blubees.connectors.meanings import read_request_id
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import CompiledStep
-from blubees.model.call import CallAnswer
+from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure
-from blubees.model.receipt import ATTEMPTS_MAX, STEPS_MAX, Attempt, RunOutcome, RunReceipt, StepOutcome, StepReceipt, StopReason
+from blubees.model.receipt import (
+    ATTEMPTS_MAX,
+    STEPS_MAX,
+    Attempt,
+    RunOutcome,
+    RunReceipt,
+    StepOutcome,
+    StepReceipt,
+    StopReason,
+    WebMethod,
+    WouldCall,
+)
 from blubees.ports import Clock
 
 
@@ -98,6 +109,20 @@ class StepBook:
             history=before.history or tuple(history[:ATTEMPTS_MAX]),
         )
 
+    def note_would(self, step: CompiledStep, call: Call, within: str = "") -> None:
+        """Note the call that a dry run came to in this step, and did not make."""
+        noted = self._steps.get(within + step.id)
+        if noted is None:
+            return
+        method = WebMethod(call.method) if call.method in WebMethod.__members__ else WebMethod.OTHER
+        before = noted.would
+        would = (
+            WouldCall(method=method, effect=call.effect)
+            if before is None
+            else msgspec.structs.replace(before, count=before.count + 1)
+        )
+        self._steps[within + step.id] = msgspec.structs.replace(noted, would=would)
+
     def extend(self, step: CompiledStep, started: float, within: str = "", failure: Failure | None = None) -> None:
         """A block or a called flow has ended: it took as long as what was in it, and failed with it."""
         name = within + step.id
@@ -148,6 +173,7 @@ def describe_run(
         relaunches=message.relaunches,
         steps=book.receipts(),
         failed_step=failed_step if failure else "",
+        trial=message.trial,
         failure=failure,
         reason=reason,
     )

@@ -1,11 +1,29 @@
 """What a run may reach besides third parties. Put together by main/conduit.py; used by engine/walk.py."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from blubees.engine.depth import DepthMarks
 from blubees.engine.mail import CallBackAddresses, MailRoom
 from blubees.engine.plan import PlanShelf
 from blubees.ports import SeenDesk
+from blubees.steps.contract import Outcome
+
+
+class RunWatch(Protocol):
+    """Looks on while a run is performed: sees values. `path` names a step as engine/walk.py does: `loop[3]/post`."""
+
+    def step_begins(self, path: str, kind: str, settings: object, line: object) -> None:
+        """A step is about to be tried, with these settings; its calls go over this line."""
+        ...
+
+    def step_comes_to(self, path: str, outcome: Outcome) -> None:
+        """A step has come to this; what is in a block follows."""
+        ...
+
+    def step_ends(self, path: str, result: object) -> None:
+        """A step, a block with all that is in it, has ended, and this is what later steps read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +35,7 @@ class Surroundings:
         depth: marks what flows send.
         shelf: has the flows that `run_flow` performs.
         mail: what comes for runs that wait; `call_backs`: the addresses where it comes.
+        watch: looks on, for trials.
     """
 
     seen: SeenDesk | None = None
@@ -24,3 +43,4 @@ class Surroundings:
     shelf: PlanShelf | None = None
     mail: MailRoom | None = None
     call_backs: CallBackAddresses | None = None
+    watch: RunWatch | None = None

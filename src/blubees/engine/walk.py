@@ -27,7 +27,7 @@ from blubees.engine.scope import trigger_scope
 from blubees.engine.seen import mark_seen
 from blubees.engine.surroundings import Surroundings
 from blubees.expressions.errors import EvaluationError
-from blubees.model.call import Call, CallAnswer, Effect
+from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import OnDoubt, OnError, Retry
 from blubees.model.ids import FlowId, StepId, TenantId
@@ -130,6 +130,7 @@ class Frame:
         has_acted: the step under way has made a call that is not a mere read.
         history: the tries of the step under way, once one has failed.
         settings: what the step under way was given.
+        skipped: the call that it came to in a dry run and did not make, or the wait that a trial did not wait for.
     """
 
     place: Place
@@ -141,6 +142,7 @@ class Frame:
     has_acted: bool = False
     history: Sequence[Attempt] = ()
     settings: object = None
+    skipped: Call | Park | None = None
 
 
 class StepTools:
@@ -213,7 +215,7 @@ class Walk:
     ) -> None:
         self._clock, self._open_line, self._plan, self._message = clock, open_line, plan, message
         self._journal, self._answering, self._frame_root, self._around = journal, answering, frame_root, around
-        self._guard = guard
+        self._guard, self._watch = guard, around.watch
         self.run = message.run
         state = message.state
         self._done: Paths[Any] = Paths(state.done)
@@ -447,9 +449,14 @@ class Walk:
     async def _perform_itself(self, step: CompiledStep, frame: Frame, path: str, started: float) -> Outcome:
         """Perform the step without what stands in it, and note it."""
         self.book.reserve(step, frame.place.within)
-        outcome = await self._try_as_told(step, frame, path, started)
+        try:
+            outcome = await self._try_as_told(step, frame, path, started)
+        except WouldCallError as would:
+            outcome, frame.skipped = Done(None), would.call
         if isinstance(outcome, Park):
-            self._wait(step, path, outcome)
+            if self._message.trial is None:
+                self._wait(step, path, outcome)
+            frame.skipped, outcome = outcome, Done(None)
         self._forget_wait(path)
         if isinstance(outcome, EnterNamed):
             outcome = _find_branch(step, outcome)
@@ -464,10 +471,15 @@ class Walk:
         self._is_ahead = self._is_ahead or frame.has_acted
         frame.has_acted = False
         branch = outcome.branch if isinstance(outcome, Enter) and outcome.branch is not None else -1
-        self.book.note(step, started, frame.line, _name_outcome(outcome), branch, outcome, frame.history, frame.place.within)
+        name = _name_outcome(outcome, frame)
+        self.book.note(step, started, frame.line, name, branch, outcome, frame.history, frame.place.within)
+        if isinstance(frame.skipped, Call):
+            self.book.note_would(step, frame.skipped, frame.place.within)
+        if self._watch is not None:
+            self._watch.step_comes_to(path, outcome)
         if isinstance(outcome, Failure) and not frame.place.within:
             self.failed.setdefault(step.id, (frame.settings, frame.line.refused))
-        frame.history, frame.settings = (), None
+        frame.history, frame.settings, frame.skipped = (), None, None
 
     async def _enter(self, step: CompiledStep, frame: Frame, path: str, enter: Enter, *, last: bool) -> None:
         """Go into one branch; the step's result can be read from within it already."""
@@ -507,6 +519,8 @@ class Walk:
 
     def _finish(self, step: CompiledStep, frame: Frame, result: object, variables: Mapping[str, object]) -> None:
         self._done[frame.prefix + step.id] = frame.results[step.id] = result
+        if self._watch is not None:
+            self._watch.step_ends(frame.prefix + step.id, result)
         for name, value in variables.items():
             self._variables[frame.home + name] = frame.scope[name] = value
 
@@ -559,6 +573,8 @@ class Walk:
         limit: asyncio.Timeout | None = None
         try:
             frame.settings = rendered = step.settings.render(frame.scope)
+            if self._watch is not None:
+                self._watch.step_begins(frame.prefix + step.id, step.kind.name, rendered, frame.line)
             settings: Any = msgspec.convert(rendered, step.kind.settings, strict=False)
             if not step.written.timeout_seconds:
                 return await step.kind.perform(settings, StepTools(self, step, frame))
@@ -572,7 +588,7 @@ class Walk:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="with", detail=error.code.value)
         except msgspec.ValidationError as error:
             return Failure(code=FailureCode.SETTING_INVALID, field=_find_field(error, step))
-        except (RunLostError, EndOfRunError, DoubtError):
+        except (RunLostError, EndOfRunError, DoubtError, WouldCallError):
             raise
         except Exception as error:  # noqa: BLE001 - the walk is where surprises become typed failures (style, rule 20)
             return Failure(code=FailureCode.INTERNAL, frame=_hash_frame(error, self._frame_root))
@@ -862,9 +878,11 @@ def _add_key(call: Call, name: str) -> Call:
     return msgspec.structs.replace(call, headers=(*call.headers, ("Idempotency-Key", key)))
 
 
-def _name_outcome(outcome: Outcome) -> StepOutcome:
+def _name_outcome(outcome: Outcome, frame: Frame) -> StepOutcome:
     if isinstance(outcome, Failure):
         return StepOutcome.FAILED
+    if frame.skipped is not None:
+        return StepOutcome.WOULD
     return StepOutcome.STOPPED if isinstance(outcome, Stop) else StepOutcome.DONE
 
 

@@ -54,6 +54,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     redirects: int = 0
 
 
+class WouldCallError(Exception):
+    """A dry run has come to a call that is not a mere read: it is not made."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__()
+        self.call = call
+
+
 class CallAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What came back, whatever its status: header names are lower-cased."""
 

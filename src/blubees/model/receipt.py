@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from blubees.model.call import Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FLOW_PATTERN, RUN_PATTERN, STEP_PATTERN, TENANT_PATTERN
@@ -58,11 +59,40 @@ class StopReason(StrEnum):
 
 
 class StepOutcome(StrEnum):
-    """How a step ended."""
+    """How a step ended; `would`: it was not performed: it changes something, in a dry run, or waits, in a trial."""
 
     DONE = "done"
+    WOULD = "would"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+class Trial(StrEnum):
+    """What a run is that a person started to look at. A dry run makes no call but reads."""
+
+    TEST = "test"
+    DRY_RUN = "dry_run"
+
+
+class WebMethod(StrEnum):
+    """Methods of HTTP: a closed list, since a flow may take a method from the payload."""
+
+    GET = "GET"
+    HEAD = "HEAD"
+    OPTIONS = "OPTIONS"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+    OTHER = "other"
+
+
+class WouldCall(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A call that a dry run did not make. In a loop: the first one; `count` says how many there would have been at least."""
+
+    method: WebMethod
+    effect: Effect
+    count: Count = 1
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -96,6 +126,7 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         attempts: how often it was tried.
         history: its tries, when one of them failed (in a loop: of the first turn in which one did).
         times: how often it was performed (in a loop); durations and sizes are sums then, the failure is the first.
+        would: the call that a dry run did not make.
         input: the shape of the settings that it was given; of steps that failed.
         output: the shape of what it gave, or of the answer that refused its request; of runs in which something failed.
     """
@@ -114,6 +145,7 @@ class StepReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     times: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
     failure: Failure | None = None
     history: Annotated[tuple[Attempt, ...], msgspec.Meta(max_length=ATTEMPTS_MAX)] = ()
+    would: WouldCall | None = None
     input: Shape = ()
     output: Shape = ()
 
@@ -123,6 +155,7 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         relaunches: how often it was launched again before: the end of a later launch takes the place of an earlier one's.
+        trial: what it is, when a person started it to look at it.
         event: the shape of the event; of runs in which something failed.
         names: checksum of the names that shapes have numbers of (engine/names.py).
     """
@@ -143,6 +176,7 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     failed_step: str = ""
     failure: Failure | None = None
     reason: StopReason | None = None
+    trial: Trial | None = None
     event: Shape = ()
     names: Count = 0
 
