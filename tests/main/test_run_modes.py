@@ -82,6 +82,19 @@ def test_queued_runs_never_overlap_also_when_a_conduit_dies_and_single_ones_are_
     ]
 
 
+def test_a_later_run_takes_the_place_of_the_earlier_one_before_its_next_call(product: Product) -> None:
+    steps = [tell(product, "begin", of="restart", n="{{webhookData.n}}"), slow(product, 800)]
+    steps.append(tell(product, "end", of="restart", n="end-{{webhookData.n}}"))
+    path = hook(product, "restart", steps, "runs: {mode: restart}")
+    assert call(path, b'{"n": 1}', JSON)[0] == 202
+    wait_for(lambda: received(product, "restart"))
+    for number in (2, 3):
+        assert call(path, b'{"n": %d}' % number, JSON)[0] == 202
+    outcomes = [(run["outcome"], run.get("reason")) for run in ended(product, "restart", 3)]
+    assert sorted(outcomes, key=str) == [("finished", None), ("stopped", "restarted"), ("stopped", "restarted")]
+    assert [each["n"] for each in received(product, "restart") if each["n"] != 2] == [1, 3, "end-3"]
+
+
 def test_above_the_rate_runs_wait_and_none_is_lost(product: Product) -> None:
     path = hook(product, "rated", ["{id: a, kind: set, with: {values: {x: 1}}}"], "runs: {rate: {count: 2, per_seconds: 4}}")
     for number in range(1, 6):
