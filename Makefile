@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/bootstrap.lock requirements/dev.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench proof lock clean
+.PHONY: help setup run test check format bench proof chaos lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: $(READY) ## measure beside the raw ceiling; writes docs/bench/
 
 proof: $(READY) ## show that payload is in no byte that was written; writes docs/proof.md (root gives the strongest form)
 	@$(BIN)/python bench/proof.py
+
+chaos: $(READY) ## 2,000 runs under faults, and what became of each; writes docs/chaos.md
+	@$(BIN)/python bench/chaos.py
 
 lock: $(READY) ## refresh the lock files (releases younger than a week stay out)
 	@$(BIN)/python requirements/lock.py

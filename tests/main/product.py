@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from blubees.main.operator_client import OperatorClient
 
 ROOT = Path(__file__).resolve().parents[2]
+STARTER = (sys.executable, "-c", "from blubees.main.cli import main; main()")
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Product:
     environment: dict[str, str]
     site: subprocess.Popen[bytes]
     log: Path
+    starter: Sequence[str] = STARTER
 
     @property
     def url(self) -> str:
@@ -83,7 +85,7 @@ class Product:
         """Stop all processes of the product, broker included, and start it again on the same folder."""
         self.process.terminate()
         self.process.wait(30)
-        self.process = start_product(self.data, self.log, self.environment)
+        self.process = start_product(self.data, self.log, self.environment, self.starter)
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
@@ -140,15 +142,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_product(data: Path, log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", "from blubees.main.cli import main; main()", "serve", "--data", str(data)]
+def start_product(
+    data: Path, log: Path, environment: dict[str, str], starter: Sequence[str] = STARTER
+) -> subprocess.Popen[bytes]:
+    command = [*starter, "serve", "--data", str(data)]
     with log.open("ab") as output:
         return subprocess.Popen(command, stdout=output, stderr=output, env=environment)
 
 
 @contextlib.contextmanager
-def run_product(folder: Path, *, sites: int = 1, conduits: int = 2, more_ports: tuple[int, ...] = ()) -> Iterator[Product]:
-    """Run all of it; on the way out everything must stop by itself."""
+def run_product(
+    folder: Path,
+    *,
+    sites: int = 1,
+    conduits: int = 2,
+    more_ports: tuple[int, ...] = (),
+    starter: Sequence[str] = STARTER,
+) -> Iterator[Product]:
+    """Run all of it; on the way out everything must stop by itself. `starter`: the command line, another one for campaigns."""
     port, site_port = free_port(), free_port()
     data = folder / "data"
     log = folder / "product.log"
@@ -163,7 +174,7 @@ def run_product(folder: Path, *, sites: int = 1, conduits: int = 2, more_ports: 
     arguments = ["--port", str(site_port), "--app-url", f"http://127.0.0.1:{port}", "--sites", str(sites)]
     arguments += ["--manifest", str(ROOT / "forge" / "manifest.yml"), "--retry-gap-seconds", "0.3"]
     site = subprocess.Popen([sys.executable, "-m", "devsite", *arguments], stdout=subprocess.DEVNULL)
-    product = Product(data, port, site_port, start_product(data, log, environment), environment, site, log)
+    product = Product(data, port, site_port, start_product(data, log, environment, starter), environment, site, log, starter)
     try:
         product.wait_until_ready()
         yield product
