@@ -109,7 +109,7 @@ class Lane(StrEnum):
 class Finishable(Protocol):
     """Something that can be forgotten once its receipt is safe."""
 
-    async def finish(self) -> None:
+    async def finish(self) -> object:
         """Forget it."""
         ...
 
@@ -137,8 +137,8 @@ class TakenRun(Protocol):
         """How often it was delivered, this time included."""
         ...
 
-    async def finish(self) -> None:
-        """It is done: the broker forgets it."""
+    async def finish(self) -> bool:
+        """It is done: the broker forgets it. False: it may not have heard of it, and give the run again."""
         ...
 
     async def keep(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,36 @@ def test_one_lock_alone_is_not_enough(tmp_path: Path) -> None:
 
 def test_a_file_that_is_open_for_writing_is_found(tmp_path: Path) -> None:
     assert "open for writing" in str(lock(tmp_path, "open file")["error"])
+
+
+NODE_SCRIPT = """
+import os, subprocess, sys
+from pathlib import Path
+from blubees.adapters.lockdown import lies_in_memory, restrict_writing_to
+inside, outside = Path(sys.argv[1]), Path(sys.argv[2])
+print(lies_in_memory(inside), lies_in_memory(outside))
+assert restrict_writing_to(inside)
+(inside / "new").write_text("x")
+(inside / "new").rename(inside / "renamed")
+for attempt in (
+    lambda: (outside / "new").write_text("x"),
+    lambda: (outside / "there").open("r+"),
+    lambda: os.truncate(outside / "there", 0),
+    lambda: (inside / "renamed").rename(outside / "moved"),
+    lambda: subprocess.run(["touch", outside / "new"], check=True, stderr=subprocess.DEVNULL),
+):
+    try:
+        attempt()
+        print("allowed")
+    except (OSError, subprocess.CalledProcessError):
+        pass
+"""
+
+
+def test_a_broker_node_writes_beneath_its_own_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("x")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as inside:
+        done = subprocess.run(
+            [sys.executable, "-c", NODE_SCRIPT, inside, str(tmp_path)], capture_output=True, text=True, check=False
+        )
+    assert (done.stdout, done.stderr, done.returncode) == ("True False\n", "", 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
@@ -353,3 +354,18 @@ async def test_nothing_is_promised_when_the_brokers_lose_their_memory_while_a_ru
     assert door.accepted == []
     assert await door.send() is Verdict.QUEUED
     assert [each.epoch for each in door.accepted] == [2]
+
+
+async def test_a_run_that_may_come_again_keeps_its_checkpoints() -> None:
+    async with Bench(make_plan(STOP)) as bench:
+        for is_heard in (False, True):
+            dropped: list[bool] = []
+
+            async def drop(dropped: list[bool] = dropped) -> None:
+                dropped.append(True)
+
+            taken = FakeTaken(TENANT, b"", 1)
+            taken.is_heard = is_heard
+            await work_module._PerformedRun(taken, SimpleNamespace(drop=drop)).finish()  # type: ignore[arg-type]
+            assert (taken.said, bool(dropped)) == (["finish"], is_heard)
+        assert bench.box.sent == []

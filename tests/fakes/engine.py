@@ -82,9 +82,11 @@ class FakeTaken:
         self.tenant, self.sealed, self.deliveries = tenant, sealed, deliveries
         self.epoch = EPOCH
         self.said: list[str] = []
+        self.is_heard = True
 
-    async def finish(self) -> None:
+    async def finish(self) -> bool:
         self.said.append("finish")
+        return self.is_heard
 
     async def keep(self) -> None:
         self.said.append("keep")

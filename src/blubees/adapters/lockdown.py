@@ -10,6 +10,8 @@ import platform
 import resource
 import signal
 import stat
+import struct
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +24,10 @@ except (ImportError, OSError, RuntimeError):  # no libseccomp here: reported as 
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _LANDLOCK_CREATE: Final = 444
+_MEMORY_FILE_SYSTEMS: Final = frozenset({0x0102_1994, 0x8584_58F6})  # tmpfs, ramfs: statfs(2)
+_LANDLOCK_ADD_RULE: Final = 445
 _LANDLOCK_RESTRICT: Final = 446
+_LANDLOCK_PATH_BENEATH: Final = 1
 _LANDLOCK_VERSION: Final = 1
 _WRITE_FILE: Final = 1 << 1
 _DIRECTORY_RIGHTS: Final = sum(1 << bit for bit in range(4, 13))  # remove and make of every type
@@ -213,7 +218,26 @@ def _judge(report: LockReport, *, require: bool) -> LockReport:
     return report
 
 
-def _restrict_files(libc: ctypes.CDLL) -> int:
+def lies_in_memory(folder: Path) -> bool:
+    """Whether a folder lies on tmpfs or ramfs."""
+    if os.uname().sysname != "Linux":
+        return False
+    told = ctypes.create_string_buffer(256)  # struct statfs; its first field is the type
+    if ctypes.CDLL(None, use_errno=True).statfs(os.fsencode(folder), told) != 0:
+        return False
+    return int.from_bytes(told.raw[:4], sys.byteorder) in _MEMORY_FILE_SYSTEMS
+
+
+def restrict_writing_to(folder: Path) -> int:
+    """Let this process, and what it becomes, write beneath one folder only: for a broker node. Gives the ABI, 0 for none."""
+    if os.uname().sysname != "Linux":
+        return 0
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    return _restrict_files(libc, folder)
+
+
+def _restrict_files(libc: ctypes.CDLL, but: Path | None = None) -> int:
     """Forbid writing, creating and truncating everywhere; reading and executing stay free. Gives the ABI, 0 for none."""
     abi = int(libc.syscall(_LANDLOCK_CREATE, None, 0, _LANDLOCK_VERSION))
     if abi < 1:
@@ -223,9 +247,18 @@ def _restrict_files(libc: ctypes.CDLL) -> int:
     ruleset = int(libc.syscall(_LANDLOCK_CREATE, ctypes.byref(rights), ctypes.sizeof(rights), 0))
     if ruleset < 0:
         return 0
-    refused = int(libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0))
+    refused = 0 if but is None else _allow_beneath(libc, ruleset, but, handled)
+    refused = refused or int(libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0))
     os.close(ruleset)
     return 0 if refused else abi
+
+
+def _allow_beneath(libc: ctypes.CDLL, ruleset: int, folder: Path, rights: int) -> int:
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    rule = struct.pack("=Qi", rights, descriptor)  # struct landlock_path_beneath_attr, packed
+    refused = int(libc.syscall(_LANDLOCK_ADD_RULE, ruleset, _LANDLOCK_PATH_BENEATH, rule, 0))
+    os.close(descriptor)
+    return refused
 
 
 def _restrict_calls() -> bool:

@@ -98,13 +98,11 @@ class Receipts:
         let_go = self._unkept.note(stand, receipts)
         if let_go:
             self._events("receipts_let_go", count=let_go)
-        for _, taken in batch:
-            if taken is not None:
-                await taken.finish()
+        await asyncio.gather(*(taken.finish() for _, taken in batch if taken is not None))
 
 
 class _PerformedRun:
-    """A run whose receipt is on its way: finishing it forgets its checkpoints too."""
+    """A run whose receipt is on its way: finishing it forgets its checkpoints too, once the run surely does not come again."""
 
     __slots__ = ("_journal", "_taken")
 
@@ -112,8 +110,8 @@ class _PerformedRun:
         self._taken, self._journal = taken, journal
 
     async def finish(self) -> None:
-        await self._taken.finish()
-        await self._journal.drop()
+        if await self._taken.finish():
+            await self._journal.drop()
 
 
 class _LaneTaker:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from blubees.main.broker_permissions import CONDUIT, CONTROL
 from blubees.model.errors import UnavailableError
 
 OLDEST: Final = (2, 12)  # 2.9 loses data after repeated node loss; docs/decisions/0002
@@ -30,21 +31,11 @@ max_pending: 64MB
 jetstream: {{ store_dir: "{store}", max_memory_store: 4GB, max_file_store: 0 }}
 authorization: {{
   users: [
-    {{ user: conduit, password: $BLUBEES_CONDUIT_PASSWORD, permissions: {{
-      publish: ["runs.>", "checkpoints.>", "$JS.API.STREAM.MSG.GET.CHECKPOINTS", "gates.>", "$JS.API.STREAM.MSG.GET.GATES",
-                "claims", "mail.>", "$JS.API.STREAM.MSG.GET.MAIL", "receipts", "tokens.>", "lease.>", "seen.>",
-                "parking.*", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>", "$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>"],
-      subscribe: ["_INBOX.>"] }} }},
-    {{ user: control, password: $BLUBEES_CONTROL_PASSWORD, permissions: {{
-      publish: ["plans.>", "versions.>", "settings.*", "waiters.*", "orders.*", "$JS.API.STREAM.CREATE.>",
-                "$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DURABLE.CREATE.>",
-                "$JS.API.CONSUMER.INFO.>", "$JS.API.CONSUMER.MSG.NEXT.RECEIPTS.>", "$JS.ACK.RECEIPTS.>",
-                "$JS.API.INFO", "_INBOX.>"],
-      subscribe: ["_INBOX.>", "lease.*", "seen.*", "parking.*"] }} }}
+    {{ user: conduit, password: $BLUBEES_CONDUIT_PASSWORD, permissions: {{ {conduit} }} }},
+    {{ user: control, password: $BLUBEES_CONTROL_PASSWORD, permissions: {{ {control} }} }}
   ]
 }}
 """
-# The control plane can neither read runs nor put any: no NEXT and no ACK on RUNS, no subscription to its subjects.
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +128,7 @@ async def _drain(log: asyncio.StreamReader) -> None:
 def _write_configuration(folder: Path, port: int) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = folder / "nats.conf"
-    configuration.write_text(CONFIGURATION.format(store=folder / "store", port=port))
+    configuration.write_text(CONFIGURATION.format(store=folder / "store", port=port, conduit=CONDUIT, control=CONTROL))
     return configuration
 
 

@@ -56,6 +56,33 @@ def serve(*, data: Data = DATA) -> int:
 
 
 @app.command
+def broker(*, show: Annotated[bool, cyclopts.Parameter(name="--show", negative="")] = False) -> None:
+    """Run one node of the broker's cluster; settings from BLUBEES_NODE_… variables (docs/cluster.md).
+
+    Args:
+        show: print nats-server's configuration instead, for the official image.
+    """
+    from blubees.adapters.machine import EventLog  # noqa: PLC0415 - see the module's docstring
+    from blubees.main.broker_node import describe_node, run_node  # noqa: PLC0415 - see above
+    from blubees.main.node_settings import read_node_settings  # noqa: PLC0415 - see above
+
+    if show:
+        print(describe_node(read_node_settings()))  # noqa: T201 - the command's answer
+        return
+    required = os.environ.get("BLUBEES_REQUIRE_LOCKDOWN", "") == "1"
+    run_node(read_node_settings(), require_lockdown=required, events=EventLog(sys.stdout.buffer))
+
+
+@app.command
+def keys(folder: Path) -> None:
+    """Make the secrets that the services of a cluster share, one file each; what is there stays."""
+    from blubees.main.cluster_keys import make_keys  # noqa: PLC0415 - see above
+
+    for path in make_keys(folder):
+        print(path)  # noqa: T201 - see above
+
+
+@app.command
 def migrate() -> None:
     """Bring a PostgreSQL database to this version's schema; settings: BLUBEES_DATABASE_OWNER_URL, BLUBEES_DATABASE_URL."""
     from blubees.main.migrate import migrate as run  # noqa: PLC0415 - see above

@@ -5,6 +5,7 @@ Built by main/conduit.py and main/control_plane.py. Source: docs/decisions/0002-
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,7 @@ from blubees.ports import Lane
 
 TAKE_OVER_SECONDS: Final = 12.0  # a conduit that says nothing for so long has lost its runs; promised: within 15 s
 CONNECT_SECONDS: Final = 3.0
+HEARTBEAT_SECONDS: Final = 2.0  # of a board: a consumer that went with its node is made anew after two of them
 CLOSE_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0  # to be told whether there is a queue
 WATCH_SECONDS: Final = 20.0  # for all plans there are
@@ -48,11 +50,22 @@ _NO_STREAM_CODE: Final = 10059
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is and as whom we come."""
+    """Where the broker is and as whom we come.
+
+    Attributes:
+        url: of each node, with commas between.
+        user: "conduit" or "control".
+        password: on one machine.
+        seed: in a cluster: the user's secret nkey (SU…) instead of a password; it never leaves this process.
+        authority: in a cluster: PEM of who vouches for the nodes; empty for a connection without TLS.
+        replicas: how many nodes there must be, each with all that is kept.
+    """
 
     url: str
     user: str
-    password: str
+    password: str = ""
+    seed: str = ""
+    authority: str = ""
     replicas: int = 1
 
 
@@ -62,7 +75,7 @@ class Broker:
     def __init__(self, client: Client, address: BrokerAddress) -> None:
         self.client = client
         self.stream: JetStreamContext = client.jetstream(timeout=CONFIRM_SECONDS)
-        self._replicas = address.replicas
+        self.replicas = address.replicas
         self._epoch: tuple[int, int] = (-1, 0)  # which connection it was asked on, and what it is
         self._watches: dict[tuple[str, str], JetStreamContext.PushSubscription] = {}
 
@@ -199,7 +212,7 @@ class Broker:
 
     async def _create_stream(self, config: StreamConfig, *consumers: ConsumerConfig) -> None:
         config.storage = StorageType.MEMORY
-        config.num_replicas = self._replicas
+        config.num_replicas = self.replicas
         try:
             try:  # asked to make it again, the broker would count its memory twice, and find that there is not enough
                 await self.stream.stream_info(str(config.name))
@@ -236,12 +249,18 @@ async def connect_broker(address: BrokerAddress) -> Broker:
     Raises:
         UnavailableError: no broker there, or a wrong password.
     """
+    urls = address.url.split(",")
+    known: dict[str, Any] = {"user": address.user, "password": address.password}
+    if address.seed:
+        known = {"nkeys_seed_str": address.seed}
+    if address.authority:
+        known["tls"] = ssl.create_default_context(cadata=address.authority)
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):  # without it, nats-py tries the first connection for ever too
+        async with asyncio.timeout(CONNECT_SECONDS * len(urls)):  # without it, nats-py tries the first connection for ever too
             client = await nats.connect(
-                address.url,
-                user=address.user,
-                password=address.password,
+                urls,
+                inbox_prefix=f"_INBOX.{address.user}",  # each may hear its own answers only
+                **known,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.2,
                 connect_timeout=2,
@@ -301,7 +320,9 @@ async def _watch(broker: Broker, stream: str, subject: str, tell: Callable[[Msg]
         if not told.done() and int(message.reply.split(".")[5]) >= newest:
             told.set_result(None)
 
-    subscription = await broker.stream.subscribe(subject, stream=stream, ordered_consumer=True, cb=receive)
+    subscription = await broker.stream.subscribe(
+        subject, stream=stream, ordered_consumer=True, idle_heartbeat=HEARTBEAT_SECONDS, cb=receive
+    )
     await broker.replace_watch(stream, subject, subscription)
     async with asyncio.timeout(WATCH_SECONDS):
         await told

@@ -18,6 +18,8 @@ from blubees.ports import Lane, Put, RunTaker
 ORDER_RUNS: Final = 32  # at once: small, so that accepting and performing stay fair to each other
 GATHER_SECONDS: Final = 0.005  # between two orders: a few at a time cost less than one by one
 ORDER_SECONDS: Final = 5.0
+REFUSED_SECONDS: Final = 0.25
+_ENDED_STATUSES: Final = frozenset({"404", "408"})  # none waits; none came in time
 LOOK_SECONDS: Final = 1.0  # between two looks whether the connection still stands
 
 
@@ -46,9 +48,16 @@ class NatsTakenRun:
         """The sealed run."""
         return self._message.data
 
-    async def finish(self) -> None:
-        """Forget it."""
-        await self._say(b"+ACK")
+    async def finish(self) -> bool:
+        """Forget it. With several nodes it is asked back: the one that heard it may be gone before it told the others."""
+        if self._broker.replicas == 1:
+            await self._say(b"+ACK")
+            return True
+        with contextlib.suppress(nats.errors.Error, OSError, UnavailableError):
+            if await self._is_its_memory():
+                await self._broker.client.request(self._message.reply, b"+ACK", timeout=CONFIRM_SECONDS)
+                return True
+        return False
 
     async def keep(self) -> None:
         """Still working on it."""
@@ -59,12 +68,15 @@ class NatsTakenRun:
         await self._say(b'-NAK {"delay": %d}' % int(after_seconds * 1e9) if after_seconds else b"-NAK")
 
     async def _say(self, word: bytes) -> None:
-        broker = self._broker
         with contextlib.suppress(nats.errors.Error, UnavailableError):  # unsaid, it comes again after the take-over time
-            if broker.connection != self._connection and await broker.read_epoch() != self._epoch:
-                return
-            if broker.is_connected:  # else it would be kept, and said to whoever is there later
-                await broker.client.publish(self._message.reply, word)
+            if await self._is_its_memory():
+                await self._broker.client.publish(self._message.reply, word)
+
+    async def _is_its_memory(self) -> bool:
+        broker = self._broker
+        if broker.connection != self._connection and await broker.read_epoch() != self._epoch:
+            return False
+        return broker.is_connected  # else it would be kept, and said to whoever is there later
 
 
 class NatsRunQueue:
@@ -132,6 +144,7 @@ class _Pull:
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.RUNS.{lane.value}"
         self._left = 0  # of the order under way
         self._came = 0
+        self._is_refused = False
         self._ended = asyncio.Event()
 
     async def fetch_forever(self) -> None:
@@ -149,12 +162,14 @@ class _Pull:
                     await asyncio.sleep(GATHER_SECONDS)
                 else:
                     await self._order(inbox, 1, b',"expires":%d' % int(ORDER_SECONDS * 1e9))
+                    if self._is_refused:  # nobody leads the consumer just now
+                        await asyncio.sleep(REFUSED_SECONDS)
         finally:
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
     async def _order(self, inbox: str, count: int, how: bytes) -> None:
-        self._left, self._came = count, 0
+        self._left, self._came, self._is_refused = count, 0, False
         self._ended.clear()
         await self._broker.read_epoch()  # what comes is known to be of this memory
         connection, waited = self._broker.connection, 0.0
@@ -168,6 +183,7 @@ class _Pull:
 
     async def _receive(self, message: Msg) -> None:
         if not message.reply:  # a status: the order ended
+            self._is_refused = (message.headers or {}).get("Status") not in _ENDED_STATUSES
             self._ended.set()
             return
         self._came += 1

@@ -1,0 +1,124 @@
+"""Is the broker's cluster whole: every node there, and every stream on each of them? Used for /readyz by main's processes."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import nats
+import nats.errors
+
+from blubees.adapters.broker.link import Broker
+
+SURVEY_SECONDS: Final = 1.5
+KEEP_SECONDS: Final = 1.0  # an answer is good for so long: /readyz may be asked often
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSize:
+    """What was seen.
+
+    Attributes:
+        nodes_expected: how many there must be.
+        nodes: names of those that hold every stream wholly.
+        problems: what is not as it must be, one sentence each; names of our streams and nodes only.
+        storage: "memory" when every stream has it, else "file" (which must not be).
+    """
+
+    nodes_expected: int
+    nodes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    storage: str = "memory"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.problems
+
+
+class _Peer(msgspec.Struct):
+    name: str
+    current: bool = False
+    offline: bool = False
+
+
+class _Cluster(msgspec.Struct):
+    leader: str = ""
+    replicas: list[_Peer] = []
+
+
+class _Config(msgspec.Struct):
+    storage: str
+
+
+class _Info(msgspec.Struct):
+    config: _Config | None = None
+    cluster: _Cluster | None = None
+
+
+class _Names(msgspec.Struct):
+    streams: list[str] | None = None
+
+
+class Surveyor:
+    """Asks the broker about all its streams, at most once a second."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._last: asyncio.Task[BrokerSize] | None = None
+        self._asked_at = 0.0
+
+    async def survey(self) -> BrokerSize:
+        """Give what is there now, or was a second ago."""
+        now = asyncio.get_running_loop().time()
+        if self._last is None or now - self._asked_at > KEEP_SECONDS:
+            self._last, self._asked_at = asyncio.create_task(self._survey()), now
+        return await asyncio.shield(self._last)
+
+    async def _survey(self) -> BrokerSize:
+        expected = self._broker.replicas
+        try:
+            names = msgspec.json.decode(await self._ask("STREAM.NAMES"), type=_Names).streams or []
+            infos = await asyncio.gather(*(self._inform(name) for name in names))
+        except (nats.errors.Error, OSError, msgspec.DecodeError):
+            return BrokerSize(expected, problems=("the broker does not answer",))
+        if not names:
+            return BrokerSize(expected, problems=("no stream is there yet",))
+        return judge_size(expected, dict(zip(names, infos, strict=True)))
+
+    async def _inform(self, name: str) -> _Info:
+        try:
+            return msgspec.json.decode(await self._ask(f"STREAM.INFO.{name}"), type=_Info)
+        except (nats.errors.Error, OSError):
+            return _Info()
+
+    async def _ask(self, what: str) -> bytes:
+        return (await self._broker.client.request(f"$JS.API.{what}", b"", timeout=SURVEY_SECONDS)).data
+
+
+def judge_size(expected: int, infos: dict[str, _Info]) -> BrokerSize:
+    """Say which nodes hold all streams, and what is missing."""
+    problems: list[str] = []
+    whole: set[str] | None = None
+    behind: dict[str, list[str]] = {}
+    storage = "memory"
+    for stream, info in sorted(infos.items()):
+        if info.config is None:
+            problems.append(f"stream {stream}: nobody leads it")
+            continue
+        if info.config.storage != "memory":
+            storage = info.config.storage
+            problems.append(f"stream {stream}: its storage is not memory")
+        cluster = info.cluster or _Cluster()
+        current = {cluster.leader} | {each.name for each in cluster.replicas if each.current and not each.offline}
+        if expected > 1:
+            for each in cluster.replicas:
+                if each.name not in current:
+                    behind.setdefault(each.name, []).append(stream)
+            if len(cluster.replicas) + 1 < expected:
+                problems.append(f"stream {stream}: on {len(cluster.replicas) + 1} of {expected} nodes")
+        whole = current if whole is None else whole & current
+    for node, streams in sorted(behind.items()):
+        count = "every stream" if len(streams) == len(infos) else ", ".join(streams)
+        problems.append(f"node {node}: is away or behind for {count}")
+    return BrokerSize(expected, tuple(sorted(whole or ())), tuple(problems), storage)
