@@ -115,6 +115,7 @@ def write_flows(sink_url: str) -> dict[str, str]:
         "w3": loop("w3", "keyed", 10),
         "w3_unsafe": loop("w3_unsafe", "auto", 1),
         "slow": [{"id": "post", "kind": "http", "with": slow}],
+        "slower": [{"id": "post", "kind": "http", "with": {**slow, "url": f"{sink_url}slower", "timeout_seconds": 120}}],
         "quiet": [{"id": "post", "kind": "http", "with": quiet}],
     }
     return {name: write_flow(name.replace("_", "-"), steps) for name, steps in flows.items()}

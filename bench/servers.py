@@ -14,7 +14,7 @@ import uvicorn
 Message = MutableMapping[str, Any]
 RECEIVED: Counter[str] = Counter()
 ARRIVED: dict[str, float] = {}
-SLOW_SECONDS = 5.0
+SLOW = {"/slow": 5.0, "/slower": 40.0}
 AT_ONCE = 10  # POSTs of one W3 run
 
 
@@ -34,15 +34,15 @@ async def reply(send: Callable[[Message], Awaitable[None]], status: int, body: b
 
 
 async def sink(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
-    """Counts POSTs of each path, at once; `/slow` answers after 5 s, `/quiet` is timed. GET tells the count, or the times."""
+    """Counts POSTs of each path, at once; `/slow` answers late, `/quiet` is timed. GET tells the count, or the times."""
     name = scope["path"]
     if scope["method"] == "POST":
         body = await read(receive)
         RECEIVED[name] += 1
         if name == "/quiet":
             ARRIVED[str(orjson.loads(body)["n"])] = time.perf_counter()  # one clock for all processes of this machine
-        if name == "/slow":
-            await asyncio.sleep(SLOW_SECONDS)
+        if name in SLOW:
+            await asyncio.sleep(SLOW[name])
     await reply(send, 200, orjson.dumps(ARRIVED) if name == "/times" else b"%d" % RECEIVED[name])
 
 

@@ -236,6 +236,28 @@ async def test_no_more_runs_are_held_than_allowed_and_the_bulk_lane_leaves_room(
         await until(lambda: all("finish" in each.said for each in bulk + prompt))
 
 
+async def test_large_runs_take_the_room_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = asyncio.Event()
+
+    class Waiting(FakeLine):
+        async def call(self, call: Call) -> CallAnswer | Failure:
+            await gate.wait()
+            return self.answer(call)
+
+    monkeypatch.setattr(work_module, "BYTES_AT_ONCE", 40_000)
+    line = Waiting(lambda _call: CallAnswer(status=200, headers={}, body=b""))
+    async with Bench(make_plan(CALL), line) as bench:
+        body = b'"' + b"x" * 10_000 + b'"'
+        bulk = [bench.give(seal_run(make_message(body, number=number), SEALER), lane=Lane.BULK) for number in range(9)]
+        await until(lambda: bench.worker.held == 3)
+        await asyncio.sleep(0.05)
+        assert bench.worker.held == 3
+        prompt = bench.give(seal_run(make_message(number=20), SEALER))
+        await until(lambda: bench.worker.held == 4)
+        gate.set()
+        await until(lambda: all("finish" in each.said for each in [*bulk, prompt]))
+
+
 async def test_a_broker_that_is_away_is_asked_again() -> None:
     async with Bench(make_plan(STOP)) as bench:
         bench.queue.is_away = True

@@ -20,7 +20,7 @@ CONNECT_SECONDS: Final = 10.0
 KEPT_SECONDS: Final = 30.0
 NAMES_SECONDS: Final = 10.0  # a resolved name is asked for again after that
 NAMES_KEPT: Final = 1_024
-CONNECTIONS_MAX: Final = 12_000  # more than a conduit holds runs; docs/decisions/0004-size-limits.md
+CONNECTIONS_MAX: Final = 15_000  # more than a conduit holds runs; docs/decisions/0004-size-limits.md
 _SECOND_ADDRESS_SECONDS: Final = 0.25  # RFC 8305
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]

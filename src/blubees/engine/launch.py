@@ -4,6 +4,8 @@ A tenant's first runs of each second ride in the prompt lane, the rest in the bu
 stands in its own way only. Source: docs/decisions/0006-fairness-between-tenants.md.
 """
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 from collections import OrderedDict
@@ -22,10 +24,14 @@ from blubees.vault.seal import Sealer
 
 PROMPT_BURST: Final = 40.0  # runs
 PROMPT_PER_SECOND: Final = 20.0  # runs a second and conduit
+BULK_AT_A_TIME: Final = 8  # puts of one conduit: whoever sends more waits for its own, and prompt callers for none of them
 TENANTS_REMEMBERED: Final = 10_000  # a forgotten tenant starts with a full allowance
 
 
 NO_REFERENCE: Final = Reference()
+
+
+_AT_ONCE: Final = contextlib.nullcontext()
 
 
 class LaneChooser:
@@ -67,6 +73,7 @@ class Launcher:
         self._sealer = sealer
         self._delivery_key = delivery_key
         self._lanes = LaneChooser(clock)
+        self._bulk_turn = asyncio.Semaphore(BULK_AT_A_TIME)
 
     async def launch(self, message: RunMessage, *, delivery: str, reference: Reference = NO_REFERENCE) -> Put:
         """Launch a run.
@@ -83,7 +90,9 @@ class Launcher:
             return Put.FULL
         marker = self.hash_delivery(message.tenant, message.flow, delivery)
         epoch = await self._queue.epoch()
-        put = await self._queue.put(message.tenant, self._lanes.choose(message.tenant), sealed, delivery=marker)
+        lane = self._lanes.choose(message.tenant)
+        async with self._bulk_turn if lane is Lane.BULK else _AT_ONCE:
+            put = await self._queue.put(message.tenant, lane, sealed, delivery=marker)
         if await self._queue.epoch() != epoch:  # which of the two memories has it, nobody knows: nothing is promised
             raise UnavailableError("The brokers have lost their memory while the run was put into it.", retry_after_seconds=2)
         if put is Put.QUEUED:

@@ -26,9 +26,11 @@ from blubees.model.receipt import Receipt, RunOutcome, RunReceipt, StopReason
 from blubees.ports import CheckpointStore, Clock, Events, Finishable, Lane, ReceiptBox, RunQueue, Stand, TakenRun
 from blubees.vault.seal import Sealer
 
-RUNS_AT_ONCE: Final = 512  # in one conduit
+RUNS_AT_ONCE: Final = 13_824  # in one conduit; docs/decisions/0004-size-limits.md
+BYTES_AT_ONCE: Final = 100_663_296  # of sealed runs: what a run holds in memory grows with its event
 BULK_SHARE: Final = 0.75  # of RUNS_AT_ONCE: the rest stays free for the prompt lane
 HEARTBEAT_SECONDS: Final = 4.0  # a third of the broker's take-over time of 12 s
+KEPT_AT_A_TIME: Final = 100
 RECEIPT_GATHER_SECONDS: Final = 0.025  # one message and one database transaction for many runs
 RECEIPTS_AT_ONCE: Final = 256
 PLAN_WAIT_DELIVERIES: Final = 5  # a plan that is on its way arrives before this many hand-backs
@@ -121,7 +123,7 @@ class _LaneTaker:
         self._worker, self._limit = worker, limit
 
     def room(self) -> int:
-        return self._limit - self._worker.held
+        return self._limit - self._worker.held if self._worker.has_bytes_left(self._limit / RUNS_AT_ONCE) else 0
 
     def take(self, run: TakenRun) -> None:
         self._worker.hold(run)
@@ -154,6 +156,7 @@ class Worker:
         self._runner, self._receipts, self._parker = runner, receipts, parker
         self._sealer, self._clock, self._events, self._refused = sealer, clock, events, refused
         self._held: dict[asyncio.Task[None], TakenRun] = {}
+        self._held_bytes = 0
         self._room = asyncio.Event()
         self._stopping = False
 
@@ -161,6 +164,10 @@ class Worker:
     def held(self) -> int:
         """Runs under way."""
         return len(self._held)
+
+    def has_bytes_left(self, share: float) -> bool:
+        """Whether a lane with this share of all places may take another run."""
+        return self._held_bytes < BYTES_AT_ONCE * share
 
     async def work_forever(self) -> None:
         """Take and perform until stop() is called."""
@@ -186,6 +193,7 @@ class Worker:
         """Hold a run, and perform it."""
         task = asyncio.create_task(taken.hand_back() if self._stopping else self._perform(taken))
         self._held[task] = taken
+        self._held_bytes += len(taken.sealed)
         task.add_done_callback(self._forget)
 
     async def wait_for_room(self) -> None:
@@ -202,7 +210,7 @@ class Worker:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _forget(self, task: asyncio.Task[None]) -> None:
-        self._held.pop(task, None)
+        self._held_bytes -= len(self._held.pop(task).sealed)
         self._room.set()
         if not task.cancelled() and task.exception() is not None:
             self._events("run_not_performed")  # it stays unfinished: the broker gives it to another
@@ -210,8 +218,10 @@ class Worker:
     async def _keep_forever(self) -> None:
         while not self._stopping:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            for taken in list(self._held.values()):
+            for number, taken in enumerate(list(self._held.values()), 1):
                 await taken.keep()
+                if number % KEPT_AT_A_TIME == 0:
+                    await asyncio.sleep(0)  # ten thousand in one go would keep callers waiting
 
     async def _perform(self, taken: TakenRun) -> None:
         try:

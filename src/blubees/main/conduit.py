@@ -9,6 +9,7 @@ import contextlib
 import gc
 import hashlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -293,6 +294,8 @@ def main() -> int:
     load_book()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+    most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a held run may have a connection of its own
     lock = lock_process(require=start.settings.require_lockdown)
     sys.excepthook = lambda kind, _error, _trace: events("conduit_crashed", error=kind.__name__)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from typing import Final
 
 import msgspec
@@ -17,6 +18,9 @@ from blubees.ports import Lane, Put, RunTaker
 
 ORDER_RUNS: Final = 32  # at once: small, so that accepting and performing stay fair to each other
 GATHER_SECONDS: Final = 0.005  # between two orders: a few at a time cost less than one by one
+LATE_SECONDS: Final = 0.004  # a loop that comes back so much late has enough to do: the bulk lane holds back
+ORDER_WHEN_LATE: Final = 4
+PAUSE_MAX_SECONDS: Final = 0.1
 ORDER_SECONDS: Final = 5.0
 REFUSED_SECONDS: Final = 0.25
 _ENDED_STATUSES: Final = frozenset({"404", "408"})  # none waits; none came in time
@@ -141,6 +145,8 @@ class _Pull:
 
     def __init__(self, broker: Broker, lane: Lane, taker: RunTaker) -> None:
         self._broker, self._client, self._taker = broker, broker.client, taker
+        self._gives_way = lane is Lane.BULK
+        self._most = ORDER_RUNS
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.RUNS.{lane.value}"
         self._left = 0  # of the order under way
         self._came = 0
@@ -157,9 +163,9 @@ class _Pull:
                 if room <= 0:
                     await self._taker.wait_for_room()
                     continue
-                await self._order(inbox, min(room, ORDER_RUNS), b',"no_wait":true')
+                await self._order(inbox, min(room, self._most), b',"no_wait":true')
                 if self._came:
-                    await asyncio.sleep(GATHER_SECONDS)
+                    await self._rest()
                 else:
                     await self._order(inbox, 1, b',"expires":%d' % int(ORDER_SECONDS * 1e9))
                     if self._is_refused:  # nobody leads the consumer just now
@@ -167,6 +173,17 @@ class _Pull:
         finally:
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
+
+    async def _rest(self) -> None:
+        """Let some gather; the bulk lane gives way to callers and to prompt runs when the loop is behind."""
+        due = time.monotonic() + GATHER_SECONDS
+        await asyncio.sleep(GATHER_SECONDS)
+        late = time.monotonic() - due
+        if not self._gives_way or late < LATE_SECONDS:
+            self._most = ORDER_RUNS
+            return
+        self._most = ORDER_WHEN_LATE
+        await asyncio.sleep(min(late, PAUSE_MAX_SECONDS))
 
     async def _order(self, inbox: str, count: int, how: bytes) -> None:
         self._left, self._came, self._is_refused = count, 0, False
