@@ -211,6 +211,29 @@ async def test_a_run_may_wait_in_a_called_flow_and_carries_what_both_read() -> N
     assert world.asked == ASKED
 
 
+async def test_what_a_called_flow_held_is_forgotten_when_its_failure_is_caught() -> None:
+    caller = f"""\
+  - id: careful
+    kind: try
+    branches:
+      - name: try
+        steps:
+          - {{id: sub, kind: run_flow, with: {{flow: inner, inputs: {{word: first, count: 3}}}}}}
+      - name: catch
+        steps:
+          - {http("one", "one-{{error.step}}")}
+          - {http("two", "two")}"""
+    world = make_world(caller)
+    world.fails = {"two-4-inner-first": 500}
+    await world.run()
+    assert world.asked == ["inner-first", "two-4-inner-first", "one-sub", "two"]
+    states = [open_state(make_message(world.body), sealed, SEALER) for sealed in world.store.saved]
+    assert any("sub[call]/first" in state.done for state in states)
+    caught = [state for state in states if "one" in state.done]
+    assert caught
+    assert not any("[call]" in path for state in caught for path in (*state.done, *state.variables, *state.entered))
+
+
 async def test_a_receipt_has_its_bound() -> None:
     many = "\n".join(f"  - {{id: s{number}, kind: set, with: {{values: {{x: 1}}}}}}" for number in range(150))
     caller = "\n".join(f"  - {{id: sub{number}, kind: run_flow, with: {{flow: inner}}}}" for number in range(5))

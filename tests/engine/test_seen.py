@@ -3,12 +3,15 @@
 import pytest
 
 from blubees.engine import seen
+from blubees.engine.runner import Runner
 from blubees.engine.surroundings import Surroundings
 from blubees.model.errors import UnavailableError
 from blubees.model.failures import FailureCode
 from blubees.model.ids import TenantId
-from blubees.model.receipt import RunOutcome
+from blubees.model.receipt import RunOutcome, Trial
 from blubees.model.seen import SeenQuestion
+from fakes.engine import make_message
+from fakes.machine import FakeClock
 from fakes.world import World, http
 
 
@@ -72,6 +75,15 @@ async def test_in_a_loop_a_key_that_comes_twice_is_seen_the_second_time() -> Non
     world.around = Surroundings(seen=FakeSeen())
     await world.run("b-false")
     assert world.asked == ["a-false", "b-false", "a-true"]
+
+
+async def test_a_dry_run_marks_nothing() -> None:
+    world, desk = make_world(), FakeSeen()
+    world.around = Surroundings(seen=desk)
+    message = make_message(world.body)
+    message.trial = Trial.DRY_RUN
+    await Runner(FakeClock(), world.open_line, around=world.around).perform(world.plan, message)
+    assert desk.asked == []
 
 
 async def test_only_digests_leave_the_conduit() -> None:

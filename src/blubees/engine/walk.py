@@ -32,7 +32,7 @@ from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import OnDoubt, OnError, Retry
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.model.parking import Answered, Wait, WaitEnd, WaitKind
-from blubees.model.receipt import Attempt, RunReceipt, StepOutcome, StopReason
+from blubees.model.receipt import Attempt, RunReceipt, StepOutcome, StopReason, Trial
 from blubees.ports import Clock
 from blubees.steps.contract import (
     Answer,
@@ -293,7 +293,9 @@ class Walk:
         return msgspec.structs.replace(call, headers=headers)
 
     async def mark_seen(self, flow: FlowId, path: str, key: str, days: int) -> bool | Failure:
-        """Ask whether a key was seen. No effect: a run that asks again is told the same."""
+        """Ask whether a key was seen. No effect: a run that asks again is told the same. A dry run marks nothing."""
+        if self._message.trial is Trial.DRY_RUN:
+            return False
         return await mark_seen(self._around.seen, self._message.tenant, flow, self.run, path, key, days)
 
     async def carry(self) -> tuple[RunMessage, tuple[Wait, ...]]:
@@ -402,7 +404,8 @@ class Walk:
 
     def _close(self, prefix: str) -> None:
         """Forget what was kept below a path."""
-        self._positions.pop(prefix, None)
+        for frame in [each for each in self._positions if each.startswith(prefix)]:
+            del self._positions[frame]
         for kept in (self._done, self._entered, self._variables):
             kept.forget_below(prefix)
 
@@ -634,7 +637,8 @@ class Walk:
         version = self._entered.get(f"{path}{CALL}", 0)
         called = find_called(self._around.shelf, self._message.tenant, call, frame.place.depth, version)
         outcome = called if isinstance(called, Failure) else await self._perform_called(step, frame, path, called)
-        self._close(f"{path}{CALL}")
+        if isinstance(outcome, Done) or step.written.on_error is not OnError.FAIL:
+            self._close(f"{path}{CALL}")  # else it stays, for a run that goes on from its failed step
         self.book.extend(step, started, frame.place.within, outcome if isinstance(outcome, Failure) else None)
         return outcome
 
@@ -787,6 +791,13 @@ class Walk:
         self._close(f"{path}[")
         self._finish(step, frame, None, {})
 
+    def _forget_blocks(self, steps: tuple[CompiledStep, ...], frame: Frame) -> None:
+        """Forget what blocks and called flows held that a failure has ended in the middle."""
+        for step in steps:
+            self._close(f"{frame.prefix}{step.id}[")
+            for branch in step.branches:
+                self._forget_blocks(branch.steps, frame)
+
     async def _perform_try(self, step: CompiledStep, frame: Frame, path: str) -> object:
         branches = {branch.name: branch.steps for branch in step.branches}
         phase = self._entered.get(path, TRY)
@@ -804,6 +815,7 @@ class Walk:
                     error = _write_failure(trouble.end, trouble.step)
                     self._done[f"{path}[error]"] = error
                     self._entered[path] = phase = CATCH
+                    self._forget_blocks(branches["try"], frame)
         frame.scope["error"] = error
         if phase == CATCH:
             try:
