@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path
 from fastapi.responses import Response
 
 from blubees.model.ids import FLOW_PATTERN, FlowId, TenantId
+from blubees.model.receipt import Trial
 from blubees.operations.tickets import TicketDesk
 
 
@@ -20,6 +21,13 @@ def ticket_routes(tickets: TicketDesk, tenant_of: Callable[..., Awaitable[Tenant
         tenant: Annotated[TenantId, Depends(tenant_of)], flow: Annotated[str, Path(pattern=FLOW_PATTERN)]
     ) -> Response:
         given = await tickets.give_for_run(tenant, FlowId(flow))
+        return Response(msgspec.json.encode(given), media_type="application/json")
+
+    @router.post("/tenants/{tenant}/flows/{flow}/trial-ticket")
+    async def give_for_trial(
+        tenant: Annotated[TenantId, Depends(tenant_of)], flow: Annotated[str, Path(pattern=FLOW_PATTERN)], trial: Trial
+    ) -> Response:
+        given = await tickets.give_for_trial(tenant, FlowId(flow), trial)
         return Response(msgspec.json.encode(given), media_type="application/json")
 
     return router

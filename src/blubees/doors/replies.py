@@ -59,6 +59,13 @@ UNAVAILABLE: Final = _say(503, "unavailable", "It could not be kept safe now. Se
 TOO_LARGE: Final = _say(413, "too_large", "The body is larger than 262,144 bytes.", (b"connection", b"close"))
 CONTENT_TYPE: Final = _say(415, "content_type", "Send application/json, application/x-www-form-urlencoded or text/plain.")
 
+STREAM_START: Final = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"), *SECURITY_HEADERS],
+}
+"""How a stream of server-sent events begins (doors/live.py)."""
+
 
 def refuse_caller(reason: str) -> Reply:
     """Refuse an invocation token: a reason class, never a detail."""

@@ -231,6 +231,40 @@ def run_flow(
         print(f"{flow}: {answer['status']}, run {answer['run']}")  # noqa: T201 - see above
 
 
+@runs_app.command(name="watch")
+@flow_app.command(name="test")
+def try_flow(
+    flow: str,
+    *,
+    event: Annotated[str, cyclopts.Parameter(allow_leading_hyphen=True)] = "",
+    dry_run: Annotated[bool, cyclopts.Parameter(negative="")] = False,
+    door: str = "",
+    tenant: Tenant = "",
+    data: Data = DATA,
+    json: Json = False,
+) -> int:
+    """Run a flow's live version once and watch it with its values: they come from the conduit to you, and are kept nowhere.
+
+    Args:
+        event: a file with what starts the flow, as JSON, or - for standard input.
+        dry_run: make no calls but reads, and show the others.
+        door: the conduits' address, where the control plane does not know it.
+    """
+    from blubees.main.live_view import Teller, watch_trial  # noqa: PLC0415 - see above
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    content = (sys.stdin.buffer.read() if event == "-" else Path(event).read_bytes()) if event else b""
+    teller, outcome = Teller(open_console()), ""
+    for name, facts in watch_trial(client, _choose_tenant(client, tenant), flow, content, door, is_dry=dry_run):
+        outcome = str(facts.get("outcome", outcome))
+        if json:
+            print(_write_line({"event": name, **facts}))  # noqa: T201 - see above
+        else:
+            teller.tell((name, facts))
+    return 0 if outcome in {"finished", "stopped"} else PROBLEMS
+
+
 @flow_app.command
 def diff(flow: str, old: int, new: int = 0, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Show what changed between two versions; 0 stands for the draft."""
@@ -435,6 +469,12 @@ def _print_json(document: object) -> None:
     import msgspec  # noqa: PLC0415 - see above
 
     print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())  # noqa: T201 - see above
+
+
+def _write_line(document: object) -> str:
+    import msgspec  # noqa: PLC0415 - see above
+
+    return msgspec.json.encode(document).decode()
 
 
 def _complain(sentence: str, problems: tuple[str, ...] = ()) -> None:

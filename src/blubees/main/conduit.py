@@ -6,6 +6,7 @@ imported and every kind found before the lock.
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import hashlib
 import os
@@ -34,11 +35,13 @@ from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
+from blubees.connectors.watched import WatchedCaller
 from blubees.doors.call_backs import CallBackDoor
 from blubees.doors.forge_events import ForgeEventsDoor
 from blubees.doors.front import create_front
 from blubees.doors.identity import FitSettings, FitVerifier
 from blubees.doors.jwks import JwksCache
+from blubees.doors.live import LiveDoor
 from blubees.doors.manual_runs import ManualRunsDoor
 from blubees.doors.replies import NOT_FOUND
 from blubees.doors.slow_clients import GuardedHttpProtocol
@@ -56,6 +59,7 @@ from blubees.engine.work import Receipts, Worker
 from blubees.flows.firing import FiringDesk
 from blubees.flows.intake import Intake
 from blubees.flows.listening import Listener
+from blubees.flows.live import ForgetfulSeenDesk, LiveDesk, LiveStream
 from blubees.flows.manual import ManualDesk
 from blubees.flows.match import FlowIndex
 from blubees.flows.redrive import RedriveDesk
@@ -66,6 +70,7 @@ from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Clear, Fire, Redrive, Wake
+from blubees.model.receipt import Trial
 from blubees.model.settings import SettingsShelf
 from blubees.ports import Clock, Events
 from blubees.steps.book import load_book
@@ -148,12 +153,15 @@ class Conduit:
             FitSettings(app_id=settings.app_id, environment_id=settings.environment_id),
             clock,
         )
+        self._around = around
+        live = LiveDesk(self.shelf, self._make_trial_runner, self._queue.claim, self.receipts.add, lease_sealer, clock, chance)
         self._posting: set[asyncio.Task[None]] = set()
         self.front = create_front(
             {
                 "forge": ForgeEventsDoor(verifier, self._listener.admit, self.receipts.add, self._keep_token, clock),
                 "runs": ManualRunsDoor(ManualDesk(self.index, intake.admit, lease_sealer, clock).start),
                 "call-backs": CallBackDoor(call_backs.find_mailbox, room.deliver),
+                "live": LiveDoor(live.start),
                 "hooks": WebhookDoor(self.index.find_hook, self._desk, intake.admit, clock, marks.read),
             },
             self._tell_readiness,
@@ -189,12 +197,25 @@ class Conduit:
             await self._token_board.post(tenant, sealed)
 
     def _open_line(self, tenant: TenantId) -> Caller:
-        site = JiraSite(
+        return Caller(tenant, self.web, self._desk, self._clock, self._find_site(tenant))
+
+    def _find_site(self, tenant: TenantId) -> JiraSite:
+        return JiraSite(
             origin=self._settings.atlassian_api,
             cloud_id=self.tokens.cloud_id(tenant),
             token=lambda: self.tokens.token(tenant),
         )
-        return Caller(tenant, self.web, self._desk, self._clock, site)
+
+    def _make_trial_runner(self, stream: LiveStream, trial: Trial) -> Runner:
+        """Make the runner of one trial: who watches sees its steps and calls."""
+        is_dry = trial is Trial.DRY_RUN
+
+        def open_line(tenant: TenantId) -> WatchedCaller:
+            site = self._find_site(tenant)
+            return WatchedCaller(tenant, self.web, self._desk, self._clock, site, stream, is_dry=is_dry)
+
+        seen = ForgetfulSeenDesk() if is_dry else self._around.seen
+        return Runner(self._clock, open_line, around=dataclasses.replace(self._around, watch=stream, seen=seen))
 
     def _keep_token(self, tenant: TenantId, cloud_id: str, token: str) -> None:
         sealed = self.tokens.renew(tenant, cloud_id, token)

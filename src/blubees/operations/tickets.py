@@ -6,9 +6,10 @@ from blubees.flows.versions import FlowService
 from blubees.model.errors import ConflictError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, TenantId
+from blubees.model.receipt import Trial
 from blubees.ports import Clock
 from blubees.vault.seal import Sealer
-from blubees.vault.tickets import TICKET_MILLISECONDS, Purpose, Ticket, seal_ticket
+from blubees.vault.tickets import TICKET_MILLISECONDS, TRIAL_PURPOSES, Purpose, Ticket, seal_ticket
 
 
 class GivenTicket(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +42,22 @@ class TicketDesk:
             raise ConflictError(
                 f"The flow is started by {flow.trigger.on.value}. Only flows with `on: manual` are run by hand."
             )
+        return self._seal(tenant, flow_id, version, Purpose.RUN)
+
+    async def give_for_trial(self, tenant: TenantId, flow_id: FlowId, trial: Trial) -> GivenTicket:
+        """Give a ticket for one test or dry run of a flow's live version, whatever its trigger.
+
+        Raises:
+            MissingError: no such flow. ConflictError: it is not live.
+        """
+        version, _ = await self._flows.load_live(tenant, flow_id)
+        return self._seal(tenant, flow_id, version, TRIAL_PURPOSES[trial])
+
+    def _seal(self, tenant: TenantId, flow_id: FlowId, version: int, purpose: Purpose) -> GivenTicket:
         ticket = Ticket(
             tenant=tenant,
             flow=flow_id,
             version=version,
             expires_at_milliseconds=self._clock.now_milliseconds() + TICKET_MILLISECONDS,
         )
-        return GivenTicket(ticket=seal_ticket(self._sealer, Purpose.RUN, ticket), version=version, door=self._door)
+        return GivenTicket(ticket=seal_ticket(self._sealer, purpose, ticket), version=version, door=self._door)

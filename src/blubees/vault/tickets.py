@@ -1,7 +1,7 @@
 """Tickets: what the control plane gives an operator to do one thing at a conduit's door, whose data it may not see itself.
 
 Sealed with the lease key, so that every conduit can open one and nobody else can make one; nothing is kept. Made by
-operations/tickets.py, opened by flows/manual.py. A ticket is good for a minute; whoever takes one takes its name once.
+operations/tickets.py, opened by flows/manual.py and live.py. It is good for a minute; whoever takes one takes its name once.
 """
 
 import base64
@@ -14,6 +14,7 @@ import msgspec
 
 from blubees.model.errors import TamperedError
 from blubees.model.ids import FlowId, TenantId
+from blubees.model.receipt import Trial
 from blubees.vault.seal import Sealer
 
 TICKET_MILLISECONDS: Final = 60_000
@@ -24,6 +25,11 @@ class Purpose(StrEnum):
     """What a ticket is good for: one for another purpose does not open."""
 
     RUN = "run"
+    TEST = "test"
+    DRY_RUN = "dry_run"
+
+
+TRIAL_PURPOSES: Final = {Trial.TEST: Purpose.TEST, Trial.DRY_RUN: Purpose.DRY_RUN}
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
