@@ -82,8 +82,6 @@ async def test_an_answer_ends_where_it_says(answer: bytes, body: bytes) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ncut",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -91,12 +89,24 @@ async def test_an_answer_ends_where_it_says(answer: bytes, body: bytes) -> None:
         b"HTTP/1.1 200 OK\r\n" + b"".join(b"X%d: a\r\n" % n for n in range(300)) + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: a\r\n b\x00\r\n\r\n",
         b"hello\r\n\r\n",
+    ],
+)
+async def test_a_broken_answer_is_told(answer: bytes) -> None:
+    async with serving(answer) as (_, call):
+        assert await call("POST", b"x") == WebFailure(problem=WebProblem.BROKEN_ANSWER)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ncut",
         None,
     ],
 )
-async def test_a_broken_answer_is_told(answer: bytes | None) -> None:
+async def test_an_answer_that_is_cut_off_is_told_from_a_broken_one(answer: bytes | None) -> None:
     async with serving(answer) as (_, call):
-        assert await call("POST", b"x") == WebFailure(problem=WebProblem.BROKEN_ANSWER)
+        assert await call("POST", b"x") == WebFailure(problem=WebProblem.CUT_OFF)
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 100\r\n\r\n", b"\r\n", b"Transfer-Encoding: chunked\r\n\r\n64\r\n"])

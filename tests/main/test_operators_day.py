@@ -87,7 +87,7 @@ def test_a_schedules_life_on_the_command_line(product: Product, tmp_path: Path) 
     )
     assert "kept in the database" in blubees(product, "flow", "publish", str(file), *of)[1]
     said = wait_for(lambda: "failed" in (said := blubees(product, "flow", "show", "timed", *of)[1]) and said)
-    assert "vendor_broken, HTTP 503. The third party answered with an error of its own." in said
+    assert "vendor_broken, HTTP 503. The third party answered with an error of its own" in said
     assert "vendor_broken" in blubees(product, "flow", "list", *of)[1]
     assert blubees(product, "flow", "withdraw", "timed", *of)[0] == 0
     code, said = blubees(product, "flow", "fire", "timed", *of)

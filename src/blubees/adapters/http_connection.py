@@ -130,7 +130,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_open = False
         if self._waiting is not None and not self._waiting.done():
             was_unheard = self.calls > 1 and not self._came
-            self._waiting.set_exception(CallFailedError(WebProblem.BROKEN_ANSWER, was_unheard=was_unheard))
+            self._waiting.set_exception(CallFailedError(WebProblem.CUT_OFF, was_unheard=was_unheard))
 
     # ------------------------------------------------------------ httptools
 

@@ -28,6 +28,7 @@ _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.TOO_LARGE: FailureCode.ANSWER_TOO_LARGE,
     WebProblem.TOO_MANY_REDIRECTS: FailureCode.REQUEST_REFUSED,
     WebProblem.BROKEN_ANSWER: FailureCode.ANSWER_UNREADABLE,
+    WebProblem.CUT_OFF: FailureCode.VENDOR_BROKEN,  # it may go well another time; an unsafe call may have happened
 }
 
 

@@ -109,7 +109,7 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
         "The third party refused the request.",
         "Compare the step's settings with its manual.",
     ),
-    FailureCode.VENDOR_BROKEN: ("The third party answered with an error of its own.", "Run again later."),
+    FailureCode.VENDOR_BROKEN: ("The third party answered with an error of its own, or was cut off.", "Run again later."),
     FailureCode.TIMEOUT: ("The third party did not answer in time.", "Run again later, or raise timeout_seconds."),
     FailureCode.UNREACHABLE: (
         "No connection to the third party came about.",

@@ -46,6 +46,7 @@ class WebProblem(StrEnum):
     TOO_LARGE = "too_large"
     TOO_MANY_REDIRECTS = "too_many_redirects"
     BROKEN_ANSWER = "broken_answer"
+    CUT_OFF = "cut_off"
 
 
 class WebFailure(msgspec.Struct, frozen=True, kw_only=True):
