@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/bootstrap.lock requirements/dev.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench proof chaos lock clean
+.PHONY: help setup run cluster test check format bench proof chaos lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ $(READY): $(LOCKS) pyproject.toml
 
 run: $(READY) ## start BluBees and the development Jira site here; Ctrl-C stops all of it
 	@exec $(BIN)/blubees demo
+
+cluster: $(READY) ## start a whole cluster here: PostgreSQL, 3 broker nodes, 2 control planes, 2 conduits
+	@exec $(BIN)/blubees cluster
 
 test: $(READY) ## run the tests (random order, loopback only)
 	@$(BIN)/python -m pytest

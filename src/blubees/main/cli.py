@@ -56,6 +56,32 @@ def serve(*, data: Data = DATA) -> int:
 
 
 @app.command
+def conduit(*, data: Data = DATA) -> int:
+    """Run conduits as a service of a cluster; settings come from BLUBEES_… variables (docs/cluster.md)."""
+    from blubees.main.services import CONDUIT, run_service  # noqa: PLC0415 - see the module's docstring
+    from blubees.main.settings import read_settings  # noqa: PLC0415 - see above
+
+    return run_service(read_settings(data), CONDUIT)
+
+
+@app.command(name="control-plane")
+def control_plane(*, data: Data = DATA) -> int:
+    """Run a control plane as a service of a cluster; settings come from BLUBEES_… variables (docs/cluster.md)."""
+    from blubees.main.services import CONTROL, run_service  # noqa: PLC0415 - see the module's docstring
+    from blubees.main.settings import read_settings  # noqa: PLC0415 - see above
+
+    return run_service(read_settings(data), CONTROL)
+
+
+@app.command
+def cluster(*, data: Data = Path(".blubees-cluster"), site_port: int = 8790) -> int:
+    """Run a whole cluster on this machine, with the development Jira site (make cluster)."""
+    from blubees.main.cluster import run_cluster  # noqa: PLC0415 - see the module's docstring
+
+    return run_cluster(data, site_port)
+
+
+@app.command
 def broker(*, show: Annotated[bool, cyclopts.Parameter(name="--show", negative="")] = False) -> None:
     """Run one node of the broker's cluster; settings from BLUBEES_NODE_… variables (docs/cluster.md).
 

@@ -24,13 +24,14 @@ from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard, Nat
 from blubees.adapters.broker.checkpoints import NatsCheckpointStore
 from blubees.adapters.broker.gates import NatsGateStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
-from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
+from blubees.adapters.broker.link import Broker
 from blubees.adapters.broker.mail import NatsMailStore, NatsWaiterBoard
 from blubees.adapters.broker.orders import NatsOrders
 from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.adapters.broker.seen import NatsSeenDesk
+from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import GuardedWebClient
@@ -63,6 +64,7 @@ from blubees.flows.live import ForgetfulSeenDesk, LiveDesk, LiveStream
 from blubees.flows.manual import ManualDesk
 from blubees.flows.match import FlowIndex
 from blubees.flows.redrive import RedriveDesk
+from blubees.main.broker_line import connect
 from blubees.main.memory import follow_forever
 from blubees.main.orders import send_to_desks
 from blubees.main.settings import ProcessStart, decode_start
@@ -108,6 +110,7 @@ class Conduit:
         self.tenant_settings = SettingsShelf()
         self._token_board = NatsTokenBoard(broker)
         self.tokens = TokenShelf(run_sealer)
+        self._surveyor = Surveyor(broker)
         self._cloud_ids: dict[TenantId, str] = {}
         self._queue = NatsRunQueue(broker)
         self.receipts = Receipts(NatsReceiptBox(broker), events)
@@ -239,11 +242,13 @@ class Conduit:
         with contextlib.suppress(UnavailableError):
             waiting = await self._queue.count_waiting()
         ready = self._broker.is_connected and waiting is not None
+        size = await self._surveyor.survey()
         return ready, {
             "ready": ready,
+            "whole": ready and size.is_whole,
             "process": "conduit",
             "lock": {"complete": self._lock.complete, "missing": list(self._lock.missing)},
-            "broker": {"connected": self._broker.is_connected, "runs_waiting": waiting, "storage": "memory"},
+            "broker": describe_size(self._broker, size) | {"runs_waiting": waiting},
             "plans": self.index.count,
             "runs_held": self.worker.held,
             "runs_refused": self._refused,
@@ -253,7 +258,7 @@ class Conduit:
 
 async def run_conduit(start: ProcessStart, lock: LockReport, events: Events) -> None:
     """Run until SIGTERM or SIGINT, then finish or hand back what is held."""
-    broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
+    broker = await connect(start)
     conduit = Conduit(start, broker, lock, events)
     await _wait_for_streams(conduit)
     gc.freeze()  # code and plans stay: the collector need not look at them again and again, nor so often (a third of the CPU)

@@ -21,18 +21,19 @@ from fastapi import FastAPI
 
 from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard
 from blubees.adapters.broker.leases import NatsLeaseDesk
-from blubees.adapters.broker.link import BrokerAddress, connect_broker
 from blubees.adapters.broker.mail import NatsWaiterBoard
 from blubees.adapters.broker.orders import NatsOrders
 from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.seen import NatsSeenDesk
+from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.database import open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.doors.operator_api import OperatorServices, create_operator_api
 from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
+from blubees.main.broker_line import connect
 from blubees.main.memory import furnish_forever
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
@@ -145,7 +146,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     clock, chance = SystemClock(), SystemChance()
     database = await open_database(settings.database_url or f"sqlite+aiosqlite:///{settings.data / 'blubees.sqlite3'}")
     await database.prepare()
-    broker = await connect_broker(BrokerAddress(start.broker_url, start.broker_user, start.broker_password))
+    broker = await connect(start)
     waiter_board = NatsWaiterBoard(broker)
     tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
     timetable = Timetable(database.schedules, clock)
@@ -160,7 +161,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         await tenant_settings.post_all()
 
     await broker.create_streams(fill_boards)
-    keyring = Keyring(database.connections, LocalKeyProvider(settings.data / "keys" / "local.key"), chance)
+    keyring = Keyring(
+        database.connections, LocalKeyProvider(Path(start.vault_key_file or settings.data / "keys" / "local.key")), chance
+    )
     vault = VaultService(database.connections, keyring, clock, chance)
     sealer = Sealer(start.lease_key, chance)
     await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(vault.open_lease)
@@ -174,11 +177,16 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
 
+    surveyor = Surveyor(broker)
+
     async def tell_readiness() -> Mapping[str, object]:
+        size, has_database = await surveyor.survey(), await database.is_there()
         return {
-            "ready": broker.is_connected,
+            "ready": broker.is_connected and has_database,
+            "whole": size.is_whole and has_database,
             "process": "control_plane",
-            "broker": {"connected": broker.is_connected},
+            "broker": describe_size(broker, size),
+            "database": {"answers": has_database},
             "receipts_refused": keeper.refused,
         }
 

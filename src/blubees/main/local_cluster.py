@@ -3,6 +3,7 @@
 Used by main/cluster.py (`make cluster`) and the tests.
 """
 
+import asyncio
 import os
 import shutil
 import socket
@@ -12,9 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from blubees.adapters.database import migrate_postgresql
 from blubees.main.broker_child import die_with_parent
 from blubees.main.certificates import Authority
 from blubees.main.cluster_keys import USERS, make_keys
+from blubees.main.postgres_child import PostgresChild, start_postgresql
 
 NODES: Final = 3
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - memory; a folder of our own is made in it
@@ -73,6 +76,87 @@ class LocalNodes:
             process.terminate()
         for process in self.processes.values():
             process.wait(15)
+        shutil.rmtree(self.store)
+
+
+class LocalCluster(LocalNodes):
+    """All services of a cluster on this machine, PostgreSQL included: each can be stopped, killed and started again."""
+
+    def __init__(self, folder: Path, site_url: str) -> None:
+        super().__init__(folder)
+        self._site_url = site_url
+        self._site_port = site_url.rpartition(":")[2]
+        self.conduits, self.control_planes = ("conduit1", "conduit2"), ("control1", "control2")
+        self.service_ports = dict(zip((*self.conduits, *self.control_planes), free_ports(4), strict=True))
+        self._postgres: PostgresChild | None = None
+
+    def start_all(self) -> None:
+        """Start all, in an order in which each finds what it needs; does not wait for the services."""
+        self._postgres = start_postgresql(self.folder / "postgresql", free_ports(1)[0])
+        asyncio.run(
+            migrate_postgresql(self._postgres.owner_url.format("blubees"), self._postgres.service_url.format("blubees"))
+        )
+        for name in (*self.names, *self.control_planes, *self.conduits):
+            self.start(name)
+
+    def url(self, name: str) -> str:
+        """Where a service listens."""
+        return f"http://127.0.0.1:{self.service_ports[name]}"
+
+    def start(self, name: str) -> None:
+        """Start one, or start it again."""
+        command = "conduit" if name in self.conduits else "control-plane" if name in self.control_planes else "broker"
+        self.processes[name] = start_service(self.folder / f"{name}.log", self.environment(name), command)
+
+    def stop(self, name: str, *, kill: bool = False) -> None:
+        """Stop one as an operator does, or as a power cut does; returns when it is gone."""
+        process = self.processes[name]
+        if kill:
+            process.kill()
+        else:
+            process.terminate()
+        process.wait(30)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """The settings of one process."""
+        if name in self.names:
+            return super().environment(name)
+        keys, is_conduit = self.folder / "keys", name in self.conduits
+        common = {
+            "BLUBEES_DATA": str(self.folder / name),
+            "BLUBEES_CONDUITS": "1",
+            "BLUBEES_PORT": str(self.service_ports[name if is_conduit else self.conduits[0]]),
+            "BLUBEES_ATLASSIAN_API": self._site_url,
+            "BLUBEES_FORGE_KEYS": f"{self._site_url}/.well-known/jwks.json",
+            "BLUBEES_ALLOW_LOOPBACK_PORTS": self._site_port,
+            "BLUBEES_PUBLIC_URL": self.url(self.conduits[0]),
+            "BLUBEES_BROKER_URLS": self.urls,
+            "BLUBEES_BROKER_NODES": str(NODES),
+            "BLUBEES_BROKER_AUTHORITY_FILE": str(self.folder / "authority.pem"),
+            "BLUBEES_BROKER_SEED_FILE": str(keys / ("conduit.seed" if is_conduit else "control.seed")),
+            "BLUBEES_LEASE_KEY_FILE": str(keys / "lease.key"),
+        }
+        if is_conduit:
+            return common | {"BLUBEES_RUN_KEY_FILE": str(keys / "run.key")}
+        assert self._postgres is not None  # noqa: S101 - started first
+        return common | {
+            "BLUBEES_OPERATOR_PORT": str(self.service_ports[name]),
+            "BLUBEES_OPERATOR_TOKEN_FILE": str(keys / "operator.token"),
+            "BLUBEES_VAULT_KEY_FILE": str(keys / "vault.key"),
+            "BLUBEES_DATABASE_URL": self._postgres.service_url.format("blubees"),
+        }
+
+    def close(self) -> None:
+        """Stop all that runs: conduits, control planes, nodes, the database."""
+        for group in (self.conduits, self.control_planes, self.names):
+            running = [self.processes[name] for name in group if name in self.processes]
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait(30)
+        if self._postgres is not None:
+            self._postgres.process.terminate()
+            self._postgres.process.wait(20)
         shutil.rmtree(self.store)
 
 

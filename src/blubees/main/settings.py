@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         require_lockdown: refuse to start where the kernel lacks a lock.
         public_url: where third parties reach the conduits: the beginning of call-back addresses.
         database_url: where the control plane keeps things; never told to a conduit.
+        host: the address on which a service of a cluster listens.
     """
 
     data: Path
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     require_lockdown: bool = False
     public_url: str = ""
     database_url: str = ""
+    host: str = "127.0.0.1"
 
 
 def read_settings(data: Path | None = None) -> Settings:
@@ -58,6 +60,7 @@ def read_settings(data: Path | None = None) -> Settings:
     return Settings(
         data=folder,
         database_url=given.get("BLUBEES_DATABASE_URL", ""),
+        host=given.get("BLUBEES_HOST", "127.0.0.1"),
         port=_read_number("BLUBEES_PORT", 8780, 0, 65_535),
         operator_port=_read_number("BLUBEES_OPERATOR_PORT", 8781, 0, 65_535),
         conduits=_read_number("BLUBEES_CONDUITS", 2, 1, 64),
@@ -92,6 +95,8 @@ class ProcessStart(msgspec.Struct, frozen=True, kw_only=True):
         run_key: seals runs; for conduits only (empty for the control plane).
         lease_key: seals leases between the control plane and the conduits.
         listen_fd: the inherited listening socket.
+        broker_seed, broker_authority, broker_nodes: in a cluster; see BrokerAddress.
+        vault_key_file: of the key that wraps tenants' keys; empty for the one in the data folder.
     """
 
     settings: Settings
@@ -102,6 +107,10 @@ class ProcessStart(msgspec.Struct, frozen=True, kw_only=True):
     lease_key: bytes
     listen_fd: int
     operator_token: str = ""
+    broker_seed: str = ""
+    broker_authority: str = ""
+    broker_nodes: int = 1
+    vault_key_file: str = ""
 
 
 def encode_start(start: ProcessStart) -> bytes:

@@ -70,7 +70,7 @@ class Supervisor:
         """
         settings = self._settings
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        front, operator = _listen(settings.port), _listen(settings.operator_port)
+        front, operator = listen(settings.port), listen(settings.operator_port)
         self._sockets = [front, operator]
         self.port, self.operator_port = front.getsockname()[1], operator.getsockname()[1]
         settings = msgspec.structs.replace(settings, port=self.port)
@@ -100,7 +100,12 @@ class Supervisor:
         self._children = [Child("control_plane", "blubees.main.control_plane", control)] + [
             Child(f"conduit_{number}", "blubees.main.conduit", conduit) for number in range(1, settings.conduits + 1)
         ]
-        self._watchers += [asyncio.create_task(self._keep_alive(child)) for child in self._children]
+        await self.keep(self._children)
+
+    async def keep(self, children: list[Child]) -> None:
+        """Keep these alive; returns when all are ready. Raises TimeoutError."""
+        self._children = children
+        self._watchers += [asyncio.create_task(self._keep_alive(child)) for child in children]
         async with asyncio.timeout(READY_SECONDS):
             await asyncio.gather(*(child.ready.wait() for child in self._children))
 
@@ -256,10 +261,11 @@ def print_event(event: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """Listen, for a child that inherits it. Raises OSError."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((host, port))
     listener.listen(2_048)
     listener.set_inheritable(True)
     return listener

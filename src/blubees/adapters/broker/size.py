@@ -122,3 +122,14 @@ def judge_size(expected: int, infos: dict[str, _Info]) -> BrokerSize:
         count = "every stream" if len(streams) == len(infos) else ", ".join(streams)
         problems.append(f"node {node}: is away or behind for {count}")
     return BrokerSize(expected, tuple(sorted(whole or ())), tuple(problems), storage)
+
+
+def describe_size(broker: Broker, size: BrokerSize) -> dict[str, object]:
+    """As /readyz tells it."""
+    return {
+        "connected": broker.is_connected,
+        "storage": size.storage,
+        "nodes_expected": size.nodes_expected,
+        "nodes_whole": list(size.nodes),
+        "problems": list(size.problems),
+    }
