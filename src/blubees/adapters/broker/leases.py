@@ -1,5 +1,6 @@
 """Leases over the broker, sealed on the way (ports LeaseDesk, LeaseCounter). Built by main's processes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -15,6 +16,9 @@ from blubees.model.errors import TamperedError
 from blubees.model.ids import ConnectionName, TenantId
 
 LEASE_WAIT_SECONDS: Final = 3.0
+CLUSTER_TRY_SECONDS: Final = 1.0
+CLUSTER_WAIT_SECONDS: Final = 12.0  # longer than nodes need to agree on who leads, or a control plane to be replaced
+PAUSE_SECONDS: Final = 0.1
 
 
 class NatsLeaseDesk:
@@ -31,9 +35,8 @@ class NatsLeaseDesk:
 
     async def borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
         """See the port."""
-        try:
-            reply = await self._broker.client.request(f"lease.{tenant}", name.encode(), timeout=LEASE_WAIT_SECONDS)
-        except (nats.errors.Error, OSError):
+        reply = await self._ask(f"lease.{tenant}", name.encode())
+        if reply is None:
             return LeaseRefusal.UNAVAILABLE
         if len(reply.data) < len(LeaseRefusal.UNAVAILABLE.value) + 1:
             return LeaseRefusal.MISSING if reply.data == LeaseRefusal.MISSING.encode() else LeaseRefusal.UNAVAILABLE
@@ -41,6 +44,20 @@ class NatsLeaseDesk:
             return self._decoder.decode(self._unseal(reply.data, ("lease", tenant, name)))
         except TamperedError:
             return LeaseRefusal.UNAVAILABLE
+
+    async def _ask(self, subject: str, question: bytes) -> Msg | None:
+        """Ask, in a cluster more than once: a node or a control plane that stops may take a question with it."""
+        is_cluster = self._broker.replicas > 1
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CLUSTER_WAIT_SECONDS
+        while True:
+            try:
+                wait = CLUSTER_TRY_SECONDS if is_cluster else LEASE_WAIT_SECONDS
+                return await self._broker.client.request(subject, question, timeout=wait)
+            except (nats.errors.Error, OSError):
+                if not is_cluster or loop.time() > deadline:
+                    return None
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def serve(self, answer: Callable[[TenantId, ConnectionName], Awaitable[Lease | LeaseRefusal]]) -> None:
         """See the port."""
