@@ -6,7 +6,7 @@ Times are UTC milliseconds since 1970 unless a name says otherwise. The tenant s
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -756,6 +756,13 @@ class WaitRow(msgspec.Struct, frozen=True, kw_only=True):
     answer: Answered | None = None
 
 
+class Ends(NamedTuple):
+    """What ending waits came to: how many had not ended yet, and the runs that are to be woken now."""
+
+    ended: int
+    woken: Sequence[ParkedRow]
+
+
 class ParkedStore(Protocol):
     """Parked runs and what they wait for."""
 
@@ -763,12 +770,16 @@ class ParkedStore(Protocol):
         """Make a slot, or give the one that is there to a later parking; None when this parking is over already."""
         ...
 
-    async def arm(self, request: ArmSlot, at_milliseconds: int) -> bool:
-        """Have it wait; False when this parking is over already."""
+    async def arm(self, request: ArmSlot, at_milliseconds: int) -> tuple[bool, ParkedRow | None]:
+        """Have it wait; False when this parking is over already. With the row when a wait has ended meanwhile: it is woken."""
         ...
 
     async def load(self, tenant: TenantId, run: RunId) -> ParkedRow | None:
         """One."""
+        ...
+
+    async def take(self, tenant: TenantId, run: RunId) -> tuple[ParkedRow, Sequence[Answered]] | None:
+        """One, with how its waits have ended, as far as they have."""
         ...
 
     async def list_waits(self, tenant: TenantId, run: RunId) -> Sequence[WaitRow]:
@@ -779,8 +790,8 @@ class ParkedStore(Protocol):
         """What waits and is not answered, the next due first."""
         ...
 
-    async def answer(self, tenant: TenantId, run: RunId, answer: Answered) -> bool:
-        """End a wait; False when there is no such wait, or it has ended already."""
+    async def end(self, tenant: TenantId, answers: Sequence[tuple[RunId, Answered]], at_milliseconds: int) -> Ends:
+        """End waits, and have their runs be woken, in one transaction: those that had not ended already."""
         ...
 
     async def move(

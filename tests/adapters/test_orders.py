@@ -50,3 +50,29 @@ async def test_a_conduit_can_give_no_orders_and_the_control_plane_can_take_none(
     await NatsOrders(brokers.control).send(wake(1), name="wake")
     with pytest.raises(nats.errors.Error):
         await brokers.control.client.request("$JS.API.CONSUMER.MSG.NEXT.ORDERS.conduits", b'{"batch":1}', timeout=0.5)
+
+
+async def test_more_orders_than_one_conduit_carries_out_at_a_time_are_all_carried_out(brokers: Brokers) -> None:
+    box, queue = NatsOrders(brokers.control), NatsOrders(brokers.conduit)
+    seen: list[str] = []
+    most = under_way = 0
+
+    async def perform(order: Order) -> None:
+        nonlocal most, under_way
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.01)
+        under_way -= 1
+        assert isinstance(order, Wake)
+        seen.append(order.run)
+
+    for number in range(150):
+        await box.send(wake(number), name=f"wake {number}")
+    supply = asyncio.create_task(queue.supply(perform))
+    async with asyncio.timeout(20):
+        while len(seen) < 150:
+            assert not supply.done()
+            await asyncio.sleep(0.01)
+    assert (len(set(seen)), most) == (150, orders_file.ORDERS_AT_ONCE)
+    supply.cancel()
+    await asyncio.gather(supply, return_exceptions=True)

@@ -5,6 +5,7 @@ the run is about, else of the app. The key is in the vault, and when to wake it 
 twice and in another conduit. Source: docs/decisions/0011-parking.md.
 """
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from blubees.vault.seal import Sealer
 
 CARRIED_MAX_BYTES: Final = 262_144  # docs/decisions/0004-size-limits.md
 PART_CHARACTERS: Final = 32_000  # Jira takes 32,768 of JSON in one property
-PARTS_MAX: Final = 12
+PARKED_AT_ONCE: Final = 16  # by one conduit: so that the control plane answers each in time
 _LATER: Final = frozenset({401, 408, 425, 429})  # 401: the app's token has run out, and the next invocation brings another
 
 
@@ -60,6 +61,7 @@ class Parker:
     ) -> None:
         self._desk, self._queue, self._open_line, self._sealer = desk, queue, open_line, sealer
         self._chance, self._room, self._ended = chance, room, ended
+        self._places = asyncio.Semaphore(PARKED_AT_ONCE)
 
     async def park(self, message: RunMessage, waits: tuple[Wait, ...]) -> Failure | None:
         """Park a run; None when it is parked, or has gone on elsewhere already.
@@ -70,6 +72,10 @@ class Parker:
         carried = pack_carried(message)
         if len(carried) > CARRIED_MAX_BYTES:
             return Failure(code=FailureCode.NOT_PARKED, detail="too_large")
+        async with self._places:
+            return await self._park(message, waits, carried)
+
+    async def _park(self, message: RunMessage, waits: tuple[Wait, ...], carried: bytes) -> Failure | None:
         tenant, run, ordinal = message.tenant, message.run, message.state.parked
         slot = await self._desk.open(
             OpenSlot(

@@ -4,6 +4,7 @@ Used by main/control_plane.py and doors/operator_api.py. Every change is one con
 and requests that come twice do no harm. Source: docs/decisions/0011-parking.md.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -38,6 +39,7 @@ from blubees.ports import Clock, OrderBox, ParkedRow, ParkedStatus, ParkedStore,
 from blubees.vault.run_keys import RunKeys
 
 AT_ONCE: Final = 500  # waits that are ended in one round
+ORDERS_AT_ONCE: Final = 32
 WAITERS_AT_ONCE: Final = 100  # of one event
 AGAIN_MILLISECONDS: Final = 20_000  # an order that nobody has confirmed by then is given again
 GRAVE_MILLISECONDS: Final = 86_400_000  # an ended run is remembered that long, so that a late copy of it does not begin again
@@ -100,19 +102,25 @@ class ParkingService:
         Raises:
             UnavailableError: it has ended; the run is woken once the broker is back.
         """
-        if not await self._store.answer(tenant, run, answer):
-            return False
-        await self._wake(tenant, run)
-        return True
+        ends = await self._store.end(tenant, [(run, answer)], self._clock.now_milliseconds())
+        await self._order(ends.woken)
+        return ends.ended > 0
 
     async def wake_due(self) -> int:
         """End the waits that are due, and give orders again that nobody confirmed. Gives how many runs were woken."""
         now = self._clock.now_milliseconds()
         due = await self._store.list_due(now, limit=AT_ONCE)
+        tenants: dict[TenantId, list[tuple[RunId, Answered]]] = {}
         for wait in due:
-            await self.end_wait(wait.tenant, wait.run, Answered(path=wait.wait.path, end=WaitEnd.DUE, at_milliseconds=now))
+            answer = Answered(path=wait.wait.path, end=WaitEnd.DUE, at_milliseconds=now)
+            tenants.setdefault(wait.tenant, []).append((wait.run, answer))
+        for tenant, answers in tenants.items():
+            await self._order((await self._store.end(tenant, answers, now)).woken)
         for row in await self._store.list_stale(ParkedStatus.WAKING, now - AGAIN_MILLISECONDS, limit=AT_ONCE):
-            await self._order(await self._touch(row, now))
+            touched = await self._touch(row, now)
+            await self._order([touched] if touched is not None else [])
+        for row in await self._store.list_stale(ParkedStatus.OPEN, now - GRAVE_MILLISECONDS, limit=AT_ONCE):
+            await self._store.finish(row.tenant, [row.run], now)  # its run ended before it was parked after all
         for row in await self._store.list_stale(ParkedStatus.DONE, now - AGAIN_MILLISECONDS, limit=AT_ONCE):
             again = await self._touch(row, now)
             if again is not None:
@@ -134,7 +142,7 @@ class ParkingService:
         """A run that was woken is lost with the brokers: wake it again from where it was parked. False: it was not."""
         now = self._clock.now_milliseconds()
         row = await self._store.move(tenant, run, ParkedStatus.RUNNING, ParkedStatus.WAKING, now)
-        await self._order(row)
+        await self._order([row] if row is not None else [])
         return row is not None
 
     async def wake_if_parked(self, tenant: TenantId, run: RunId) -> bool:
@@ -212,20 +220,20 @@ class ParkingService:
         return SlotVerdict.DONE
 
     async def _arm(self, request: ArmSlot) -> SlotVerdict:
-        tenant, run = TenantId(request.tenant), RunId(request.run)
         if any(wait.trigger is not None for wait in request.waits):
-            await self._board.post(tenant)
-        if not await self._store.arm(request, self._clock.now_milliseconds()):
-            return SlotVerdict.OVER
-        if any(row.answer is not None for row in await self._store.list_waits(tenant, run)):
-            await self._wake(tenant, run)  # it ended while the run was under way with something else
-        return SlotVerdict.DONE
+            await self._board.post(TenantId(request.tenant))
+        is_armed, woken = await self._store.arm(request, self._clock.now_milliseconds())
+        await self._order([woken] if woken is not None else [])  # a wait ended while the run was under way with something else
+        return SlotVerdict.DONE if is_armed else SlotVerdict.OVER
 
     async def _take(self, request: TakeSlot) -> Slot | SlotVerdict:
-        row = await self._store.load(TenantId(request.tenant), RunId(request.run))
-        if row is None or row.ordinal != request.ordinal or row.status not in {ParkedStatus.WAKING, ParkedStatus.RUNNING}:
+        found = await self._store.take(TenantId(request.tenant), RunId(request.run))
+        if found is None:
             return SlotVerdict.OVER
-        return await self._give(row)
+        row, answers = found
+        if row.ordinal != request.ordinal or row.status not in {ParkedStatus.WAKING, ParkedStatus.RUNNING}:
+            return SlotVerdict.OVER
+        return await self._give(row, answers)
 
     async def _leave(self, request: LeaveSlot) -> SlotVerdict:
         tenant, run = TenantId(request.tenant), RunId(request.run)
@@ -236,8 +244,7 @@ class ParkingService:
             await self._store.move(tenant, run, ParkedStatus.WAKING, ParkedStatus.RUNNING, now)
         return SlotVerdict.DONE
 
-    async def _give(self, row: ParkedRow) -> Slot:
-        waits = await self._store.list_waits(row.tenant, row.run)
+    async def _give(self, row: ParkedRow, answers: Sequence[Answered] = ()) -> Slot:
         return Slot(
             key=await self._keys.open(row.tenant, row.run, row.key_version, row.sealed_key),
             flow=row.flow,
@@ -246,18 +253,19 @@ class ParkingService:
             accepted_at_milliseconds=row.accepted_at_milliseconds,
             issue=row.issue,
             parts=row.parts,
-            answers=tuple(each.answer for each in waits if each.answer is not None),
+            answers=tuple(answers),
         )
 
-    async def _wake(self, tenant: TenantId, run: RunId) -> None:
-        now = self._clock.now_milliseconds()
-        await self._order(await self._store.move(tenant, run, ParkedStatus.WAITING, ParkedStatus.WAKING, now))
+    async def _order(self, rows: Sequence[ParkedRow]) -> None:
+        """Order that these runs be woken, some at a time."""
+        for version in {(row.tenant, row.flow, row.version) for row in rows}:
+            await self._flows.post_version(*version)  # the one they were parked with, live or not
+        for start in range(0, len(rows), ORDERS_AT_ONCE):
+            await asyncio.gather(*(self._order_one(row) for row in rows[start : start + ORDERS_AT_ONCE]))
 
-    async def _order(self, row: ParkedRow | None) -> None:
-        if row is not None:
-            await self._flows.post_version(row.tenant, row.flow, row.version)  # the one it was parked with, live or not
-            order = Wake(tenant=row.tenant, run=row.run, ordinal=row.ordinal)
-            await self._orders.send(order, name=f"wake|{row.tenant}|{row.run}|{row.ordinal}|{row.changed_at_milliseconds}")
+    async def _order_one(self, row: ParkedRow) -> None:
+        order = Wake(tenant=row.tenant, run=row.run, ordinal=row.ordinal)
+        await self._orders.send(order, name=f"wake|{row.tenant}|{row.run}|{row.ordinal}|{row.changed_at_milliseconds}")
 
     async def _clear(self, row: ParkedRow) -> None:
         order = Clear(tenant=row.tenant, run=row.run, issue=row.issue, parts=row.parts)

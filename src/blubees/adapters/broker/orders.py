@@ -43,7 +43,7 @@ class NatsOrders:
         under_way: set[asyncio.Task[None]] = set()
         try:
             while True:
-                if len(under_way) >= ORDERS_AT_ONCE:
+                while len(under_way) >= ORDERS_AT_ONCE:
                     await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 try:
                     messages = await pull.fetch(ORDERS_AT_ONCE - len(under_way), timeout=5)

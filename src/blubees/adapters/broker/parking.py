@@ -3,6 +3,7 @@
 Built by main's processes.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -101,7 +102,14 @@ class NatsParkingDesk:
                 sealed = self._seal(self._encoder.encode(found), ("slot", request.tenant, _about(request)))
                 await message.respond(sealed)
 
-        await self._broker.client.subscribe("parking.*", queue="parking", cb=reply)
+        answering: set[asyncio.Task[None]] = set()
+
+        async def begin(message: Msg) -> None:  # at a time, as many as conduits ask: each of them asks so much and no more
+            task = asyncio.create_task(reply(message))
+            answering.add(task)
+            task.add_done_callback(answering.discard)
+
+        await self._broker.client.subscribe("parking.*", queue="parking", cb=begin)
         for _ in range(2):  # then the broker knows that we answer (as in leases.py)
             await self._broker.client.flush()
 

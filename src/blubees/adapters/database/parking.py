@@ -12,7 +12,7 @@ from blubees.adapters.database.transaction import insert_into, reading_all_tenan
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.parking import Answered, ArmSlot, Wait
-from blubees.ports import ParkedRow, ParkedStatus, WaitRow
+from blubees.ports import Ends, ParkedRow, ParkedStatus, WaitRow
 
 _WAITING = sa.select(PARKED_RUNS, WAITS.c.path, WAITS.c.wait, WAITS.c.answer).join(
     WAITS, sa.and_(WAITS.c.tenant == PARKED_RUNS.c.tenant, WAITS.c.run == PARKED_RUNS.c.run)
@@ -31,8 +31,10 @@ class SqlParkedStore:
         values = msgspec.structs.asdict(row) | {"status": row.status.value, "trigger": row.trigger.value}
         values["changed_at"] = values.pop("changed_at_milliseconds")
         values["accepted_at"] = values.pop("accepted_at_milliseconds")
+        insert = insert_into(self._engine, PARKED_RUNS).values(**values).on_conflict_do_nothing()
         async with using(self._engine, row.tenant) as connection:
-            await connection.execute(insert_into(self._engine, PARKED_RUNS).values(**values).on_conflict_do_nothing())
+            if (await connection.execute(insert.returning(PARKED_RUNS.c.run))).first() is not None:
+                return row
             kept = await _load(connection, row.tenant, row.run)
         if kept is None or kept.status.value not in _LIVE or kept.ordinal > row.ordinal:
             return None
@@ -40,7 +42,7 @@ class SqlParkedStore:
             return None  # this very parking was woken
         return kept
 
-    async def arm(self, request: ArmSlot, at_milliseconds: int) -> bool:
+    async def arm(self, request: ArmSlot, at_milliseconds: int) -> tuple[bool, ParkedRow | None]:
         """See the port."""
         tenant, run = TenantId(request.tenant), RunId(request.run)
         columns = PARKED_RUNS.c
@@ -63,19 +65,35 @@ class SqlParkedStore:
         rows = [_write_wait(tenant, run, wait) for wait in request.waits]
         async with using(self._engine, tenant) as connection:
             if (await connection.execute(update)).rowcount == 0:
-                return False
+                return False, None
+            if request.ordinal == 1:  # the first time: there can be no waits of it yet
+                await connection.execute(insert_into(self._engine, WAITS), rows)
+                return True, None
             await connection.execute(sa.delete(WAITS).where(_is_run(WAITS, tenant, run), WAITS.c.path.not_in(paths)))
             insert = insert_into(self._engine, WAITS)
             fresh = {"wait": insert.excluded.wait, "turn": insert.excluded.turn, "answer": ""}
             is_newer = insert.excluded.turn > WAITS.c.turn  # what came was not it: the wait goes on
             keys = ["tenant", "run", "path"]
             await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=fresh, where=is_newer), rows)
-        return True
+            answered = sa.select(WAITS.c.path).where(_is_run(WAITS, tenant, run), WAITS.c.answer != "").limit(1)
+            if (await connection.execute(answered)).first() is None:
+                return True, None
+            woken = await _wake(connection, tenant, [run], at_milliseconds)
+            return True, woken[0] if woken else None
 
     async def load(self, tenant: TenantId, run: RunId) -> ParkedRow | None:
         """See the port."""
         async with using(self._engine, tenant) as connection:
             return await _load(connection, tenant, run)
+
+    async def take(self, tenant: TenantId, run: RunId) -> tuple[ParkedRow, Sequence[Answered]] | None:
+        """See the port."""
+        query = sa.select(WAITS.c.answer).where(_is_run(WAITS, tenant, run), WAITS.c.answer != "")
+        async with using(self._engine, tenant) as connection:
+            row = await _load(connection, tenant, run)
+            if row is None:
+                return None
+            return row, [msgspec.json.decode(text, type=Answered) for text in (await connection.execute(query)).scalars()]
 
     async def list_waits(self, tenant: TenantId, run: RunId) -> Sequence[WaitRow]:
         """See the port."""
@@ -96,15 +114,15 @@ class SqlParkedStore:
             rows = (await connection.execute(query)).mappings().all()
         return [(_read_row(row), _read_wait(row)) for row in rows]
 
-    async def answer(self, tenant: TenantId, run: RunId, answer: Answered) -> bool:
+    async def end(self, tenant: TenantId, answers: Sequence[tuple[RunId, Answered]], at_milliseconds: int) -> Ends:
         """See the port."""
-        update = (
-            sa.update(WAITS)
-            .where(_is_run(WAITS, tenant, run), WAITS.c.path == answer.path, WAITS.c.answer == "")
-            .values(answer=msgspec.json.encode(answer).decode())
-        )
+        ended: list[RunId] = []
         async with using(self._engine, tenant) as connection:
-            return (await connection.execute(update)).rowcount > 0
+            for run, answer in answers:
+                update = sa.update(WAITS).where(_is_run(WAITS, tenant, run), WAITS.c.path == answer.path, WAITS.c.answer == "")
+                done = await connection.execute(update.values(answer=msgspec.json.encode(answer).decode()))
+                ended += [run] if done.rowcount else []
+            return Ends(len(ended), await _wake(connection, tenant, ended, at_milliseconds))
 
     async def move(
         self, tenant: TenantId, run: RunId, before: ParkedStatus, after: ParkedStatus, at_milliseconds: int, *, since: int = 0
@@ -195,6 +213,21 @@ def _is_run(table: sa.Table, tenant: TenantId, run: RunId) -> sa.ColumnElement[b
 async def _load(connection: AsyncConnection, tenant: TenantId, run: RunId) -> ParkedRow | None:
     row = (await connection.execute(sa.select(PARKED_RUNS).where(_is_run(PARKED_RUNS, tenant, run)))).mappings().first()
     return _read_row(row) if row else None
+
+
+async def _wake(
+    connection: AsyncConnection, tenant: TenantId, runs: Sequence[RunId], at_milliseconds: int
+) -> Sequence[ParkedRow]:
+    """Have those of these runs that wait be woken; gives them."""
+    if not runs:
+        return []
+    update = (
+        sa.update(PARKED_RUNS)
+        .where(PARKED_RUNS.c.tenant == tenant, PARKED_RUNS.c.run.in_(runs), PARKED_RUNS.c.status == ParkedStatus.WAITING.value)
+        .values(status=ParkedStatus.WAKING.value, changed_at=at_milliseconds)
+        .returning(*PARKED_RUNS.c)
+    )
+    return [_read_row(row) for row in (await connection.execute(update)).mappings()]
 
 
 def _read_row(row: Mapping[Any, Any]) -> ParkedRow:
