@@ -326,6 +326,38 @@ class ReceiptBox(Protocol):
         ...
 
 
+class CancelBoard(Protocol):
+    """Runs that an operator has cancelled, in the broker's memory for an hour: told to every conduit."""
+
+    async def post(self, tenant: TenantId, run: RunId) -> None:
+        """The run shall end before its next call. Raises UnavailableError."""
+        ...
+
+    async def watch(self, told: Callable[[TenantId, RunId], None]) -> None:
+        """As PlanBoard.watch."""
+        ...
+
+
+class ReplayStore(Protocol):
+    """What failed runs held, sealed, in the broker's memory, each for a time of its own: a conduit's side."""
+
+    async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, seconds: int) -> bool:
+        """Keep it for so long, unless room is needed; False: it is too large, or was not taken. Raises UnavailableError."""
+        ...
+
+    async def load(self, tenant: TenantId, run: RunId) -> bytes | None:
+        """Give it, while it is there. Raises UnavailableError."""
+        ...
+
+
+class ReplayShelf(Protocol):
+    """The control plane's side: it may count, and not read."""
+
+    async def has(self, tenant: TenantId, run: RunId) -> bool:
+        """Whether it is there. Raises UnavailableError."""
+        ...
+
+
 class OrderBox(Protocol):
     """Where the control plane puts its orders."""
 
@@ -683,6 +715,10 @@ class RunStore(Protocol):
             tenant: None is for operators only.
             before: the last id of the page before.
         """
+        ...
+
+    async def load_accepted(self, tenant: TenantId, run: RunId) -> RunAccepted | None:
+        """What was known when a run was first accepted; None when only its end has come."""
         ...
 
     async def list_missing(self, epoch: int, *, limit: int) -> Sequence[MissingRun]:

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from blubees.doors.body import BODY_MAX_BYTES
+from blubees.doors.operator_control import control_routes
 from blubees.doors.operator_schedules import schedule_routes
 from blubees.doors.operator_settings import settings_routes
 from blubees.doors.operator_tickets import ticket_routes
@@ -36,6 +37,7 @@ from blubees.model.ids import (
 from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger, explain
 from blubees.operations.parking import ParkingService
+from blubees.operations.run_control import RunControl
 from blubees.operations.schedules import Scheduler
 from blubees.operations.settings import SettingsService
 from blubees.operations.shapes import read_shapes
@@ -60,6 +62,7 @@ class OperatorServices:
     scheduler: Scheduler
     tickets: TicketDesk
     parking: ParkingService
+    control: RunControl
     readiness: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -142,6 +145,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     api.include_router(ticket_routes(services.tickets, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(settings_routes(services.settings, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(_parking_routes(services), prefix="/operator/v1")
+    api.include_router(control_routes(services.control, _expect_tenant(services)), prefix="/operator/v1")
     return api
 
 

@@ -31,8 +31,11 @@ class Journal:
 
     def __init__(self, store: CheckpointStore, sealer: Sealer, clock: Clock, message: RunMessage, *, epoch: int = 0) -> None:
         self._store, self._sealer, self._clock, self._message = store, sealer, clock, message
-        # a run that was parked begins anew: the checkpoints from before say nothing of what it was woken with
-        self._name = RunId(f"{message.run}-{message.state.parked}") if message.state.parked else message.run
+        # a run that was parked or is retried begins anew: the checkpoints from before say nothing of what it now holds
+        again = (f"-{message.state.parked}" if message.state.parked else "") + (
+            f"_{message.retries}" if message.retries else ""
+        )
+        self._name = RunId(message.run + again)
         self._number, self._epoch = 0, epoch
 
     @property

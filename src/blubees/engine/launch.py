@@ -123,4 +123,5 @@ def describe_accepted(message: RunMessage, epoch: int, reference: Reference) -> 
         epoch=epoch,
         reference=reference,
         relaunches=message.relaunches,
+        retry_of=message.retry_of or None,
     )

@@ -32,6 +32,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         heard: the number of the last thing that came which a waiting step has looked at, by path.
         parked: how often the run was parked.
         started_at_milliseconds: when it was first begun.
+        settled: of a run that was lost: paths of the unsafe calls of which it is decided that they are made.
         receipt: the run's, once it has ended.
     """
 
@@ -46,6 +47,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     heard: dict[str, int] = {}
     parked: int = 0
     started_at_milliseconds: int = 0
+    settled: tuple[str, ...] = ()
     receipt: RunReceipt | None = None
 
 
@@ -54,7 +56,8 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     Attributes:
         body: the event as JSON bytes, or empty.
-        relaunches: how often it was launched again.
+        relaunches: how often it was launched again; `retries` of them from its failed step.
+        retry_of: the failed run that this one starts anew; empty for none.
         scope: of a run that was parked, in place of the body: what smart values still read of the event.
         body_bytes: the size of the body that it came with, once that is gone.
         issue: the id of the issue that it is about, once the body is gone; empty for none.
@@ -76,6 +79,8 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
     relaunches: int = 0
+    retries: int = 0
+    retry_of: str = ""
     scope: dict[str, Any] | None = None
     body_bytes: int = 0
     issue: str = ""
@@ -146,3 +151,13 @@ def unpack_carried(packed: bytes) -> bytes:
 
 def _bind_carried(tenant: TenantId, flow: FlowId, run: RunId, ordinal: int) -> tuple[str, ...]:
     return ("parked", tenant, flow, run, str(ordinal))
+
+
+def seal_replay(message: RunMessage, sealer: Sealer) -> bytes:
+    """Seal what a failed run held."""
+    return sealer.seal(_ENCODER.encode(message), ("replay", message.tenant, message.run))
+
+
+def open_replay(tenant: TenantId, run: RunId, sealed: bytes, sealer: Sealer) -> RunMessage:
+    """Open it. Raises TamperedError: it is not this run's."""
+    return _DECODER.decode(sealer.unseal(sealed, ("replay", tenant, run)))

@@ -20,7 +20,7 @@ from blubees.engine.walk import EndOfRunError, Guard, Line, ParkError, Walk
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import TenantId
 from blubees.model.parking import Wait
-from blubees.model.receipt import RunOutcome, RunReceipt
+from blubees.model.receipt import RunOutcome, RunReceipt, StopReason
 from blubees.ports import Clock
 from blubees.steps.contract import Answer, Stop
 
@@ -29,10 +29,11 @@ RUN_MAX_SECONDS: Final = 900.0  # docs/decisions/0004-size-limits.md; longer wai
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The run is over."""
+    """The run is over. `failed`: what it must hold to go on from its failed step; for a run with checkpoints only."""
 
     receipt: RunReceipt
     answer: Answer | None = None
+    failed: RunMessage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +127,16 @@ class Runner:
         failure = end if isinstance(end, Failure) else None
         outcome = RunOutcome.FAILED if failure else RunOutcome.STOPPED if isinstance(end, Stop) else RunOutcome.FINISHED
         reason = end.reason if isinstance(end, Stop) else None
+        if reason is StopReason.CANCELLED:
+            outcome = RunOutcome.CANCELLED
         receipt = describe_run(
             message, walk.book, outcome, failure, deliveries=deliveries, failed_step=failed_step, reason=reason
         )
         if failure is not None or walk.failed:
             receipt = add_shapes(receipt, plan, document, walk.failed, walk.list_results())
         await walk.save_end(receipt)
-        return Ended(receipt=receipt, answer=walk.answer)
+        failed = walk.give_failed(failure, failed_step) if failure is not None and journal is not None else None
+        return Ended(receipt=receipt, answer=walk.answer, failed=failed)
 
 
 class _Deadline:

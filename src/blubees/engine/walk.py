@@ -222,7 +222,7 @@ class Walk:
         self._entered = Paths(state.entered)
         self._variables = Paths(state.variables)
         self._doubtful = set(state.attempting)
-        self._settled: set[str] = set()  # of a run that was lost: unsafe calls of which it is decided what to do
+        self._settled = set(state.settled)  # of a run that was lost: unsafe calls of which it is decided what to do
         self._attempting: set[str] = set()
         self._waits = dict(state.waits)
         self._notes = dict(state.notes)
@@ -306,7 +306,22 @@ class Walk:
         if self._journal is not None and (self._is_ahead or self._journal.has_saved):
             await self._save()
         state = msgspec.structs.replace(self._write_state(), parked=self._message.state.parked + 1)
-        carried = msgspec.structs.replace(
+        carried = self._write_message(state)
+        return carried, tuple(wait for path, wait in self._waits.items() if path not in self.answers)
+
+    def give_failed(self, failure: Failure, failed_step: str) -> RunMessage:
+        """Give what a failed run must hold to go on from its failed step."""
+        state = self._write_state()
+        paths = [prefix + step for prefix, (_, step) in self._positions.items() if step == failed_step]
+        state = msgspec.structs.replace(
+            state,
+            attempting=tuple(paths) if failure.code is FailureCode.IN_DOUBT else state.attempting,
+            receipts=tuple(each for each in state.receipts if each.step != failed_step),
+        )
+        return self._write_message(state)
+
+    def _write_message(self, state: RunState) -> RunMessage:
+        return msgspec.structs.replace(
             self._message,
             body=b"",
             headers={},
@@ -316,7 +331,6 @@ class Walk:
             issue=self.issue,
             state=state,
         )
-        return carried, tuple(wait for path, wait in self._waits.items() if path not in self.answers)
 
     async def prepare_call(self, step: CompiledStep, frame: Frame, effect: Effect) -> None:
         """Before a call: make safe what happened before, and for an unsafe call, that it is begun."""
@@ -377,6 +391,7 @@ class Walk:
             answers=dict(self.answers),
             heard=dict(self._heard),
             parked=self._message.state.parked,
+            settled=tuple(sorted(self._settled)),
             started_at_milliseconds=self.book.started_at_milliseconds,
         )
 

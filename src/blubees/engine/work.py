@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from blubees.engine.cancelled import CancelledRuns
 from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.gate import Gate, Visit
 from blubees.engine.journal import Journal, RunLostError
@@ -17,8 +18,10 @@ from blubees.engine.message import RunMessage, open_run
 from blubees.engine.park import Parker
 from blubees.engine.plan import Plan, PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
+from blubees.engine.replay import ReplayDesk
 from blubees.engine.runner import Answered, Ended, Parked, Runner
 from blubees.engine.unkept import Unkept
+from blubees.engine.walk import Guard
 from blubees.expressions.errors import EvaluationError
 from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
@@ -150,7 +153,10 @@ class Worker:
         refused: Callable[[], None],
         gate: Gate | None = None,
         error_flows: ErrorFlows | None = None,
+        cancelled: CancelledRuns | None = None,
+        replays: ReplayDesk | None = None,
     ) -> None:
+        self._cancelled, self._replays = cancelled or CancelledRuns(), replays
         self._gate, self._error_flows = gate, error_flows
         self._queue, self._checkpoints, self._shelf = queue, checkpoints, shelf
         self._runner, self._receipts, self._parker = runner, receipts, parker
@@ -223,18 +229,26 @@ class Worker:
                 if number % KEPT_AT_A_TIME == 0:
                     await asyncio.sleep(0)  # ten thousand in one go would keep callers waiting
 
-    async def _perform(self, taken: TakenRun) -> None:
+    async def _open(self, taken: TakenRun) -> tuple[RunMessage, Plan] | None:
+        """Open a run and find its plan; None when that can't be, and all is done about it."""
         try:
             message = open_run(taken.tenant, taken.sealed, self._sealer)
         except TamperedError:
             self._refused()
             self._events("run_refused", tenant=taken.tenant)
             await taken.finish()
-            return
+            return None
         plan = self._shelf.get(message.tenant, message.flow, message.version)
         if plan is None:
             await self._wait_for_plan(taken, message)
+            return None
+        return message, plan
+
+    async def _perform(self, taken: TakenRun) -> None:
+        opened = await self._open(taken)
+        if opened is None:
             return
+        message, plan = opened
         journal = Journal(self._checkpoints, self._sealer, self._clock, message, epoch=taken.epoch)
         try:
             if taken.deliveries > 1:
@@ -242,6 +256,8 @@ class Worker:
                 # whoever accepted it may have died before it told of it
                 self._receipts.add(describe_accepted(message, await self._queue.epoch(), NO_REFERENCE))
             receipt = message.state.receipt
+            if receipt is None and self._cancelled.has(message.tenant, message.run):
+                receipt = self._describe(message, taken, RunOutcome.CANCELLED, reason=StopReason.CANCELLED)
             visit = self._visit(plan, message)
             answer = await visit.enter(taken.deliveries) if visit is not None and receipt is None else None
             if isinstance(answer, StopReason):
@@ -257,12 +273,12 @@ class Worker:
                     message,
                     journal=journal,
                     deliveries=taken.deliveries,
-                    guard=visit.check if visit is not None else None,
+                    guard=self._guard(visit, message),
                 )
             if visit is not None:
                 await visit.leave()  # before it is parked: once it is, it may be woken and pass the gate elsewhere
             if end is not None:
-                receipt = await self._see_to(end, taken, journal)
+                receipt = await self._see_to(end, taken, message, journal)
         except EvaluationError as error:
             failure = Failure(code=FailureCode.TEMPLATE_FAILED, field="runs.key", detail=error.code.value)
             receipt = self._describe(message, taken, RunOutcome.FAILED, failure)
@@ -293,8 +309,12 @@ class Worker:
             return None
         return self._gate.visit(plan, message)
 
-    async def _see_to(self, end: Ended | Answered | Parked, taken: TakenRun, journal: Journal) -> RunReceipt | None:
+    async def _see_to(
+        self, end: Ended | Answered | Parked, taken: TakenRun, message: RunMessage, journal: Journal
+    ) -> RunReceipt | None:
         """Give the receipt of a run that has ended, and park one that waits: then it leaves this process without one."""
+        if isinstance(end, Parked) and self._cancelled.has(message.tenant, message.run):
+            return self._describe(end.message, taken, RunOutcome.CANCELLED, reason=StopReason.CANCELLED)
         if isinstance(end, Parked):
             failure = await self._parker.park(end.message, end.waits)
             if failure is not None:
@@ -302,7 +322,19 @@ class Worker:
             await taken.finish()
             await journal.drop()
             return None
+        if isinstance(end, Ended) and end.failed is not None and self._replays is not None:
+            await self._replays.keep(end.failed)
         return end.receipt if isinstance(end, Ended) else None
+
+    def _guard(self, visit: Visit | None, message: RunMessage) -> Guard:
+        """What is asked before each call of a run: whether it was cancelled, or has to make way."""
+
+        async def check() -> StopReason | None:
+            if self._cancelled.has(message.tenant, message.run):
+                return StopReason.CANCELLED
+            return await visit.check() if visit is not None else None
+
+        return check
 
     async def _wait_for_plan(self, taken: TakenRun, message: RunMessage) -> None:
         if taken.deliveries < PLAN_WAIT_DELIVERIES:

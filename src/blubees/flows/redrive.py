@@ -96,6 +96,7 @@ class RedriveDesk:
             body=b"",
             relaunches=order.relaunches,
             is_redriven=True,
+            retry_of=order.retry_of or "",
         )
 
     def _give_up(self, message: RunMessage, failure: Failure) -> None:

@@ -9,12 +9,12 @@ from typing import Final
 CONDUIT: Final = """\
 publish: ["runs.>", "checkpoints.>", "$JS.API.STREAM.MSG.GET.CHECKPOINTS", "gates.>", "$JS.API.STREAM.MSG.GET.GATES",
           "claims", "mail.>", "$JS.API.STREAM.MSG.GET.MAIL", "receipts", "tokens.>", "lease.>", "seen.>",
-          "parking.*", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>",
+          "parking.*", "replays.*.*", "$JS.API.STREAM.MSG.GET.REPLAYS", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>",
           "$JS.API.STREAM.NAMES", "$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>"],
 subscribe: ["_INBOX.conduit.>"]
 """
 CONTROL: Final = """\
-publish: ["plans.>", "versions.>", "settings.*", "waiters.*", "orders.*", "$JS.API.STREAM.CREATE.>",
+publish: ["plans.>", "versions.>", "cancels.*.*", "settings.*", "waiters.*", "orders.*", "$JS.API.STREAM.CREATE.>",
           "$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DURABLE.CREATE.>",
           "$JS.API.CONSUMER.INFO.>", "$JS.API.CONSUMER.MSG.NEXT.RECEIPTS.>", "$JS.ACK.RECEIPTS.>",
           "$JS.API.STREAM.NAMES", "$JS.API.INFO", "_INBOX.conduit.>"],

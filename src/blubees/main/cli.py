@@ -340,17 +340,55 @@ def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Dat
         open_console().print(draw_runs(runs))
 
 
+@runs_app.command(name="cancel")
+def cancel_run(run: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """End a run wherever it is, before its next call; a call that is under way is let finish."""
+    client = _connect(data)
+    client.post(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}/cancel")
+    print(f"{run}: will end before its next call")  # noqa: T201 - see above
+
+
+@runs_app.command(name="retry")
+def retry_run(run: str, *, again: bool = False, skip: bool = False, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Have a failed run go on from its failed step; or start anew, where what it held is gone and its source can be asked.
+
+    Args:
+        again: of a step in doubt: make its call again.
+        skip: of a step in doubt: go on as if its call had been made.
+    """
+    if again and skip:
+        raise InputError("Say --again or --skip, not both.")
+    client = _connect(data)
+    choice = "again" if again else "skip" if skip else ""
+    done = client.post(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}/retry", {"choice": choice})
+    words = (
+        "goes on from its failed step" if done["how"] == "from_failed_step" else "starts anew, with its event asked for again"
+    )
+    print(f"{done['run']}: {words}")  # noqa: T201 - see above
+
+
 @runs_app.command(name="show")
 def show_run(run: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
     """Show one run: its steps over time; for a failure its tries, what, where and what to do, and shapes. Never a value."""
     from blubees.main.run_view import draw_run, open_console  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}")
+    path = f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}"
+    found = client.get(path)
     if json:
         _print_json(found)
         return
     open_console().print(draw_run(found))
+    outcome = found["run"]["outcome"]
+    if outcome in {"accepted", "parked"}:
+        print(f"you can: end it with `blubees runs cancel {run}`")  # noqa: T201 - see above
+    elif outcome in {"failed", "lost"}:
+        way = (
+            "go on from the failed step"
+            if client.get(f"{path}/replayable")["replayable"]
+            else "start anew, if its source can tell"
+        )
+        print(f"you can: {way} with `blubees runs retry {run}`")  # noqa: T201 - see above
 
 
 @connection_app.command

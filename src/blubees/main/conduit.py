@@ -21,6 +21,7 @@ import uvicorn
 import uvloop
 
 from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard, NatsTokenBoard
+from blubees.adapters.broker.cancels import NatsCancelBoard
 from blubees.adapters.broker.checkpoints import NatsCheckpointStore
 from blubees.adapters.broker.gates import NatsGateStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
@@ -29,6 +30,7 @@ from blubees.adapters.broker.mail import NatsMailStore, NatsWaiterBoard
 from blubees.adapters.broker.orders import NatsOrders
 from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
+from blubees.adapters.broker.replays import NatsReplayStore
 from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.broker.size import Surveyor, describe_size
@@ -47,6 +49,7 @@ from blubees.doors.manual_runs import ManualRunsDoor
 from blubees.doors.replies import NOT_FOUND
 from blubees.doors.slow_clients import GuardedHttpProtocol
 from blubees.doors.webhooks import WebhookDoor
+from blubees.engine.cancelled import CancelledRuns
 from blubees.engine.depth import DepthMarks
 from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.gate import Gate
@@ -54,6 +57,7 @@ from blubees.engine.launch import Launcher
 from blubees.engine.mail import CallBackAddresses, MailRoom
 from blubees.engine.park import Parker
 from blubees.engine.plan import PlanShelf
+from blubees.engine.replay import ReplayDesk
 from blubees.engine.runner import Runner
 from blubees.engine.surroundings import Surroundings
 from blubees.engine.work import Receipts, Worker
@@ -71,7 +75,7 @@ from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
-from blubees.model.order import Clear, Fire, Redrive, Wake
+from blubees.model.order import Clear, Fire, Redrive, Retry, Wake
 from blubees.model.receipt import Trial
 from blubees.model.settings import SettingsShelf
 from blubees.ports import Clock, Events
@@ -128,6 +132,10 @@ class Conduit:
         launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)
         error_flows = ErrorFlows(launcher, self.shelf, clock, chance, events)
         parker = Parker(parking, self._queue, self._open_line, run_sealer, chance, room, self.receipts.add)
+        self._cancel_board, self._cancelled = NatsCancelBoard(broker), CancelledRuns()
+        replays = ReplayDesk(
+            NatsReplayStore(broker), run_sealer, self.tenant_settings.of, launcher, self.receipts.add, clock, events
+        )
         self.worker = Worker(
             self._queue,
             NatsCheckpointStore(broker),
@@ -141,6 +149,8 @@ class Conduit:
             refused=self._count_refused,
             gate=Gate(NatsGateStore(broker), hashlib.sha256(b"gate" + start.run_key).digest(), clock),
             error_flows=error_flows,
+            cancelled=self._cancelled,
+            replays=replays,
         )
         intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance, error_flows)
         self._waiter_board = NatsWaiterBoard(broker)
@@ -149,7 +159,13 @@ class Conduit:
         firing = FiringDesk(self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance)
         redrive = RedriveDesk(self.shelf, self._open_line, launcher, self.receipts, clock)
         self.carry_out = send_to_desks(
-            {Fire: firing.carry_out, Wake: parker.wake, Clear: parker.clear, Redrive: redrive.carry_out}
+            {
+                Fire: firing.carry_out,
+                Wake: parker.wake,
+                Clear: parker.clear,
+                Redrive: redrive.carry_out,
+                Retry: replays.carry_out,
+            }
         )
         verifier = FitVerifier(
             JwksCache(self.web, settings.forge_keys, clock),
@@ -184,6 +200,7 @@ class Conduit:
         await self.plans.watch(self.learn_plan)
         self.index.keep_only(self._told)
         await self.plans.watch_past(lambda plan: self.shelf.put(plan.tenant, plan.flow.id, plan))
+        await self._cancel_board.watch(self._cancelled.learn)
         await self._settings_board.watch(self.tenant_settings.learn)
         await self._waiter_board.watch(self._listener.learn)
         await self._token_board.watch(self.tokens.learn)

@@ -20,11 +20,13 @@ import uvloop
 from fastapi import FastAPI
 
 from blubees.adapters.broker.boards import NatsPlanBoard, NatsSettingsBoard
+from blubees.adapters.broker.cancels import NatsCancelBoard
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.mail import NatsWaiterBoard
 from blubees.adapters.broker.orders import NatsOrders
 from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
+from blubees.adapters.broker.replays import NatsReplayStore
 from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.database import open_database
@@ -43,6 +45,7 @@ from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
 from blubees.operations.parking import AT_ONCE, ParkingService
 from blubees.operations.recovery import Recovery
+from blubees.operations.run_control import RunControl
 from blubees.operations.schedules import Scheduler
 from blubees.operations.seen import SeenService
 from blubees.operations.settings import SettingsService
@@ -199,6 +202,16 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         scheduler=scheduler,
         tickets=TicketDesk(flows, sealer, clock, f"http://127.0.0.1:{settings.port}" if settings.port else ""),
         parking=parking,
+        control=RunControl(
+            ledger,
+            parking,
+            NatsCancelBoard(broker),
+            NatsReplayStore(broker),
+            NatsOrders(broker),
+            flows.post_version,
+            clock,
+            chance,
+        ),
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())

@@ -41,6 +41,7 @@ class FailureCode(StrEnum):
     IN_DOUBT = "in_doubt"
     LOST = "lost"
     REFERENCE_GONE = "reference_gone"
+    REPLAY_GONE = "replay_gone"
     INPUT_INVALID = "input_invalid"
     FLOW_MISSING = "flow_missing"
     CALLS_TOO_DEEP = "calls_too_deep"
@@ -92,6 +93,7 @@ WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
     FailureCode.IN_DOUBT: Fault.US,
     FailureCode.LOST: Fault.US,
     FailureCode.REFERENCE_GONE: Fault.US,
+    FailureCode.REPLAY_GONE: Fault.US,
     FailureCode.INPUT_INVALID: Fault.TENANT,
     FailureCode.FLOW_MISSING: Fault.TENANT,
     FailureCode.CALLS_TOO_DEEP: Fault.TENANT,
@@ -166,6 +168,10 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
     FailureCode.LOST: (
         "All brokers died while the run was on its way: what it carried was in their memory only. What it did is not known.",
         "Look at the third parties, then have it sent again: its sender still has it, we do not.",
+    ),
+    FailureCode.REPLAY_GONE: (
+        "What the failed run held is no longer in the brokers' memory, so it can't go on.",
+        "Retry it once more: it starts anew where its source can be asked; else have it sent again.",
     ),
     FailureCode.REFERENCE_GONE: (
         "The run was lost with the brokers, and what its event was about is not there any more, or not as it was.",

@@ -4,6 +4,7 @@ Made by operations; carried by the port OrderBox; carried out by main/conduit.py
 An order holds ids and references only.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -69,6 +70,7 @@ class Redrive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         relaunches: of the launch that is asked for, counted from 1.
         expires_at_milliseconds: after that, the run is told as lost.
+        retry_of: the failed run that this one starts anew.
     """
 
     tenant: TenantText
@@ -80,6 +82,33 @@ class Redrive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     relaunches: Count
     reference: Reference
     expires_at_milliseconds: Count
+    retry_of: RunText | None = None
 
 
-Order = Wake | Clear | Fire | Redrive
+class DoubtChoice(StrEnum):
+    """What an operator says about a call in doubt: nothing, make it again, or go on as if it had been made."""
+
+    NONE = ""
+    AGAIN = "again"
+    SKIP = "skip"
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="retry"):
+    """A failed run shall go on from its failed step, with what it held then.
+
+    Attributes:
+        relaunches: of the launch that is asked for.
+        choice: what to do with the call that the failed step is in doubt about.
+    """
+
+    tenant: TenantText
+    flow: FlowText
+    version: Count
+    run: RunText
+    trigger: TriggerKind
+    accepted_at_milliseconds: Count
+    relaunches: Count
+    choice: DoubtChoice = DoubtChoice.NONE
+
+
+Order = Wake | Clear | Fire | Redrive | Retry

@@ -50,12 +50,14 @@ class StopReason(StrEnum):
 
     `already_running`, `too_many_waiting`, `restarted`: its flow's `runs` (another run was under way, too many waited already, a
     later one came). `loop`: too many runs of ours led to it, one after the other, or too many about the same issue came.
+    `cancelled`: an operator said so.
     """
 
     ALREADY_RUNNING = "already_running"
     TOO_MANY_WAITING = "too_many_waiting"
     RESTARTED = "restarted"
     LOOP = "loop"
+    CANCELLED = "cancelled"
 
 
 class StepOutcome(StrEnum):
@@ -187,6 +189,7 @@ class RunAccepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         epoch: which memory of the brokers it is in (ports.RunQueue.epoch).
         relaunches: as in RunReceipt.
+        retry_of: the failed run that this one starts anew.
     """
 
     tenant: TenantText
@@ -198,6 +201,7 @@ class RunAccepted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     epoch: Count
     reference: Reference = Reference()
     relaunches: Count = 0
+    retry_of: RunText | None = None
 
 
 class LicenceState(StrEnum):

@@ -48,6 +48,10 @@ class Ledger:
         """Give one run with its steps."""
         return await self._store.load(tenant, run)
 
+    async def load_accepted(self, tenant: TenantId, run: RunId) -> RunAccepted | None:
+        """Give what was known when a run was accepted."""
+        return await self._store.load_accepted(tenant, run)
+
     async def list(
         self, tenant: TenantId | None, *, flow: FlowId | None = None, limit: int = 50, before: RunId | None = None
     ) -> Sequence[RunReceipt]:

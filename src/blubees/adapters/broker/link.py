@@ -44,6 +44,9 @@ FULL_CODES: Final = frozenset({10077, 10047, 10122})  # JetStream: a subject, th
 RECEIPTS_MAX_BYTES: Final = 268_435_456
 PLANS_MAX_BYTES: Final = 536_870_912
 VERSIONS_MAX_BYTES: Final = 67_108_864
+CANCELS_MAX_BYTES: Final = 16_777_216
+REPLAYS_MAX_BYTES: Final = 268_435_456
+REPLAY_SECONDS: Final = 86_400.0  # the longest that a tenant can choose
 VERSIONS_KEPT: Final = 5
 _NO_STREAM_CODE: Final = 10059
 
@@ -204,7 +207,22 @@ class Broker:
         versions = StreamConfig(
             name="VERSIONS", subjects=["versions.*.*.*"], max_msgs_per_subject=1, max_bytes=VERSIONS_MAX_BYTES
         )
-        for config in (claims, plans, versions, settings, tokens):
+        cancels = StreamConfig(
+            name="CANCELS",
+            subjects=["cancels.*.*"],
+            max_msgs_per_subject=1,
+            max_bytes=CANCELS_MAX_BYTES,
+            max_age=CHECKPOINT_SECONDS,
+        )
+        replays = StreamConfig(
+            name="REPLAYS",
+            subjects=["replays.*.*"],
+            max_msgs_per_subject=1,
+            max_bytes=REPLAYS_MAX_BYTES,
+            max_age=REPLAY_SECONDS,
+            allow_msg_ttl=True,
+        )
+        for config in (claims, plans, versions, settings, cancels, replays, tokens):
             await self._create_stream(config)
         if fill is not None:
             await fill()

@@ -20,7 +20,7 @@ from blubees.ports import MissingRun, ParkedStatus
 _IS_PARKED = sa.and_(RUNS.c.outcome == RunOutcome.ACCEPTED.value, PARKED_RUNS.c.status == ParkedStatus.WAITING.value)
 _OUTCOME = sa.case((_IS_PARKED, RunOutcome.PARKED.value), else_=RUNS.c.outcome)
 _RUNS = (
-    sa.select(_OUTCOME, RUNS.c.deliveries, RUNS.c.accepted, RUNS.c.receipt)
+    sa.select(_OUTCOME, RUNS.c.deliveries, RUNS.c.accepted, RUNS.c.receipt, RUNS.c.stage)
     .select_from(RUNS)
     .outerjoin(PARKED_RUNS, sa.and_(PARKED_RUNS.c.tenant == RUNS.c.tenant, PARKED_RUNS.c.run == RUNS.c.run))
 )
@@ -84,6 +84,13 @@ class SqlRunStore:
             rows = (await connection.execute(query)).all()
         return [msgspec.structs.replace(_read_receipt(row), steps=()) for row in rows]
 
+    async def load_accepted(self, tenant: TenantId, run: RunId) -> RunAccepted | None:
+        """See the port."""
+        query = sa.select(RUNS.c.accepted).where(RUNS.c.tenant == tenant, RUNS.c.run == run)
+        async with using(self._engine, tenant) as connection:
+            text = (await connection.execute(query)).scalar()
+        return msgspec.json.decode(text, type=RunAccepted) if text else None
+
     async def list_missing(self, epoch: int, *, limit: int) -> Sequence[MissingRun]:
         """See the port."""
         query = sa.select(RUNS.c.accepted, RUNS.c.stage, RUNS.c.epoch).where(_IS_UNDER_WAY, RUNS.c.epoch < epoch).limit(limit)
@@ -144,7 +151,7 @@ def _merge(before: dict[str, str | int], row: dict[str, str | int]) -> dict[str,
 
 
 def _read_receipt(row: Sequence[Any]) -> RunReceipt:
-    outcome, deliveries, accepted, receipt = row
+    outcome, deliveries, accepted, receipt, stage = row
     if receipt and outcome not in {RunOutcome.ACCEPTED, RunOutcome.PARKED}:
         return msgspec.structs.replace(msgspec.json.decode(receipt, type=RunReceipt), deliveries=deliveries)
     known = msgspec.json.decode(accepted, type=RunAccepted)
@@ -160,4 +167,5 @@ def _read_receipt(row: Sequence[Any]) -> RunReceipt:
         duration_microseconds=0,
         payload_bytes=0,
         deliveries=deliveries,
+        relaunches=stage // 2,
     )
