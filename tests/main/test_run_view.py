@@ -112,3 +112,12 @@ def test_a_list_tells_each_run_in_a_line() -> None:
     lines = draw(draw_runs([RUN]))
     assert "busy in send" in lines[1]
     assert len(lines) == 2
+
+
+def test_a_trial_is_told_as_one_and_what_it_would_have_done() -> None:
+    step = {"step": "send", "kind": "http", "outcome": "would", "would": {"method": "POST", "effect": "unsafe"}}
+    run = RUN | {"trial": "dry_run", "outcome": "finished", "steps": [step], "failure": None}
+    lines = draw(draw_run({"run": run, "explanations": [], "shapes": {}}))
+    assert "finished  dry run" in lines[0]
+    assert "would POST (unsafe)" in "\n".join(lines)
+    assert "finished (dry run)" in draw(draw_runs([run]))[1]

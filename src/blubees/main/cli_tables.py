@@ -15,7 +15,7 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:
             f"{run['flow']} v{run['version']}",
             write_time(run["started_at_milliseconds"] or run["accepted_at_milliseconds"]),
             write_duration(run["duration_microseconds"]) if run["started_at_milliseconds"] else "",
-            run["outcome"],
+            run["outcome"] + (f" ({run['trial'].replace('_', ' ')})" if run.get("trial") else ""),
             f"{run['failure']['code']} in {run.get('failed_step') or 'the run'}"
             if run.get("failure")
             else run.get("reason") or "",

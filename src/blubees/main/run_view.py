@@ -83,6 +83,8 @@ def _draw_head(run: Facts) -> RenderableType:
     line = Text.assemble(
         (str(run["run"]), "bold"), "  ", f"{run['flow']} v{run['version']}", "  ", (outcome, style_of(outcome))
     )
+    if run.get("trial"):
+        line.append(f"  {write_trial(run)}", style="cyan")
     if run.get("reason"):
         line.append(f" ({run['reason']})")
     facts = [
@@ -129,11 +131,18 @@ def _draw_steps(run: Facts, depths: Mapping[str, int]) -> Table:
     return table
 
 
+def write_trial(run: Facts) -> str:
+    """What a run is that a person started to look at; empty for all others."""
+    return str(run.get("trial", "")).replace("_", " ")
+
+
 def write_counts(step: Facts) -> str:
     """How often a step was performed and tried, and which branch was taken, as far as that says something."""
+    would = step.get("would")
     times, attempts, branch = step.get("times", 1), step.get("attempts", 1), step.get("branch", -1)
     return (
-        (f", {times} times" if times > 1 else "")
+        (f" {would['method']} ({would['effect']})" if would else "")
+        + (f", {times} times" if times > 1 else "")
         + (f", {attempts} tries" if attempts > times else "")
         + (f", branch {branch + 1}" if branch >= 0 else "")
     )
