@@ -212,13 +212,19 @@ async def test_a_lease_opens_for_its_tenant_and_name_only(brokers: Brokers) -> N
         expires_at_milliseconds=1,
     )
 
+    asked: list[str] = []
+
     async def answer(tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
+        asked.append(name)
         return lease if (tenant, name) == (A, "mine") else LeaseRefusal.MISSING
 
     sealer = Sealer(key, chance)
     await NatsLeaseDesk(brokers.control, sealer.seal, sealer.unseal).serve(answer)
     desk = NatsLeaseDesk(brokers.conduit, sealer.seal, sealer.unseal)
     assert await desk.borrow(A, ConnectionName("mine")) == lease
+    before = len(asked)
+    assert await asyncio.gather(*(desk.borrow(A, ConnectionName("mine")) for _ in range(300))) == [lease] * 300
+    assert len(asked) == before + 1, "who asks at the same time shares the answer"
     assert await desk.borrow(B, ConnectionName("mine")) is LeaseRefusal.MISSING
     other = Sealer(b"x" * 32, chance)
     assert (

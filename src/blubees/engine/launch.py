@@ -24,7 +24,7 @@ from blubees.vault.seal import Sealer
 
 PROMPT_BURST: Final = 40.0  # runs
 PROMPT_PER_SECOND: Final = 20.0  # runs a second and conduit
-BULK_AT_A_TIME: Final = 8  # puts of one conduit: whoever sends more waits for its own, and prompt callers for none of them
+BULK_AT_A_TIME: Final = 16  # puts of one conduit: whoever sends more waits for its own, and prompt callers for none of them
 TENANTS_REMEMBERED: Final = 10_000  # a forgotten tenant starts with a full allowance
 
 

@@ -32,9 +32,17 @@ class NatsLeaseDesk:
     ) -> None:
         self._broker, self._seal, self._unseal = broker, seal, unseal
         self._decoder = msgspec.msgpack.Decoder(Lease)
+        self._asking: dict[tuple[TenantId, ConnectionName], asyncio.Task[Lease | LeaseRefusal]] = {}
 
     async def borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
-        """See the port."""
+        """See the port. Who asks for the same one while a question is under way shares its answer: hundreds may ask at once."""
+        asking = self._asking.get((tenant, name))
+        if asking is None:
+            asking = self._asking[tenant, name] = asyncio.create_task(self._borrow(tenant, name))
+            asking.add_done_callback(lambda _: self._asking.pop((tenant, name), None))
+        return await asyncio.shield(asking)
+
+    async def _borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
         reply = await self._ask(f"lease.{tenant}", name.encode())
         if reply is None:
             return LeaseRefusal.UNAVAILABLE

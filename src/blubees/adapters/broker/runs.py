@@ -19,8 +19,8 @@ from blubees.ports import Lane, Put, RunTaker
 ORDER_RUNS: Final = 32  # at once: small, so that accepting and performing stay fair to each other
 GATHER_SECONDS: Final = 0.005  # between two orders: a few at a time cost less than one by one
 LATE_SECONDS: Final = 0.004  # a loop that comes back so much late has enough to do: the bulk lane holds back
-ORDER_WHEN_LATE: Final = 4
-PAUSE_MAX_SECONDS: Final = 0.1
+ORDER_WHEN_LATE: Final = 16
+PAUSE_MAX_SECONDS: Final = 0.01
 ORDER_SECONDS: Final = 5.0
 REFUSED_SECONDS: Final = 0.25
 _ENDED_STATUSES: Final = frozenset({"404", "408"})  # none waits; none came in time
