@@ -148,7 +148,7 @@ def test_each_process_is_restarted_and_nothing_is_lost(cluster: LocalCluster, si
         for name in (*cluster.names, *cluster.conduits, *cluster.control_planes):
             count = len(sender.accepted)
             cluster.stop(name)
-            wait_for(lambda count=count: len(sender.accepted) > count + 2, 30)
+            wait_for(lambda count=count: len(sender.accepted) > count + 2, 60)
             cluster.start(name)
             wait_until_whole(cluster)
     assert len(sender.accepted) > 20

@@ -42,6 +42,13 @@ class ServiceSupervisor(Supervisor):
             children = [Child("control_plane", "blubees.main.control_plane", start)]
         await self.keep(children)
 
+    async def stop(self) -> None:
+        """Stop the children. No caller waits for them: who comes now is refused at once, and goes to another service."""
+        self._stopping = True
+        for each in self._sockets:
+            each.close()
+        await super().stop()
+
 
 def run_service(settings: Settings, user: str) -> int:
     """Run until SIGINT or SIGTERM. Gives the exit code."""
