@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from blubees.engine import walk
+from blubees.engine import tries, walk
 from blubees.engine.journal import Journal
 from blubees.engine.launch import Launcher
 from blubees.engine.work import Worker
@@ -51,7 +51,7 @@ def change_keys() -> None:
         _ = name
         return msgspec.structs.replace(call, headers=(*call.headers, ("Idempotency-Key", secrets.token_hex(8))))
 
-    walk._add_key = add_key  # noqa: SLF001 - a planted defect
+    tries._add_key = add_key  # noqa: SLF001 - a planted defect
 
 
 def never_doubt() -> None:

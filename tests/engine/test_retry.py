@@ -8,7 +8,7 @@ import pytest
 from blubees.engine.journal import Journal
 from blubees.engine.message import open_state
 from blubees.engine.runner import Ended, Runner
-from blubees.engine.walk import _choose_delay
+from blubees.engine.tries import _choose_delay
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import Retry, RetryOn
@@ -116,7 +116,7 @@ def test_delays_grow_are_bounded_and_keep_to_what_the_third_party_asks() -> None
 
 
 async def test_a_crash_while_waiting_for_another_try_leaves_no_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blubees.engine.walk.SAVE_BEFORE_SECONDS", 0.0)
+    monkeypatch.setattr("blubees.engine.tries.SAVE_BEFORE_SECONDS", 0.0)
     world = World([429])
     await world.run(http("POST", RETRY))
     states = [open_state(make_message(), sealed, SEALER) for sealed in world.store.saved]

@@ -15,9 +15,9 @@ from typing import Final
 import msgspec
 import orjson
 
+from blubees.engine.frames import Line
 from blubees.engine.mail import Mailbox, MailRoom
 from blubees.engine.message import RunMessage, open_carried, pack_carried, seal_carried, seal_run
-from blubees.engine.walk import Line
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode

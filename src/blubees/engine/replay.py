@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from blubees.engine.blocks import CATCH
 from blubees.engine.launch import Launcher
 from blubees.engine.message import RunMessage, RunState, open_replay, seal_replay
 from blubees.engine.receipt import StepBook, describe_run
-from blubees.engine.walk import CATCH
 from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import FlowId, RunId, TenantId

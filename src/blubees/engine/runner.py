@@ -11,12 +11,13 @@ from typing import Final
 import orjson
 
 from blubees.engine.explain import add_shapes
+from blubees.engine.frames import EndOfRunError, Guard, Line, ParkError
 from blubees.engine.journal import Journal
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan
 from blubees.engine.receipt import describe_run
 from blubees.engine.surroundings import Surroundings
-from blubees.engine.walk import EndOfRunError, Guard, Line, ParkError, Walk
+from blubees.engine.walk import Walk
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import TenantId
 from blubees.model.parking import Wait

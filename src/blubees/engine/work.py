@@ -11,6 +11,7 @@ from typing import Final
 
 from blubees.engine.cancelled import CancelledRuns
 from blubees.engine.error_flow import ErrorFlows
+from blubees.engine.frames import Guard
 from blubees.engine.gate import Gate, Visit
 from blubees.engine.journal import Journal, RunLostError
 from blubees.engine.launch import NO_REFERENCE, describe_accepted
@@ -21,7 +22,6 @@ from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.replay import ReplayDesk
 from blubees.engine.runner import Answered, Ended, Parked, Runner
 from blubees.engine.unkept import Unkept
-from blubees.engine.walk import Guard
 from blubees.expressions.errors import EvaluationError
 from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode

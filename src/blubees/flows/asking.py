@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
-from blubees.engine.walk import Line
+from blubees.engine.frames import Line
 from blubees.expressions.dates import read_date
 from blubees.expressions.document import compile_document, list_templates
 from blubees.expressions.errors import EvaluationError

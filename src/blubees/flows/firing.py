@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import orjson
 
+from blubees.engine.frames import Line
 from blubees.engine.launch import Launcher
 from blubees.engine.message import RUN_MAX_BYTES, RunMessage
 from blubees.engine.receipt import StepBook, describe_run
-from blubees.engine.walk import Line
 from blubees.engine.work import Receipts
 from blubees.expressions.errors import EvaluationError
 from blubees.expressions.template import compile_template

@@ -9,11 +9,11 @@ from typing import Final
 
 import orjson
 
+from blubees.engine.frames import Line
 from blubees.engine.launch import Launcher
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
-from blubees.engine.walk import Line
 from blubees.engine.work import Receipts
 from blubees.flows.refetch import refetch_event
 from blubees.model.errors import UnavailableError

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from blubees.engine.walk import Line
+from blubees.engine.frames import Line
 from blubees.expressions.values import write_date
 from blubees.flows.asking import poll_third_party
 from blubees.model.failures import Failure, FailureCode

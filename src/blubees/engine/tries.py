@@ -1,0 +1,218 @@
+"""Tries a step: works out its settings, performs it, again if that may help, and asks what to do in doubt. Part of the walk."""
+
+import asyncio
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from blubees.engine.frames import DoubtError, EndOfRunError, Frame
+from blubees.engine.journal import RunLostError
+from blubees.engine.plan import CompiledStep
+from blubees.engine.progress import Progress
+from blubees.expressions.errors import EvaluationError
+from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
+from blubees.model.failures import Failure, FailureCode
+from blubees.model.flow import OnDoubt, Retry
+from blubees.model.parking import Answered, WaitEnd, WaitKind
+from blubees.steps.contract import (
+    Done,
+    Outcome,
+    Park,
+)
+
+DELAY_MAX_SECONDS: Final = 300.0
+SAVE_BEFORE_SECONDS: Final = 1.0
+DOUBT_MILLISECONDS: Final = 30 * 86_400_000  # a person has that long to say what shall be done; then the run fails
+
+
+class StepTools:
+    """The tools of one step: calls, and the conditions of its branches."""
+
+    __slots__ = ("_calls", "_frame", "_step", "_walk", "branch_count")
+
+    def __init__(self, walk: Progress, step: CompiledStep, frame: Frame) -> None:
+        self._walk, self._step, self._frame = walk, step, frame
+        self._calls = 0
+        self.branch_count = len(step.branches)
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        """Call a third party."""
+        self._calls += 1
+        if call.effect is Effect.KEYED:
+            call = _add_key(call, f"{self._walk.run}:{self._frame.prefix}{self._step.id}:{self._calls}")
+        await self._walk.prepare_call(self._step, self._frame, call.effect)
+        return await self._frame.line.call(self._walk.mark(call))
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        """Call the tenant's Jira."""
+        await self._walk.prepare_call(self._step, self._frame, call.effect)
+        return await self._frame.line.call_jira(call)
+
+    async def mark_seen(self, key: str, days: int) -> bool | Failure:
+        """Whether this step has seen the key before, in another run or turn."""
+        return await self._walk.mark_seen(self._frame.place.flow, self._frame.prefix + self._step.id, key, days)
+
+    def now_milliseconds(self) -> int:
+        """The time."""
+        return self._walk.now_milliseconds()
+
+    @property
+    def answer(self) -> Answered | None:
+        """How the wait ended that the step had asked for."""
+        return self._walk.answers.get(self._frame.prefix + self._step.id)
+
+    @property
+    def event(self) -> object:
+        """What came for the step that waits."""
+        return self._frame.scope.get("event")
+
+    @property
+    def issue(self) -> str:
+        """The id of the issue that the run is about."""
+        return self._walk.issue
+
+    def holds(self, branch: int) -> bool:
+        """Whether the condition of the branch holds now."""
+        when = self._step.branches[branch].when
+        return when is None or when.holds(self._frame.scope)
+
+
+class Tries(Progress):
+    """A run whose steps can be tried."""
+
+    async def _try_as_told(self, step: CompiledStep, frame: Frame, path: str, started: float) -> Outcome:
+        """Try a step as often as it says."""
+        retry = step.written.retry
+        outcome = await self._attempt(step, frame, path)
+        if isinstance(outcome, Failure):
+            frame.history = (self.book.describe_attempt(started, 0.0, frame.line, outcome),)
+        while retry is not None and frame.line.attempts < retry.attempts and self._may_help(retry, step, path, outcome):
+            delay = _choose_delay(retry, outcome, f"{self.run}:{path}", frame.line.attempts)
+            was_attempting = path in self._attempting
+            self._attempting.discard(path)
+            if was_attempting and self._journal is not None and delay > SAVE_BEFORE_SECONDS:
+                await self._save()  # it is known how that try ended: a crash while waiting leaves no doubt
+            await asyncio.sleep(delay)
+            frame.line.attempts += 1
+            frame.line.refused = None
+            started = self._clock.monotonic_seconds()
+            outcome = await self._attempt(step, frame, path)
+            frame.history = (*frame.history, self.book.describe_attempt(started, delay, frame.line, outcome))
+        return outcome
+
+    def _may_help(self, retry: Retry, step: CompiledStep, path: str, outcome: Outcome) -> bool:
+        """Whether another try may help, and harms nothing."""
+        if not isinstance(outcome, Failure) or outcome.code.value not in {each.value for each in retry.on}:
+            return False
+        is_doubtful = path in self._attempting and outcome.code in {FailureCode.TIMEOUT, FailureCode.VENDOR_BROKEN}
+        return not is_doubtful or step.written.on_doubt is OnDoubt.RETRY
+
+    async def _attempt(self, step: CompiledStep, frame: Frame, path: str) -> Outcome:
+        if path in self._doubtful:
+            choice = self._choose_in_doubt(step, path)
+            if choice is None:
+                return Park(WaitKind.DOUBT, self._clock.now_milliseconds() + DOUBT_MILLISECONDS)
+            self._doubtful.discard(path)
+            if choice is OnDoubt.FAIL:
+                return Failure(code=FailureCode.IN_DOUBT)
+            if choice is OnDoubt.SKIP:
+                return Done(None)
+        if self._has_mail(path):
+            return await self._hear(step, frame, path)
+        try:
+            return await self._work_out(step, frame)
+        except DoubtError:
+            return await self._attempt(step, frame, path)
+
+    async def _work_out(self, step: CompiledStep, frame: Frame) -> Outcome:
+        """Work out the step's settings and perform it."""
+        limit: asyncio.Timeout | None = None
+        try:
+            frame.settings = rendered = step.settings.render(frame.scope)
+            if self._watch is not None:
+                self._watch.step_begins(frame.prefix + step.id, step.kind.name, rendered, frame.line)
+            settings: Any = msgspec.convert(rendered, step.kind.settings, strict=False)
+            if not step.written.timeout_seconds:
+                return await step.kind.perform(settings, StepTools(self, step, frame))
+            async with asyncio.timeout(step.written.timeout_seconds) as limit:
+                return await step.kind.perform(settings, StepTools(self, step, frame))
+        except TimeoutError:
+            if limit is not None and limit.expired():
+                return Failure(code=FailureCode.TIMEOUT, field="timeout_seconds")
+            raise
+        except EvaluationError as error:
+            return Failure(code=FailureCode.TEMPLATE_FAILED, field="with", detail=error.code.value)
+        except msgspec.ValidationError as error:
+            return Failure(code=FailureCode.SETTING_INVALID, field=_find_field(error, step))
+        except (RunLostError, EndOfRunError, DoubtError, WouldCallError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the walk is where surprises become typed failures (style, rule 20)
+            return Failure(code=FailureCode.INTERNAL, frame=_hash_frame(error, self._frame_root))
+
+    def _has_mail(self, path: str) -> bool:
+        answer, wait = self.answers.get(path), self._waits.get(path)
+        return answer is not None and wait is not None and answer.end is WaitEnd.CALLED and bool(wait.name)
+
+    async def _hear(self, step: CompiledStep, frame: Frame, path: str) -> Outcome:
+        """Something came for a step that waits: look at each thing, in order, until one is what is waited for; else wait on."""
+        wait = self._waits[path]
+        if self._around.mail is not None:
+            for number, document in await self._around.mail.read(
+                self._message.tenant, wait.name, after=self._heard.get(path, 0)
+            ):
+                self._heard[path] = number
+                frame.scope["event"] = document
+                outcome = await self._work_out(step, frame)
+                if not isinstance(outcome, Park):
+                    return outcome
+        frame.scope.pop("event", None)
+        self.answers.pop(path)
+        self._waits[path] = msgspec.structs.replace(wait, turn=wait.turn + 1)
+        return Park(wait.kind, wait.due_milliseconds)
+
+    def _choose_in_doubt(self, step: CompiledStep, path: str) -> OnDoubt | None:
+        """What shall be done with a call that may have been made: as the step says, or as a person says; None: not said yet."""
+        answer = self.answers.get(path)
+        if step.written.on_doubt is not OnDoubt.ASK:
+            return step.written.on_doubt
+        if self._journal is None:
+            return OnDoubt.FAIL
+        if answer is None:
+            return None
+        return OnDoubt(answer.choice) if answer.choice in {OnDoubt.RETRY, OnDoubt.SKIP} else OnDoubt.FAIL
+
+
+def _choose_delay(retry: Retry, outcome: Outcome, name: str, attempts: int) -> float:
+    """Twice as long each time, give or take a third so that many runs do not come back at once; not before we are asked to."""
+    chance = int.from_bytes(hashlib.sha256(f"{name}:{attempts}".encode()).digest()[:4], "big") / 2**32
+    delay = float(retry.seconds * 2 ** (attempts - 1) * (0.67 + 0.66 * chance))
+    asked = outcome.retry_after_seconds if isinstance(outcome, Failure) else 0.0
+    return min(max(delay, asked), DELAY_MAX_SECONDS)
+
+
+def _add_key(call: Call, name: str) -> Call:
+    """Add the Idempotency-Key: the same one whenever and wherever this call of this run is made."""
+    if any(header.lower() == "idempotency-key" for header, _ in call.headers):
+        return call  # the author's own
+    key = hashlib.sha256(name.encode()).hexdigest()[:32]
+    return msgspec.structs.replace(call, headers=(*call.headers, ("Idempotency-Key", key)))
+
+
+def _find_field(error: msgspec.ValidationError, step: CompiledStep) -> str:
+    """Name the setting: the path in msgspec's message is made of our field names, its other words may hold values."""
+    path = str(error).rpartition("`$.")[2].rstrip("`") if "`$." in str(error) else ""
+    name = path.partition(".")[0].partition("[")[0]
+    return f"with.{name}" if name in getattr(step.kind.settings, "__dataclass_fields__", {}) else "with"
+
+
+def _hash_frame(error: BaseException, root: str) -> str:
+    """Name the place in our code by a hash: it finds the line for us, and tells nobody a value."""
+    place = type(error).__name__
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if isinstance(name, str) and name.startswith(root):
+            place = f"{type(error).__name__}:{name}:{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return hashlib.sha256(place.encode()).hexdigest()[:16]
