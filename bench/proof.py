@@ -29,6 +29,7 @@ sys.path[:0] = [str(ROOT / "tests" / "main"), str(ROOT / "src")]
 
 from product import Product, call, run_product, wait_for  # noqa: E402 - the tests' own starter
 
+from blubees.main.live_view import watch_trial  # noqa: E402 - after the path is set
 from blubees.steps.book import list_kinds  # noqa: E402 - after the path is set
 from proof_clock import KINDS, exercise_clock  # noqa: E402 - see above
 from proof_faults import try_faults  # noqa: E402 - beside this file
@@ -245,6 +246,7 @@ def exercise(product: Product, canaries: Canaries, *, image: bool) -> int:
         )
         call(path + "x" + canaries.plant(f"{name}: wrong token"), b"{}", JSON)
     exercise_clock(product, canaries.plant)
+    watch_trials(product, [flow["id"] for _, flow in flows], canaries)
     for number in range(3):
         call(hooks[-1], json.dumps({"c": canaries.plant(f"SIGKILL {number}"), "pad": "x" * 100_000}).encode(), JSON)
         os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
@@ -252,6 +254,19 @@ def exercise(product: Product, canaries: Canaries, *, image: bool) -> int:
     time.sleep(15)  # longer than the take-over time
     HEARD.extend(try_faults(product, hooks[-1], canaries.plant) if image else [])
     return len(product.operator().get("/runs?limit=1000"))
+
+
+def watch_trials(product: Product, flows: list[str], canaries: Canaries) -> None:
+    """A dry run and a test run of every flow, with canaries as values and keys: each must come to the one who watches."""
+    tenant = product.tenant()
+    for flow in flows:
+        canary = canaries.plant(f"dry run and test run of {flow}: field and keys")
+        event = json.dumps({"c": canary, canary: {canary: 1}, "list": [canary]}).encode()
+        for is_dry in (True, False):
+            seen = list(watch_trial(product.operator(), tenant, flow, event, "", is_dry=is_dry))
+            steps = [facts for name, facts in seen if name in {"step_begins", "step_fails", "step_ends"}]
+            if not steps or canary not in json.dumps(seen):
+                raise AssertionError(f"{flow}: who watched saw no values: nothing was exercised")
 
 
 def plant_leaks(folder: Path, canaries: Canaries) -> list[Canary]:
@@ -335,6 +350,7 @@ def main() -> int:
             ("triggers without an outside event", ", ".join(KINDS)),
             ("kinds of failure, and SIGKILL", f"{len(FAILURES)} + 3 kills"),
             ("besides (and the status callers got)", "; ".join(HEARD) or "not tried (needs the image)"),
+            ("watched test runs and dry runs", f"{len(list_kinds()) + len(FAILURES)} of each"),
             ("runs in the ledger", str(runs)),
             ("canaries planted", str(len(canaries.made))),
             ("forms looked for", f"{len(list_forms('x' * 24))}, each also inside gzip and zlib streams"),
