@@ -149,6 +149,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
         "parallel": {},
         "try": {},
         "wait": {"seconds": 2},
+        "sign_off": {"question": f"{c}?", "approvers": "a,b", "minutes": 0.05},
         "wait_for": {"minutes": 0.05, "where": c},
         "jira.get_issue": {"issue": c},
         "jira.search_issues": {"jql": f'summary ~ "{c}"'},

@@ -32,6 +32,7 @@ from blubees.model.receipt import Receipt, RunAccepted, RunReceipt, TenantSeen
 from blubees.model.schedule import Timing
 from blubees.model.seen import SeenQuestion
 from blubees.model.settings import TenantSettings
+from blubees.model.sign_off import AnswerSignOff, Choice, Notice, SignOffReply, SignOffRequest
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
 
 # ---------------------------------------------------------------- the machine
@@ -399,6 +400,22 @@ class ParkingDesk(Protocol):
 
     async def borrow_call_back_key(self, tenant: TenantId) -> bytes:
         """Borrow the key of the tenant's call-back addresses, for a minute. Raises UnavailableError."""
+        ...
+
+
+class SignOffDesk(Protocol):
+    """Where a conduit asks about sign-offs. Asked over the broker, answered by the control plane, sealed both ways."""
+
+    async def ask(self, request: SignOffRequest) -> SignOffReply:
+        """Ask. Raises UnavailableError after 3 s."""
+        ...
+
+
+class SignOffCounter(Protocol):
+    """The control plane's side of it."""
+
+    async def serve(self, answer: Callable[[SignOffRequest], Awaitable[SignOffReply]]) -> None:
+        """Answer every request from now on, until the broker closes."""
         ...
 
 
@@ -862,6 +879,65 @@ class ParkedStore(Protocol):
 
     async def forget(self, tenant: TenantId, run: RunId) -> None:
         """Delete what is kept of one run."""
+        ...
+
+
+class OpenSignOff(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-off that waits: its run, its wait, who has answered what, and whether it is over."""
+
+    row: ParkedRow
+    wait: Wait
+    answers: Mapping[str, Choice]
+    is_over: bool = False
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """After an answer: which choice of this person counts (the first), and how the sign-off ended, if it did."""
+
+    choice: Choice
+    ended: Answered | None = None
+
+
+class DueNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that people shall be told of a sign-off now: the `number`th thing, and when the one after it is due."""
+
+    tenant: TenantId
+    run: RunId
+    path: str
+    question: str
+    number: int
+    notice: Notice
+    next_milliseconds: int
+
+
+class SignOffStore(Protocol):
+    """Sign-offs and what people answered. Rows come and go with the waits in ParkedStore."""
+
+    async def list_open(self, tenant: TenantId, *, limit: int) -> Sequence[OpenSignOff]:
+        """What waits, the next due first."""
+        ...
+
+    async def load(self, tenant: TenantId, run: RunId, path: str) -> OpenSignOff | None:
+        """One, over or not."""
+        ...
+
+    async def answer(self, given: AnswerSignOff, at_milliseconds: int) -> Tally | None:
+        """Count an answer and, when it is the last that was needed, end the wait, in one step.
+
+        None: there is no such wait, it is over, or it is for another question.
+        """
+        ...
+
+    async def list_due_notices(self, now_milliseconds: int, *, limit: int) -> Sequence[DueNotice]:
+        """What people shall be told now. Of all tenants."""
+        ...
+
+    async def note_notice(self, sent: DueNotice) -> None:
+        """It was sent."""
+        ...
+
+    async def list_unwoken(self, *, limit: int) -> Sequence[tuple[TenantId, RunId]]:
+        """Runs that are still parked although a wait of theirs has ended. Of all tenants."""
         ...
 
 

@@ -201,6 +201,16 @@ class DevSite:
             return JSONResponse([{"cloudId": each, "issues": len(site.issues)} for each, site in self.sites.items()])
         return JSONResponse(self.delivery.attempts)
 
+    async def invoke(self, request: Request) -> Response:
+        """A person's browser calls the app through Forge: POST /_forge/invoke {account, method, path, body}."""
+        given = orjson.loads(await request.body())
+        site = self.sites.get(given.get("cloudId", ""), self.first)
+        if site.user(given["account"]) is None:
+            return JSONResponse({"error": "nobody has this account"}, 403)
+        return JSONResponse(
+            await self.delivery.invoke(site, given["account"], given["method"], given["path"], given.get("body"))
+        )
+
     async def stream(self, request: Request) -> Response:
         """What happens, live, as server-sent events."""
         queue: asyncio.Queue[Json] = asyncio.Queue()
@@ -290,6 +300,7 @@ def create_app(settings: SiteSettings) -> Starlette:
             Route("/page/{name}", site.page),
             Route("/.well-known/jwks.json", site.jwks),
             Route("/ex/jira/{cloud_id}/{path:path}", site.rest, methods=methods),
+            Route("/_forge/invoke", site.invoke, methods=["POST"]),
             Route("/_dev/stream", site.stream),
             Route("/_dev/{what}", site.tell, methods=["GET"]),
             Route("/_dev/{what}", site.control, methods=["POST"]),

@@ -93,12 +93,17 @@ class FakeProperties:
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
+        self.comments: list[dict[str, object]] = []
         self.status = 0
         self.line = FakeLine(self.reply)
 
     def reply(self, call: Call) -> CallAnswer | Failure:
         if self.status:
             return CallAnswer(status=self.status)
+        if "/comment" in call.url:
+            if call.method == "POST":
+                self.comments.append(orjson.loads(call.body))
+            return CallAnswer(status=200, body=orjson.dumps({"comments": self.comments}))
         assert _PROPERTY.fullmatch(call.url), call.url
         if call.method == "PUT":
             assert len(call.body.decode()) <= 32_768, "more than Jira takes in one property"

@@ -17,10 +17,14 @@ class FakeTools:
         self.branch_count = len(example.holds)
         self.answer = example.answer
         self.event: object = None
-        self.issue = ""
+        self.issue = example.issue
+        self._named = example.named
 
     def now_milliseconds(self) -> int:
         return 1_795_000_000_000
+
+    def has_branch(self, name: str) -> bool:
+        return name in self._named
 
     def holds(self, branch: int) -> bool:
         return self._holds[branch]

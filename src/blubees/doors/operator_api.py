@@ -41,6 +41,7 @@ from blubees.operations.run_control import RunControl
 from blubees.operations.schedules import Scheduler
 from blubees.operations.settings import SettingsService
 from blubees.operations.shapes import read_shapes
+from blubees.operations.sign_offs import SignOffService
 from blubees.operations.tenants import TenantService
 from blubees.operations.tickets import TicketDesk
 
@@ -63,6 +64,7 @@ class OperatorServices:
     tickets: TicketDesk
     parking: ParkingService
     control: RunControl
+    sign_offs: SignOffService
     readiness: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -301,7 +303,8 @@ def _parking_routes(services: OperatorServices) -> APIRouter:
     async def list_waiting(
         tenant: Annotated[TenantId, Depends(tenant_of)], limit: Annotated[int, Query(ge=1, le=1000)] = 200
     ) -> Response:
-        return _tell(await services.parking.list_waiting(tenant, limit=limit))
+        waiting = await services.parking.list_waiting(tenant, limit=limit)
+        return _tell(await services.sign_offs.add_progress(tenant, waiting))
 
     @router.post("/tenants/{tenant}/runs/{run}/answer")
     async def answer(tenant: Annotated[TenantId, Depends(tenant_of)], run: RunPath, body: AnswerBody) -> Response:

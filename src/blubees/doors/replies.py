@@ -4,9 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
+
 from blubees.model.errors import BluBeesError, ConflictError, InputError, MissingError, UnavailableError
 from blubees.model.event import Admission, Verdict
 from blubees.model.failures import Failure
+from blubees.model.sign_off import SignOffVerdict
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -65,6 +68,25 @@ STREAM_START: Final = {
     "headers": [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"), *SECURITY_HEADERS],
 }
 """How a stream of server-sent events begins (doors/live.py)."""
+
+
+METHOD_UI: Final = _say(405, "method", "Use GET or POST.", (b"allow", b"GET, POST"))
+_SIGN_OFF: Final = {
+    SignOffVerdict.UNKNOWN: NOT_FOUND,
+    SignOffVerdict.ANSWERED: _say(409, "answered", "You have answered otherwise before. An answer can't be changed."),
+    SignOffVerdict.CHANGED: _say(409, "changed", "This is not the question that is asked now. Open it again."),
+    SignOffVerdict.OVER: _say(410, "over", "This was decided already, or its time is over."),
+}
+
+
+def refuse_sign_off(verdict: SignOffVerdict) -> Reply:
+    """Tell why an answer does not count."""
+    return _SIGN_OFF[verdict]
+
+
+def tell(document: object) -> Reply:
+    """Tell a person in Jira something."""
+    return Reply.of_json(200, msgspec.json.encode(document))
 
 
 def refuse_caller(reason: str) -> Reply:

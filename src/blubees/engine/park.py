@@ -124,7 +124,7 @@ class Parker:
             return
         if not isinstance(slot, Slot):
             raise UnavailableError("The control plane does not give the slot.")
-        message = await self._read(tenant, run, order.ordinal, slot)
+        message = await self.read(tenant, run, order.ordinal, slot)
         if message is None:
             self._ended(_describe_gone(tenant, run, slot))
             return
@@ -140,21 +140,21 @@ class Parker:
         tenant, run = TenantId(order.tenant), RunId(order.run)
         place = _Place(order.issue, run)
         for number in range(order.parts):
-            await self._ask(tenant, "DELETE", place.path(number))  # refused: gone already, or we may no longer: nothing to do
+            await self.ask(tenant, "DELETE", place.path(number))  # refused: gone already, or we may no longer: nothing to do
         await self._desk.tell(LeaveSlot(tenant=tenant, run=run, cleared=True))
 
     async def _write(self, place: _Place, tenant: TenantId, parts: list[str]) -> Failure | None:
         for number, part in enumerate(parts):
-            answer = await self._ask(tenant, "PUT", place.path(number), orjson.dumps(part))
+            answer = await self.ask(tenant, "PUT", place.path(number), orjson.dumps(part))
             if isinstance(answer, Failure):
                 return answer
         return None
 
-    async def _read(self, tenant: TenantId, run: RunId, ordinal: int, slot: Slot) -> RunMessage | None:
-        """Read what a parked run carried; None when it is no longer there, or is not what was left."""
+    async def read(self, tenant: TenantId, run: RunId, ordinal: int, slot: Slot) -> RunMessage | None:
+        """Read what a parked run carried; None when it is no longer there, or is not what was left. Raises UnavailableError."""
         place, texts = _Place(slot.issue, run), []
         for number in range(slot.parts):
-            answer = await self._ask(tenant, "GET", place.path(number))
+            answer = await self.ask(tenant, "GET", place.path(number))
             if isinstance(answer, Failure):
                 if answer.http_status == 404:  # noqa: PLR2004 - RFC 9110
                     return None
@@ -166,8 +166,9 @@ class Parker:
         except (ValueError, TamperedError):
             return None
 
-    async def _ask(self, tenant: TenantId, method: str, path: str, body: bytes = b"") -> CallAnswer | Failure:
-        effect = Effect.READ if method == "GET" else Effect.IDEMPOTENT
+    async def ask(self, tenant: TenantId, method: str, path: str, body: bytes = b"") -> CallAnswer | Failure:
+        """Ask the tenant's Jira as the app; gives what it refused as a Failure. Raises UnavailableError."""
+        effect = Effect.READ if method == "GET" else Effect.IDEMPOTENT  # made twice, each does no harm
         headers = (("Content-Type", "application/json"), ("Accept", "application/json"))
         answer = await self._open_line(tenant).call_jira(
             Call(method=method, url=path, effect=effect, headers=headers, body=body)

@@ -17,6 +17,7 @@ from blubees.engine.mail import name_mailbox
 from blubees.engine.message import RunMessage, RunState
 from blubees.engine.paths import CALL, Paths, find_root, prune_results
 from blubees.engine.plan import CompiledStep, Plan, Reads
+from blubees.engine.questions import bind_question
 from blubees.engine.receipt import StepBook
 from blubees.engine.seen import mark_seen
 from blubees.engine.surroundings import Surroundings
@@ -246,6 +247,10 @@ class Progress:
         if self._journal is None:  # its caller still waits for an answer, and gets one: it was taken
             raise EndOfRunError(Answer(202, {"content-type": "application/json"}, b'{"status":"queued"}'), step.id)
         if path not in self._waits:
+            rule, note = park.rule, park.note
+            if rule is not None and isinstance(note, str):
+                asked = (self._message.tenant, self.run, path, str(self._message.state.parked + 1))
+                rule, note = bind_question(self._around.question_key, asked, rule, note)
             self._waits[path] = Wait(
                 path=path,
                 step=step.id,
@@ -253,11 +258,11 @@ class Progress:
                 due_milliseconds=park.due_milliseconds,
                 trigger=park.trigger,
                 issue=park.issue,
-                rule=park.rule,
+                rule=rule,
                 name=name_mailbox(self.run, path) if park.kind in {WaitKind.CALL_BACK, WaitKind.EVENT} else "",
             )
-            if park.note is not None:
-                self._notes[path] = park.note
+            if note is not None:
+                self._notes[path] = note
         raise ParkError
 
     def _forget_wait(self, path: str) -> None:

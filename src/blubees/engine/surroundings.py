@@ -36,6 +36,7 @@ class Surroundings:
         shelf: has the flows that `run_flow` performs.
         mail: what comes for runs that wait; `call_backs`: the addresses where it comes.
         watch: looks on, for trials.
+        question_key: for the salts of sign-offs' questions.
     """
 
     seen: SeenDesk | None = None
@@ -44,3 +45,4 @@ class Surroundings:
     mail: MailRoom | None = None
     call_backs: CallBackAddresses | None = None
     watch: RunWatch | None = None
+    question_key: bytes = b""

@@ -72,6 +72,10 @@ class StepTools:
         """The id of the issue that the run is about."""
         return self._walk.issue
 
+    def has_branch(self, name: str) -> bool:
+        """Whether the step has a branch of this name."""
+        return any(branch.name == name for branch in self._step.branches)
+
     def holds(self, branch: int) -> bool:
         """Whether the condition of the branch holds now."""
         when = self._step.branches[branch].when

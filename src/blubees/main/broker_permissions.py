@@ -9,7 +9,8 @@ from typing import Final
 CONDUIT: Final = """\
 publish: ["runs.>", "checkpoints.>", "$JS.API.STREAM.MSG.GET.CHECKPOINTS", "gates.>", "$JS.API.STREAM.MSG.GET.GATES",
           "claims", "mail.>", "$JS.API.STREAM.MSG.GET.MAIL", "receipts", "tokens.>", "lease.>", "seen.>",
-          "parking.*", "replays.*.*", "$JS.API.STREAM.MSG.GET.REPLAYS", "$JS.API.CONSUMER.>", "$JS.API.STREAM.INFO.>",
+          "parking.*", "sign_off.*", "replays.*.*", "$JS.API.STREAM.MSG.GET.REPLAYS", "$JS.API.CONSUMER.>",
+          "$JS.API.STREAM.INFO.>",
           "$JS.API.STREAM.NAMES", "$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>"],
 subscribe: ["_INBOX.conduit.>"]
 """
@@ -18,5 +19,5 @@ publish: ["plans.>", "versions.>", "cancels.*.*", "settings.*", "waiters.*", "or
           "$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DURABLE.CREATE.>",
           "$JS.API.CONSUMER.INFO.>", "$JS.API.CONSUMER.MSG.NEXT.RECEIPTS.>", "$JS.ACK.RECEIPTS.>",
           "$JS.API.STREAM.NAMES", "$JS.API.INFO", "_INBOX.conduit.>"],
-subscribe: ["_INBOX.control.>", "lease.*", "seen.*", "parking.*"]
+subscribe: ["_INBOX.control.>", "lease.*", "seen.*", "parking.*", "sign_off.*"]
 """

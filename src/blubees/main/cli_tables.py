@@ -69,12 +69,19 @@ def waiting_rows(found: list[dict[str, Any]]) -> list[list[str]]:
             each["run"],
             each["flow"],
             each["step"],
-            _WAITS[each["kind"]],
+            _name_wait(each),
             write_time(each["due_milliseconds"]),
             " ".join(each["choices"]),
         ]
         for each in found
     ]
+
+
+def _name_wait(waiting: dict[str, Any]) -> str:
+    """A sign-off tells how many have approved, and who was asked."""
+    if not waiting["approvers"]:
+        return _WAITS[waiting["kind"]]
+    return f"a sign-off: {waiting['approved']} of {waiting['needed']} ({', '.join(waiting['approvers'])})"
 
 
 _WAITS: Final = {

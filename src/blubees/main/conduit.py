@@ -33,6 +33,7 @@ from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.replays import NatsReplayStore
 from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.adapters.broker.seen import NatsSeenDesk
+from blubees.adapters.broker.sign_offs import NatsSignOffDesk
 from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
@@ -41,6 +42,7 @@ from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.watched import WatchedCaller
 from blubees.doors.call_backs import CallBackDoor
 from blubees.doors.forge_events import ForgeEventsDoor
+from blubees.doors.forge_ui import ForgeUiDoor, split_forge
 from blubees.doors.front import create_front
 from blubees.doors.identity import FitSettings, FitVerifier
 from blubees.doors.jwks import JwksCache
@@ -59,6 +61,7 @@ from blubees.engine.park import Parker
 from blubees.engine.plan import PlanShelf
 from blubees.engine.replay import ReplayDesk
 from blubees.engine.runner import Runner
+from blubees.engine.sign_offs import SignOffs
 from blubees.engine.surroundings import Surroundings
 from blubees.engine.work import Receipts, Worker
 from blubees.flows.firing import FiringDesk
@@ -75,7 +78,7 @@ from blubees.main.settings import ProcessStart, decode_start
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
-from blubees.model.order import Clear, Fire, Redrive, Retry, Wake
+from blubees.model.order import Clear, Fire, Notify, Redrive, Retry, Wake
 from blubees.model.receipt import Trial
 from blubees.model.settings import SettingsShelf
 from blubees.ports import Clock, Events
@@ -125,7 +128,10 @@ class Conduit:
         room = MailRoom(NatsMailStore(broker), parking, run_sealer)
         call_backs = CallBackAddresses(parking, settings.public_url or f"http://127.0.0.1:{settings.port}", clock)
         seen = NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal)
-        around = Surroundings(seen=seen, depth=marks, shelf=self.shelf, mail=room, call_backs=call_backs)
+        question_key = hashlib.sha256(b"question" + start.run_key).digest()
+        around = Surroundings(
+            seen=seen, depth=marks, shelf=self.shelf, mail=room, call_backs=call_backs, question_key=question_key
+        )
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
         delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
@@ -156,10 +162,12 @@ class Conduit:
         self._waiter_board = NatsWaiterBoard(broker)
         self._listener = Listener(intake.admit, room, parking)
         self.orders = NatsOrders(broker)
+        sign_offs = SignOffs(NatsSignOffDesk(broker, lease_sealer.seal, lease_sealer.unseal), parker)
         firing = FiringDesk(self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance)
         redrive = RedriveDesk(self.shelf, self._open_line, launcher, self.receipts, clock)
         self.carry_out = send_to_desks(
             {
+                Notify: sign_offs.notify,
                 Fire: firing.carry_out,
                 Wake: parker.wake,
                 Clear: parker.clear,
@@ -174,10 +182,11 @@ class Conduit:
         )
         self._around = around
         live = LiveDesk(self.shelf, self._make_trial_runner, self._queue.claim, self.receipts.add, lease_sealer, clock, chance)
+        events_door = ForgeEventsDoor(verifier, self._listener.admit, self.receipts.add, self._keep_token, clock)
         self._posting: set[asyncio.Task[None]] = set()
         self.front = create_front(
             {
-                "forge": ForgeEventsDoor(verifier, self._listener.admit, self.receipts.add, self._keep_token, clock),
+                "forge": split_forge(ForgeUiDoor(verifier, sign_offs, self._keep_token), events_door),
                 "runs": ManualRunsDoor(ManualDesk(self.index, intake.admit, lease_sealer, clock).start),
                 "call-backs": CallBackDoor(call_backs.find_mailbox, room.deliver),
                 "live": LiveDoor(live.start),

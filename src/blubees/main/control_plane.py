@@ -28,6 +28,7 @@ from blubees.adapters.broker.parking import NatsParkingDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.replays import NatsReplayStore
 from blubees.adapters.broker.seen import NatsSeenDesk
+from blubees.adapters.broker.sign_offs import NatsSignOffDesk
 from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.database import open_database
 from blubees.adapters.keys import LocalKeyProvider
@@ -49,6 +50,7 @@ from blubees.operations.run_control import RunControl
 from blubees.operations.schedules import Scheduler
 from blubees.operations.seen import SeenService
 from blubees.operations.settings import SettingsService
+from blubees.operations.sign_offs import SignOffService
 from blubees.operations.tenants import TenantService
 from blubees.operations.tickets import TicketDesk
 from blubees.ports import Events, ReceiptBox
@@ -178,6 +180,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         database.parked, RunKeys(keyring, chance), NatsOrders(broker), flows, clock, tenant_settings.load, waiter_board
     )
     await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
+    sign_offs = SignOffService(database.sign_offs, parking, NatsOrders(broker), clock)
+    await NatsSignOffDesk(broker, sealer.seal, sealer.unseal).serve(sign_offs.answer_desk)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
 
     surveyor = Surveyor(broker)
@@ -212,6 +216,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
             clock,
             chance,
         ),
+        sign_offs=sign_offs,
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())
@@ -227,6 +232,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         asyncio.create_task(furnish_forever(broker, fill_boards, recovery.learn_epoch, events)),
         asyncio.create_task(seen.purge_forever(events)),
         asyncio.create_task(wake_forever(parking, events)),
+        asyncio.create_task(sign_offs.see_to_all_forever(events)),
         asyncio.create_task(recovery.recover_forever()),
     ]
     serving = asyncio.create_task(server.serve(sockets=[listener]))

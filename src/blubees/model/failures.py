@@ -48,6 +48,8 @@ class FailureCode(StrEnum):
     UNAVAILABLE = "unavailable"
     NOT_PARKED = "not_parked"
     PARKED_GONE = "parked_gone"
+    SIGN_OFF_REJECTED = "sign_off_rejected"
+    SIGN_OFF_EXPIRED = "sign_off_expired"
     INTERNAL = "internal"
 
 
@@ -100,6 +102,8 @@ WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
     FailureCode.UNAVAILABLE: Fault.US,
     FailureCode.NOT_PARKED: Fault.TENANT,
     FailureCode.PARKED_GONE: Fault.TENANT,
+    FailureCode.SIGN_OFF_REJECTED: Fault.TENANT,
+    FailureCode.SIGN_OFF_EXPIRED: Fault.TENANT,
     FailureCode.INTERNAL: Fault.US,
 }
 
@@ -176,6 +180,14 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
     FailureCode.REFERENCE_GONE: (
         "The run was lost with the brokers, and what its event was about is not there any more, or not as it was.",
         "Look at the third parties, then start it again by hand if it still matters.",
+    ),
+    FailureCode.SIGN_OFF_REJECTED: (
+        "A person who was asked said no, and the step has no branch `rejected`.",
+        "Nothing, if that was meant; else give the step that branch.",
+    ),
+    FailureCode.SIGN_OFF_EXPIRED: (
+        "Too few of the people who were asked answered in time, and the step has no branch `expired`.",
+        "Give the step more time, a reminder, `escalate_to`, or that branch.",
     ),
     FailureCode.INTERNAL: ("A fault of ours.", "Tell us the run's id; the frame hash names the place."),
 }

@@ -10,9 +10,11 @@ from typing import Annotated
 import msgspec
 
 from blubees.model.flow import TriggerKind
+from blubees.model.parking import HashText, PathText
 from blubees.model.receipt import Count, FlowText, RunText, TenantText
 from blubees.model.reference import Reference
 from blubees.model.schedule import CursorText
+from blubees.model.sign_off import Notice
 
 
 class Wake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="wake"):
@@ -111,4 +113,19 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     choice: DoubtChoice = DoubtChoice.NONE
 
 
-Order = Wake | Clear | Fire | Redrive | Retry
+class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="notify"):
+    """People shall be told of a sign-off, by a comment.
+
+    Attributes:
+        question: the hash of the question that it is about; `number`: which of its notices.
+    """
+
+    tenant: TenantText
+    run: RunText
+    path: PathText
+    question: HashText
+    number: Annotated[int, msgspec.Meta(ge=0, le=10)]
+    notice: Notice
+
+
+Order = Notify | Wake | Clear | Fire | Redrive | Retry

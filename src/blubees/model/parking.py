@@ -47,6 +47,7 @@ class SignOffRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         remind: when to remind those who have not answered; 0 for never.
         escalate: when to ask `others` as well; 0 for never.
         others: Jira account ids who may answer from then on.
+        notify: whether people are told by comments at the issue that the run is about.
     """
 
     approvers: tuple[AccountText, ...]
@@ -55,6 +56,7 @@ class SignOffRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     remind_milliseconds: Count = 0
     escalate_milliseconds: Count = 0
     others: tuple[AccountText, ...] = ()
+    notify: bool = False
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -85,7 +87,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         choice: what was answered: a word from the kind's own closed list.
-        by: the Jira account ids of those who answered, or empty for an operator.
+        by: the Jira account ids of those who answered, or empty for an operator; `otherwise`: of those who answered otherwise.
     """
 
     path: PathText
@@ -93,6 +95,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     at_milliseconds: Count
     choice: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{0,20}$")] = ""
     by: tuple[AccountText, ...] = ()
+    otherwise: tuple[AccountText, ...] = ()
 
 
 class OpenSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="open"):

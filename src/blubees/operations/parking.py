@@ -47,7 +47,7 @@ DOUBT_CHOICES: Final = ("retry", "skip", "fail")
 
 
 class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that waits, for people. `choices`: what can be answered here."""
+    """A run that waits, for people. `choices`: what can be answered here; `approvers`, `needed`, `approved`: of a sign-off."""
 
     run: str
     flow: str
@@ -59,6 +59,9 @@ class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
     parked_at_milliseconds: int
     issue: str = ""
     choices: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    needed: int = 0
+    approved: int = 0
 
 
 class ParkingService:
@@ -105,6 +108,12 @@ class ParkingService:
         ends = await self._store.end(tenant, [(run, answer)], self._clock.now_milliseconds())
         await self._order(ends.woken)
         return ends.ended > 0
+
+    async def wake(self, tenant: TenantId, run: RunId) -> None:
+        """A wait of a run has ended: wake it, if it is parked. Raises UnavailableError: it is woken later."""
+        now = self._clock.now_milliseconds()
+        row = await self._store.move(tenant, run, ParkedStatus.WAITING, ParkedStatus.WAKING, now)
+        await self._order([row] if row is not None else [])
 
     async def wake_due(self) -> int:
         """End the waits that are due, and give orders again that nobody confirmed. Gives how many runs were woken."""
@@ -206,7 +215,7 @@ class ParkingService:
                 changed_at_milliseconds=self._clock.now_milliseconds(),
             )
         )
-        return SlotVerdict.OVER if row is None else await self._give(row)
+        return SlotVerdict.OVER if row is None else await self.give(row)
 
     async def _call_in(self, tenant: TenantId, request: CallIn) -> SlotVerdict:
         found = await self._store.find_mailbox(tenant, request.name)
@@ -233,7 +242,7 @@ class ParkingService:
         row, answers = found
         if row.ordinal != request.ordinal or row.status not in {ParkedStatus.WAKING, ParkedStatus.RUNNING}:
             return SlotVerdict.OVER
-        return await self._give(row, answers)
+        return await self.give(row, answers)
 
     async def _leave(self, request: LeaveSlot) -> SlotVerdict:
         tenant, run = TenantId(request.tenant), RunId(request.run)
@@ -244,7 +253,8 @@ class ParkingService:
             await self._store.move(tenant, run, ParkedStatus.WAKING, ParkedStatus.RUNNING, now)
         return SlotVerdict.DONE
 
-    async def _give(self, row: ParkedRow, answers: Sequence[Answered] = ()) -> Slot:
+    async def give(self, row: ParkedRow, answers: Sequence[Answered] = ()) -> Slot:
+        """Make a run's slot for a conduit, with its key."""
         return Slot(
             key=await self._keys.open(row.tenant, row.run, row.key_version, row.sealed_key),
             flow=row.flow,
@@ -289,4 +299,6 @@ def _describe(row: ParkedRow, wait: WaitRow) -> WaitingRun:
         parked_at_milliseconds=row.changed_at_milliseconds,
         issue=row.issue,
         choices=DOUBT_CHOICES if wait.wait.kind is WaitKind.DOUBT else (),
+        approvers=wait.wait.rule.approvers if wait.wait.rule is not None else (),
+        needed=wait.wait.rule.needed if wait.wait.rule is not None else 0,
     )

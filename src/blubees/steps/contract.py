@@ -154,6 +154,10 @@ class Tools(Protocol):
         """Whether the condition of a branch holds (blocks only). An empty one does."""
         ...
 
+    def has_branch(self, name: str) -> bool:
+        """Whether the step has a branch of this name."""
+        ...
+
     @property
     def branch_count(self) -> int:
         """How many branches the step has."""
@@ -191,6 +195,7 @@ class Example:
         holds: for blocks, which branches' conditions hold.
         seen: whether the key was seen.
         answer: how the wait ended that the step had asked for.
+        named: the names of its branches; `issue`: the id of the issue that the run is about.
     """
 
     settings: dict[str, Any]
@@ -200,6 +205,8 @@ class Example:
     holds: tuple[bool, ...] = ()
     seen: bool = False
     answer: Answered | None = None
+    named: tuple[str, ...] = ()
+    issue: str = ""
 
 
 @dataclass(frozen=True, slots=True)

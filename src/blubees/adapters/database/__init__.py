@@ -17,11 +17,12 @@ from blubees.adapters.database.runs import SqlRunStore
 from blubees.adapters.database.schedules import SqlScheduleStore
 from blubees.adapters.database.seen import SqlSeenStore
 from blubees.adapters.database.settings import SqlSettingsStore
+from blubees.adapters.database.sign_offs import SqlSignOffStore
 from blubees.adapters.database.tenants import SqlTenantStore
 from blubees.adapters.database.transaction import opening
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
-NEWEST_REVISION: Final = "0006"
+NEWEST_REVISION: Final = "0007"
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 POOL: Final = 8  # connections of one control plane
@@ -50,6 +51,7 @@ class Database:
         self.schedules = SqlScheduleStore(engine)
         self.seen = SqlSeenStore(engine)
         self.parked = SqlParkedStore(engine)
+        self.sign_offs = SqlSignOffStore(engine)
 
     async def prepare(self) -> None:
         """Make sure that the database is as this program needs it, before its first use.

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from blubees.adapters.database.schema import PARKED_RUNS, WAITS
+from blubees.adapters.database.sign_off_rows import arm_sign_offs, forget_sign_offs
 from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
@@ -52,7 +53,7 @@ class SqlParkedStore:
         )
         update = (
             sa.update(PARKED_RUNS)
-            .where(_is_run(PARKED_RUNS, tenant, run), is_next)
+            .where(is_run(PARKED_RUNS, tenant, run), is_next)
             .values(
                 status=ParkedStatus.WAITING.value,
                 ordinal=request.ordinal,
@@ -66,16 +67,17 @@ class SqlParkedStore:
         async with using(self._engine, tenant) as connection:
             if (await connection.execute(update)).rowcount == 0:
                 return False, None
+            await arm_sign_offs(self._engine, connection, request, at_milliseconds)
             if request.ordinal == 1:  # the first time: there can be no waits of it yet
                 await connection.execute(insert_into(self._engine, WAITS), rows)
                 return True, None
-            await connection.execute(sa.delete(WAITS).where(_is_run(WAITS, tenant, run), WAITS.c.path.not_in(paths)))
+            await connection.execute(sa.delete(WAITS).where(is_run(WAITS, tenant, run), WAITS.c.path.not_in(paths)))
             insert = insert_into(self._engine, WAITS)
             fresh = {"wait": insert.excluded.wait, "turn": insert.excluded.turn, "answer": ""}
             is_newer = insert.excluded.turn > WAITS.c.turn  # what came was not it: the wait goes on
             keys = ["tenant", "run", "path"]
             await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=fresh, where=is_newer), rows)
-            answered = sa.select(WAITS.c.path).where(_is_run(WAITS, tenant, run), WAITS.c.answer != "").limit(1)
+            answered = sa.select(WAITS.c.path).where(is_run(WAITS, tenant, run), WAITS.c.answer != "").limit(1)
             if (await connection.execute(answered)).first() is None:
                 return True, None
             woken = await _wake(connection, tenant, [run], at_milliseconds)
@@ -88,7 +90,7 @@ class SqlParkedStore:
 
     async def take(self, tenant: TenantId, run: RunId) -> tuple[ParkedRow, Sequence[Answered]] | None:
         """See the port."""
-        query = sa.select(WAITS.c.answer).where(_is_run(WAITS, tenant, run), WAITS.c.answer != "")
+        query = sa.select(WAITS.c.answer).where(is_run(WAITS, tenant, run), WAITS.c.answer != "")
         async with using(self._engine, tenant) as connection:
             row = await _load(connection, tenant, run)
             if row is None:
@@ -97,9 +99,9 @@ class SqlParkedStore:
 
     async def list_waits(self, tenant: TenantId, run: RunId) -> Sequence[WaitRow]:
         """See the port."""
-        query = sa.select(WAITS).where(_is_run(WAITS, tenant, run)).order_by(WAITS.c.path)
+        query = sa.select(WAITS).where(is_run(WAITS, tenant, run)).order_by(WAITS.c.path)
         async with using(self._engine, tenant) as connection:
-            return [_read_wait(row) for row in (await connection.execute(query)).mappings()]
+            return [read_wait(row) for row in (await connection.execute(query)).mappings()]
 
     async def list_waiting(self, tenant: TenantId, *, limit: int) -> Sequence[tuple[ParkedRow, WaitRow]]:
         """See the port."""
@@ -112,14 +114,14 @@ class SqlParkedStore:
         )
         async with using(self._engine, tenant) as connection:
             rows = (await connection.execute(query)).mappings().all()
-        return [(_read_row(row), _read_wait(row)) for row in rows]
+        return [(read_row(row), read_wait(row)) for row in rows]
 
     async def end(self, tenant: TenantId, answers: Sequence[tuple[RunId, Answered]], at_milliseconds: int) -> Ends:
         """See the port."""
         ended: list[RunId] = []
         async with using(self._engine, tenant) as connection:
             for run, answer in answers:
-                update = sa.update(WAITS).where(_is_run(WAITS, tenant, run), WAITS.c.path == answer.path, WAITS.c.answer == "")
+                update = sa.update(WAITS).where(is_run(WAITS, tenant, run), WAITS.c.path == answer.path, WAITS.c.answer == "")
                 done = await connection.execute(update.values(answer=msgspec.json.encode(answer).decode()))
                 ended += [run] if done.rowcount else []
             return Ends(len(ended), await _wake(connection, tenant, ended, at_milliseconds))
@@ -130,7 +132,7 @@ class SqlParkedStore:
         """See the port."""
         update = (
             sa.update(PARKED_RUNS)
-            .where(_is_run(PARKED_RUNS, tenant, run), PARKED_RUNS.c.status == before.value)
+            .where(is_run(PARKED_RUNS, tenant, run), PARKED_RUNS.c.status == before.value)
             .values(status=after.value, changed_at=at_milliseconds)
         )
         if since:
@@ -145,7 +147,7 @@ class SqlParkedStore:
         query = _WAITING.where(WAITS.c.tenant == tenant, WAITS.c.name == name)
         async with using(self._engine, tenant) as connection:
             row = (await connection.execute(query)).mappings().first()
-        return (_read_row(row), _read_wait(row)) if row else None
+        return (read_row(row), read_wait(row)) if row else None
 
     async def find_waiters(self, tenant: TenantId, trigger: TriggerKind, issue: str, *, limit: int) -> Sequence[str]:
         """See the port."""
@@ -171,7 +173,7 @@ class SqlParkedStore:
             .limit(limit)
         )
         async with reading_all_tenants(self._engine) as connection:
-            return [_read_wait(row) for row in (await connection.execute(query)).mappings()]
+            return [read_wait(row) for row in (await connection.execute(query)).mappings()]
 
     async def list_stale(self, status: ParkedStatus, before_milliseconds: int, *, limit: int) -> Sequence[ParkedRow]:
         """See the port."""
@@ -182,7 +184,7 @@ class SqlParkedStore:
             .limit(limit)
         )
         async with reading_all_tenants(self._engine) as connection:
-            return [_read_row(row) for row in (await connection.execute(query)).mappings()]
+            return [read_row(row) for row in (await connection.execute(query)).mappings()]
 
     async def finish(self, tenant: TenantId, runs: Sequence[RunId] | None, at_milliseconds: int) -> Sequence[ParkedRow]:
         """See the port."""
@@ -191,10 +193,11 @@ class SqlParkedStore:
         if runs is not None:
             these = sa.and_(these, PARKED_RUNS.c.run.in_(runs))
         async with using(self._engine, tenant) as connection:
-            found = [_read_row(row) for row in (await connection.execute(sa.select(PARKED_RUNS).where(these))).mappings()]
+            found = [read_row(row) for row in (await connection.execute(sa.select(PARKED_RUNS).where(these))).mappings()]
             if found:
                 gone = [row.run for row in found]
                 await connection.execute(sa.delete(WAITS).where(WAITS.c.tenant == tenant, WAITS.c.run.in_(gone)))
+                await forget_sign_offs(connection, tenant, gone)
                 done = {"status": ParkedStatus.DONE.value, "sealed_key": b"", "changed_at": at_milliseconds}
                 await connection.execute(sa.update(PARKED_RUNS).where(these).values(**done))
         return found
@@ -202,17 +205,24 @@ class SqlParkedStore:
     async def forget(self, tenant: TenantId, run: RunId) -> None:
         """See the port."""
         async with using(self._engine, tenant) as connection:
+            await forget_sign_offs(connection, tenant, [run])
             for table in (WAITS, PARKED_RUNS):
-                await connection.execute(sa.delete(table).where(_is_run(table, tenant, run)))
+                await connection.execute(sa.delete(table).where(is_run(table, tenant, run)))
 
 
-def _is_run(table: sa.Table, tenant: TenantId, run: RunId) -> sa.ColumnElement[bool]:
+def join_waits() -> sa.Select[Any]:
+    """Parked runs with their waits, as read_row and read_wait take them."""
+    return _WAITING
+
+
+def is_run(table: sa.Table, tenant: TenantId, run: RunId) -> sa.ColumnElement[bool]:
+    """Rows of one run."""
     return sa.and_(table.c.tenant == tenant, table.c.run == run)
 
 
 async def _load(connection: AsyncConnection, tenant: TenantId, run: RunId) -> ParkedRow | None:
-    row = (await connection.execute(sa.select(PARKED_RUNS).where(_is_run(PARKED_RUNS, tenant, run)))).mappings().first()
-    return _read_row(row) if row else None
+    row = (await connection.execute(sa.select(PARKED_RUNS).where(is_run(PARKED_RUNS, tenant, run)))).mappings().first()
+    return read_row(row) if row else None
 
 
 async def _wake(
@@ -227,10 +237,11 @@ async def _wake(
         .values(status=ParkedStatus.WAKING.value, changed_at=at_milliseconds)
         .returning(*PARKED_RUNS.c)
     )
-    return [_read_row(row) for row in (await connection.execute(update)).mappings()]
+    return [read_row(row) for row in (await connection.execute(update)).mappings()]
 
 
-def _read_row(row: Mapping[Any, Any]) -> ParkedRow:
+def read_row(row: Mapping[Any, Any]) -> ParkedRow:
+    """Read a parked run."""
     return ParkedRow(
         tenant=TenantId(row["tenant"]),
         run=RunId(row["run"]),
@@ -262,7 +273,8 @@ def _write_wait(tenant: TenantId, run: RunId, wait: Wait) -> dict[str, object]:
     }
 
 
-def _read_wait(row: Mapping[Any, Any]) -> WaitRow:
+def read_wait(row: Mapping[Any, Any]) -> WaitRow:
+    """Read one of its waits."""
     return WaitRow(
         tenant=TenantId(row["tenant"]),
         run=RunId(row["run"]),

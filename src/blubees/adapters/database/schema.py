@@ -174,3 +174,30 @@ WAITS = sa.Table(
     sa.Index("waits_by_name", "tenant", "name"),
     sa.Index("waits_by_event", "tenant", "about"),
 )
+
+SIGN_OFFS = sa.Table(
+    "sign_offs",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("run", sa.String(27), primary_key=True),
+    sa.Column("path", sa.String(640), primary_key=True),
+    # the hash of the exact question (engine/questions.py)
+    sa.Column("question", sa.String(64), nullable=False),
+    # how many of its notices have gone out, and when the next one is due; 0 for never
+    sa.Column("notices", sa.Integer, nullable=False),
+    sa.Column("armed_at", sa.BigInteger, nullable=False),
+    sa.Column("notice_due", sa.BigInteger, nullable=False),
+    sa.Index("sign_offs_by_notice", "notice_due"),
+)
+
+SIGN_OFF_ANSWERS = sa.Table(
+    "sign_off_answers",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("run", sa.String(27), primary_key=True),
+    sa.Column("path", sa.String(640), primary_key=True),
+    sa.Column("question", sa.String(64), primary_key=True),
+    sa.Column("account", sa.String(128), primary_key=True),
+    sa.Column("choice", sa.String(10), nullable=False),
+    sa.Column("answered_at", sa.BigInteger, nullable=False),
+)
