@@ -94,3 +94,15 @@ async def test_a_request_that_trickles_is_broken_off(port: int) -> None:
 )
 async def test_what_is_no_sound_request_is_refused(port: int, more: bytes, status: bytes) -> None:
     assert status in await ask(port, POST + more)
+
+
+async def test_what_we_could_not_take_is_to_come_again_and_what_is_no_http_is_not(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await ask(port, b"this is no request\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+
+    def run_out(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Impatient, "on_header", run_out)
+    assert (await ask(port, POST + LAST + b"\r\n")).startswith(b"HTTP/1.1 503 ")

@@ -4,6 +4,7 @@ A client that trickles its headers or its body would hold a connection for ever;
 """
 
 import asyncio
+import sys
 from collections.abc import MutableMapping
 from typing import Any, ClassVar, Final
 
@@ -73,6 +74,13 @@ class GuardedHttpProtocol(HttpToolsProtocol):
                 return
         if not self.transport.is_closing():
             super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP. When it was us who could not take it (no memory), it shall come again: it is not bad."""
+        if isinstance(sys.exception(), httptools.HttpParserCallbackError):
+            self._refuse(_BUSY)
+        else:
+            super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
         """A request begins."""
