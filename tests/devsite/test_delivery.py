@@ -147,3 +147,19 @@ async def test_scheduled_triggers_and_the_goodbye_are_tried_once(app: tuple[App,
     await asyncio.gather(*delivery._tasks)
     await delivery.stop()
     assert sorted(path for path, _, _ in app[0].got) == ["/forge/pre-uninstall", "/forge/tick"]
+
+
+async def test_a_persons_call_names_the_person_in_the_token_and_is_answered_as_it_is(app: tuple[App, SiteSettings]) -> None:
+    tokens = TokenMaker(app[1])
+    delivery, site = Delivery(app[1], tokens, lambda _line: None), Site(0, 8790)
+    delivery.start()
+    app[0].statuses = [409]
+    assert await delivery.invoke(site, "mia", "POST", "/forge/ui/x/loop%5B0%5D", {"a": 1}) == {"status": 409, "body": None}
+    await delivery.stop()
+    path, body, headers = app[0].got[0]
+    assert (path, body) == ("/forge/ui/x/loop[0]", {"a": 1})
+    keys = KeySet.import_key_set(tokens.jwks())  # type: ignore[arg-type]
+    claims = check_claims(jws.deserialize_compact(headers["authorization"].removeprefix("Bearer "), keys, ["RS256"]).payload)
+    assert (claims["principal"], claims["context"]["accountId"], claims["context"]["cloudId"]) == ("mia", "mia", site.cloud_id)
+    assert claims["app"]["module"] == {"type": "jira:globalPage", "key": "global"}
+    assert tokens.is_app_token(headers["x-forge-oauth-system"], site.cloud_id)

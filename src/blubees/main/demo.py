@@ -1,6 +1,6 @@
-"""`blubees demo` (`make run`): the whole product and the development Jira site on this machine, with the demo flow published.
+"""`blubees demo` (`make run`): the whole product and the development Jira site on this machine, with the demo flows published.
 
-Called by the CLI. Needs a checkout: the Forge manifest and the demo flow are files of it.
+Called by the CLI. Needs a checkout: the Forge manifest and the demo flows are files of it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from blubees.main.settings import Settings
 from blubees.main.supervisor import Supervisor, catch_signals, print_event
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-FLOW: Final = ROOT / "examples" / "flows" / "greet-bug.yaml"
+FLOWS: Final = ("greet-bug", "ask-before-start")
 FLOW_SITE: Final = "http://127.0.0.1:8790"  # as written in the flow; replaced when the site has another port
 THIRD_PARTY_TOKEN: Final = "demo-third-party-token"  # noqa: S105 - the development site's own, no secret
 TENANT_SECONDS: Final = 30.0
@@ -88,17 +88,19 @@ async def _wait_for_tenant(client: OperatorClient) -> str:
 
 
 def _publish_demo(client: OperatorClient, tenant: str, site_url: str) -> None:
-    """Make the demo's connection and publish its flow; both stay as they are when they are there already."""
+    """Make the demo's connection and publish its flows; all stay as they are when they are there already."""
     host = site_url.removeprefix("http://")
     connection = {"kind": "bearer", "hosts": [host], "secret": THIRD_PARTY_TOKEN}
     client.put(f"/tenants/{tenant}/connections/demo-third-party", connection)
-    client.put_text(f"/tenants/{tenant}/flows", FLOW.read_text().replace(FLOW_SITE, site_url))
-    client.post(f"/tenants/{tenant}/flows/greet-bug/publish")
+    for flow in FLOWS:
+        text = (ROOT / "examples" / "flows" / f"{flow}.yaml").read_text()
+        client.put_text(f"/tenants/{tenant}/flows", text.replace(FLOW_SITE, site_url))
+        client.post(f"/tenants/{tenant}/flows/{flow}/publish")
 
 
 def _print_where(supervisor: Supervisor, settings: Settings, site_url: str, tenant: str) -> None:
     table = Table(title="BluBees is running", title_justify="left", show_header=False)
-    table.add_row("Development Jira site", f"{site_url}/   (create a Bug here)")
+    table.add_row("Development Jira site", f"{site_url}/   (create a Bug here, or a Story, which asks for a sign-off)")
     table.add_row("BluBees", f"http://127.0.0.1:{supervisor.port}/readyz")
     table.add_row("Runs", f".venv/bin/blubees runs list --data {settings.data}")
     table.add_row("Tenant", tenant)

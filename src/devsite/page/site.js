@@ -23,6 +23,7 @@ const doc = (text) => ({ version: 1, type: "doc", content: [{ type: "paragraph",
 function plain(node) {
   if (!node) return "";
   if (node.type === "text") return node.text;
+  if (node.type === "mention") return `@${(document.querySelector(`#person option[value="${CSS.escape(node.attrs.id)}"]`) || {}).textContent || node.attrs.id}`;
   return (node.content || []).map(plain).join(node.type === "doc" ? "\n" : "");
 }
 async function list() {
@@ -60,7 +61,7 @@ async function show() {
     ...changes.values.map((each) => make("div", `${each.author.displayName}: ${each.items.map((item) => `${item.field} → ${item.toString || "none"}`).join(", ")}`, "dim")));
 }
 let waiting;
-function refresh() { clearTimeout(waiting); waiting = setTimeout(() => { list(); show(); }, 120); }
+function refresh() { clearTimeout(waiting); waiting = setTimeout(() => { list(); show(); listSignOffs(); }, 120); }
 $("new").onsubmit = async (event) => {
   event.preventDefault();
   const form = event.target;
@@ -69,6 +70,42 @@ $("new").onsubmit = async (event) => {
   try { const made = await ask("POST", "/issue", { fields }); $("said").textContent = `${made.key} created`; form.reset(); open = made.key; } catch (error) { $("said").textContent = error.message; }
   refresh();
 };
+async function invoke(method, path, body) { // as `invokeRemote` of Forge's bridge
+  const asked = { account: $("person").value, method, path, body };
+  const response = await fetch("/_forge/invoke", { method: "POST", body: JSON.stringify(asked) });
+  return response.json();
+}
+async function listSignOffs() {
+  const { status, body } = await invoke("GET", "/forge/ui/sign-offs");
+  const found = status === 200 ? body.sign_offs : [];
+  $("waiting").replaceChildren(...found.map((each) => {
+    const row = make("div", undefined, "row");
+    const look = make("button", `${each.flow}: ${each.step}`, "link");
+    look.onclick = () => showQuestion(each);
+    row.append(look, make("span", `${each.approved} of ${each.needed} approved, until ${new Date(each.due_milliseconds).toLocaleString("en-GB")}`, "dim"));
+    return row;
+  }), ...(found.length ? [] : [make("p", "Nothing waits for this person.", "dim")]));
+}
+async function showQuestion(each) {
+  const path = `/forge/ui/sign-offs/${each.run}/${each.path.split("/").map(encodeURIComponent).join("/")}`;
+  const { status, body } = await invoke("GET", path);
+  const box = $("question");
+  box.hidden = status !== 200;
+  $("answered").textContent = status === 200 ? "" : (body && body.message) || "The app does not answer.";
+  if (status !== 200) return;
+  const answer = (choice, label, cls) => {
+    const button = make("button", label, cls);
+    button.onclick = async () => {
+      const done = await invoke("POST", path, { choice, question: body.question_hash });
+      $("answered").textContent = done.status === 200 ? `Counted.${done.body.ended ? ` It is ${done.body.ended}.` : ""}` : done.body.message;
+      box.hidden = true;
+      refresh();
+    };
+    return button;
+  };
+  box.replaceChildren(make("div", body.question), answer("approve", "Approve"), answer("reject", "Reject", "no"));
+}
+$("person").onchange = () => { $("question").hidden = true; $("answered").textContent = ""; listSignOffs(); };
 new EventSource("/_dev/stream").onmessage = ({ data }) => {
   const line = JSON.parse(data);
   if (line.kind === "person") { if (line.method !== "GET" && !line.path.includes("/search/")) refresh(); return; } // a page's own
@@ -80,3 +117,4 @@ new EventSource("/_dev/stream").onmessage = ({ data }) => {
   refresh();
 };
 list();
+listSignOffs();
