@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blubees.engine.gate_rules import GateState, Go, RateState, Refuse, Verdict, Wait, enter, leave, reserve
@@ -74,13 +74,14 @@ def test_restart_lets_the_latest_in_once_the_others_have_stopped() -> None:
     world.go(A)
     assert world.come(C) == Go()
     assert world.come(B) == Refuse(StopReason.RESTARTED), "it came earlier"
-    assert world.state == GateState(performing=(C,))
+    assert world.state == GateState(performing=(C,), newest=C)
 
 
 ACTIONS = st.lists(st.tuples(st.integers(0, 7), st.booleans()), max_size=60)
 
 
 @given(st.sampled_from(RunMode), st.integers(1, 3), ACTIONS)
+@example(RunMode.RESTART, 1, [(0, False), (1, False), (0, True), (2, False), (2, True), (1, False)])
 def test_never_more_than_allowed_and_nobody_is_forgotten(mode: RunMode, most: int, actions: list[tuple[int, bool]]) -> None:
     allowed = most if mode in {RunMode.QUEUED, RunMode.PARALLEL} else 1
     world = World(mode=mode, most=allowed if mode in {RunMode.QUEUED, RunMode.PARALLEL} else 0, waiting=3)

@@ -20,11 +20,13 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         performing: those that have a slot, in the order in which they got it.
         waiting: those that wait for one, sorted.
         leaving: those that are to stop, since a later one came (mode `restart`).
+        newest: the latest that ever came (mode `restart`): an earlier one is refused, however late it asks.
     """
 
     performing: tuple[RunId, ...] = ()
     waiting: tuple[RunId, ...] = ()
     leaving: tuple[RunId, ...] = ()
+    newest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def enter(state: GateState, run: RunId, rules: Runs, *, is_begun: bool) -> tuple
 
 def leave(state: GateState, run: RunId) -> GateState:
     """Take a run out."""
-    return GateState(
+    return msgspec.structs.replace(
+        state,
         performing=tuple(each for each in state.performing if each != run),
         waiting=tuple(each for each in state.waiting if each != run),
         leaving=tuple(each for each in state.leaving if each != run),
@@ -84,12 +87,12 @@ def leave(state: GateState, run: RunId) -> GateState:
 
 def _restart(state: GateState, run: RunId) -> tuple[GateState, Verdict]:
     """The latest run is performed as soon as those before it have stopped; all others are to stop."""
-    if run in state.leaving or any(each > run for each in (*state.performing, *state.waiting)):
+    if run < state.newest:
         return leave(state, run), Refuse(StopReason.RESTARTED)
     if not state.performing:
-        return GateState(performing=(run,), leaving=_add(state.leaving, state.waiting, run)), Go()
+        return GateState(performing=(run,), leaving=_add(state.leaving, state.waiting, run), newest=run), Go()
     leaving = _add(state.leaving, (*state.performing, *state.waiting), run)
-    return GateState(performing=state.performing, waiting=(run,), leaving=leaving), Wait(0)
+    return GateState(performing=state.performing, waiting=(run,), leaving=leaving, newest=run), Wait(0)
 
 
 def _add(leaving: tuple[RunId, ...], more: tuple[RunId, ...], run: RunId) -> tuple[RunId, ...]:
