@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/bootstrap.lock requirements/dev.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run cluster test check format bench proof chaos lock clean
+.PHONY: help setup run cluster test check format bench proof rolling chaos lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: $(READY) ## measure beside the raw ceiling; writes docs/bench/
 
 proof: $(READY) ## show that payload is in no byte that was written; writes docs/proof.md (root gives the strongest form)
 	@$(BIN)/python bench/proof.py
+
+rolling: $(READY) ## restart and kill each process of a cluster under load, and see that nothing is lost
+	@$(BIN)/python -m pytest -m campaign
 
 chaos: $(READY) ## 2,000 runs under faults, and what became of each; writes docs/chaos.md
 	@$(BIN)/python bench/chaos.py

@@ -31,7 +31,7 @@ from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.ports import Lane, Put, TakenRun
 from fakes.engine import make_plan
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.campaign]  # minutes on two cores: `make rolling` runs it
 A = TenantId("t" + "a" * 24)
 CANARY = "canaryqz83hd02kfl"
 

@@ -15,7 +15,7 @@ from blubees.main.local_cluster import LocalCluster
 from blubees.main.operator_client import OperatorClient
 from blubees.model.errors import BluBeesError
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.campaign]  # minutes on two cores: `make rolling` runs it
 FLOW = """
 id: two-effects
 name: Two effects

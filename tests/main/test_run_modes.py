@@ -63,23 +63,19 @@ def test_queued_runs_never_overlap_also_when_a_conduit_dies_and_single_ones_are_
     steps = [tell(product, "begin", of="queued", n="{{webhookData.n}}"), slow(product, 300)]
     steps.append(tell(product, "end", of="queued", n="{{webhookData.n}}"))
     queued = hook(product, "queued", steps, "runs: {mode: queued}")
-    single = hook(product, "single", [slow(product, 1500)], 'runs: {mode: single, key: "{{webhookData.k}}"}')
-    for number in range(1, RUNS + 1):
-        assert call(queued, b'{"n": %d}' % number, JSON)[0] == 202
+    single = hook(product, "single", [slow(product, 4000)], 'runs: {mode: single, key: "{{webhookData.k}}"}')
     for key in ("a", "a", "a", "b"):
         assert call(single, b'{"n": 1, "k": "%s"}' % key.encode(), JSON)[0] == 202
+    outcomes = sorted((run["outcome"], str(run.get("reason"))) for run in ended(product, "single", 4))
+    assert outcomes == [("finished", "None")] * 2 + [("stopped", "already_running")] * 2
+    for number in range(1, RUNS + 1):
+        assert call(queued, b'{"n": %d}' % number, JSON)[0] == 202
     wait_for(lambda: received(product, "queued"))
     os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
     assert {run["outcome"] for run in ended(product, "queued", RUNS)} == {"finished"}
     seen = [each["n"] for each in received(product, "queued")]
     order = [number for place, number in enumerate(seen) if place == 0 or seen[place - 1] != number]
     assert sorted(order) == list(range(1, RUNS + 1)), f"one after the other, each in one piece: {seen}"
-    assert sorted((run["outcome"], str(run.get("reason"))) for run in ended(product, "single", 4)) == [
-        ("finished", "None"),
-        ("finished", "None"),
-        ("stopped", "already_running"),
-        ("stopped", "already_running"),
-    ]
 
 
 def test_a_later_run_takes_the_place_of_the_earlier_one_before_its_next_call(product: Product) -> None:
