@@ -1,7 +1,9 @@
 """Orders on a real nats-server: carried out by some conduit, again when that failed, and never by the control plane."""
 
 import asyncio
+from types import SimpleNamespace
 
+import msgspec
 import nats.errors
 import pytest
 
@@ -74,5 +76,59 @@ async def test_more_orders_than_one_conduit_carries_out_at_a_time_are_all_carrie
             assert not supply.done()
             await asyncio.sleep(0.01)
     assert (len(set(seen)), most) == (150, orders_file.ORDERS_AT_ONCE)
+    supply.cancel()
+    await asyncio.gather(supply, return_exceptions=True)
+
+
+class FakePull:
+    """A pull that brings more than it was asked for, as a late answer to an earlier order does."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.left = list(range(orders_file.ORDERS_AT_ONCE + 1))
+
+    async def fetch(self, batch: int, timeout: float) -> list[SimpleNamespace]:  # noqa: ASYNC109 - nats-py's own name
+        assert timeout
+        self.asked.append(batch)
+        found = [SimpleNamespace(data=msgspec.msgpack.encode(wake(number))) for number in self.left]
+        self.left = []
+        if not found:
+            await asyncio.sleep(0.01)
+            raise nats.errors.TimeoutError
+        return found
+
+
+class FakeHeld:
+    """A taken order."""
+
+    def __init__(self, *_: object) -> None:
+        """Nothing to hold."""
+
+    async def finish(self) -> None:
+        """Forgotten."""
+
+
+async def test_more_orders_than_were_asked_for_end_nothing_and_none_are_asked_for_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pull, done = FakePull(), list[Order]()
+    monkeypatch.setattr(orders_file, "NatsTakenRun", FakeHeld)
+    go_on = asyncio.Event()
+
+    async def bind(*_: object) -> FakePull:
+        return pull
+
+    async def perform(order: Order) -> None:
+        await go_on.wait() if done else None
+        done.append(order)
+
+    broker = SimpleNamespace(stream=SimpleNamespace(pull_subscribe_bind=bind))
+    supply = asyncio.create_task(NatsOrders(broker).supply(perform))  # type: ignore[arg-type]
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await asyncio.sleep(0.05)
+    assert not supply.done()
+    assert len(done) == orders_file.ORDERS_AT_ONCE + 1
+    assert min(pull.asked) >= 1
     supply.cancel()
     await asyncio.gather(supply, return_exceptions=True)
