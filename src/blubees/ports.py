@@ -724,13 +724,14 @@ class RunStore(Protocol):
         ...
 
     async def list(
-        self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None
+        self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None, retry_of: RunId | None = None
     ) -> Sequence[RunReceipt]:
         """Newest first, without steps, those under way too.
 
         Args:
             tenant: None is for operators only.
             before: the last id of the page before.
+            retry_of: only those that started this failed run anew.
         """
         ...
 

@@ -206,3 +206,14 @@ async def test_a_run_under_way_is_listed_and_one_that_is_launched_again_is_under
     assert found is not None
     assert (found.outcome, found.started_at_milliseconds) == (RunOutcome.ACCEPTED, 0)
     assert await database.runs.load(B, RunId(f"r{2:026d}")) is None
+
+
+async def test_a_run_that_starts_another_one_anew_is_found_from_both(database: Database) -> None:
+    first = f"r{1:026d}"
+    await database.runs.record([run(1, outcome=RunOutcome.FAILED), accepted(2, retry_of=first), run(2, retry_of=first), run(3)])
+    await database.runs.record([accepted(4, retry_of=first)])
+    await database.runs.record([run(5, B, retry_of=first)])
+    found = await database.runs.list(A, flow=None, limit=9, before=None, retry_of=RunId(first))
+    told = [(int(each.run[1:]), each.outcome, each.retry_of) for each in found]
+    assert told == [(4, RunOutcome.ACCEPTED, first), (2, RunOutcome.FINISHED, first)]
+    assert list(await database.runs.list(A, flow=None, limit=9, before=None, retry_of=RunId(f"r{2:026d}"))) == []

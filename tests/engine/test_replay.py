@@ -29,6 +29,7 @@ class Replays(World):
         self.queue, self.told, self.accepted = FakeQueue(), list[Receipt](), list[RunAccepted]()
         self.kept: dict[tuple[TenantId, RunId], bytes] = {}
         self.seconds: list[int] = []
+        self.kept_until, self.has_room = 0, True
         launcher = Launcher(self.queue, SEALER, b"d" * 32, FakeClock(), self.accepted.append)
         self.desk = ReplayDesk(
             self,
@@ -43,7 +44,7 @@ class Replays(World):
     async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, seconds: int) -> bool:
         self.kept[tenant, run] = sealed
         self.seconds.append(seconds)
-        return True
+        return self.has_room
 
     async def load(self, tenant: TenantId, run: RunId) -> bytes | None:
         return self.kept.get((tenant, run))
@@ -60,7 +61,7 @@ class Replays(World):
     async def fail(self) -> RunReceipt:
         end = await self.run_once(1)
         assert end.failed is not None
-        await self.desk.keep(end.failed)
+        self.kept_until = await self.desk.keep(end.failed)
         return end.receipt
 
     async def retry(self, choice: DoubtChoice = DoubtChoice.NONE, relaunches: int = 1) -> Ended:
@@ -87,7 +88,7 @@ async def test_it_goes_on_from_the_failed_step_as_often_as_it_is_told() -> None:
     world = Replays(CHAIN)
     world.fails["b"] = 400
     assert (await world.fail()).failed_step == "b"
-    assert world.seconds == [3_600]
+    assert (world.seconds, world.kept_until) == ([3_600], FakeClock().now_milliseconds() + 3_600_000)
     again = await world.retry()
     assert (again.receipt.outcome, again.receipt.relaunches) == (RunOutcome.FAILED, 1)
     world.fails.clear()
@@ -109,7 +110,11 @@ async def test_it_holds_only_what_is_still_read_and_nothing_when_the_tenant_does
     unwanted = Replays(CHAIN, hours=0)
     unwanted.fails["b"] = 400
     await unwanted.fail()
-    assert unwanted.kept == {}
+    assert (unwanted.kept, unwanted.kept_until) == ({}, 0)
+    too_large = Replays(CHAIN)
+    too_large.fails["b"], too_large.has_room = 400, False
+    await too_large.fail()
+    assert too_large.kept_until == 0
 
 
 async def test_the_order_counts_once_and_what_is_gone_is_told() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -178,3 +179,18 @@ async def test_a_tick_is_written_anew_and_a_polled_item_is_found_by_its_mark() -
     world = World(trigger, lambda _path: items)
     await world.desk.carry_out(order(TriggerKind.POLL, other))
     assert world.box.told[0].failure.code is FailureCode.REFERENCE_GONE
+
+
+async def test_a_failed_run_that_starts_anew_is_another_run_that_says_which_it_retries() -> None:
+    world = World(answer=lambda path: ISSUE_JSON if path == "10001" else 404)
+    anew = msgspec.structs.replace(order(), retry_of="r" + "1" * 26, relaunches=0)
+    await world.desk.carry_out(anew)
+    message, event = world.launched()
+    assert (message.run, message.retry_of, message.relaunches) == (RUN, "r" + "1" * 26, 0)
+    assert message.is_redriven, "what the failed run did before, nobody knows: its unsafe calls are in doubt"
+    assert event["issue"]["fields"] == ISSUE_JSON["fields"], "today's"
+    (told,) = world.accepted
+    assert (told.run, told.retry_of, told.reference.issue) == (RUN, "r" + "1" * 26, "10001"), "it can be asked for again too"
+    lost = World()
+    await lost.desk.carry_out(anew)
+    assert (lost.box.told[0].outcome, lost.box.told[0].retry_of) == (RunOutcome.LOST, "r" + "1" * 26)

@@ -4,7 +4,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from product import Product, call, run_product, wait_for
@@ -82,6 +84,9 @@ def test_a_failed_run_goes_on_from_its_failed_step_once_the_third_party_is_mende
     assert (run["outcome"], run["failed_step"]) == ("failed", "s1")
     assert kind.asked == ["/first", "/broken"]
     kind.status = 200
+    said = blubees(product, "runs", "show", run["run"])[1]
+    assert f"you can: have it go on from its failed step until {in_an_hour(run)}" in said
+    assert f"UTC: `blubees runs retry {run['run']}`\nafter that: its source can't be asked" in said
     code, said = blubees(product, "runs", "retry", run["run"])
     assert (code, "from its failed step" in said) == (0, True), said
     wait_for(lambda: outcome(product, "mended") == (run["run"], "finished"))
@@ -89,6 +94,46 @@ def test_a_failed_run_goes_on_from_its_failed_step_once_the_third_party_is_mende
     code, said = blubees(product, "runs", "retry", run["run"])
     assert code == 1
     assert "has not failed" in said
+    kind.asked.clear()
+
+
+def in_an_hour(run: dict[str, Any]) -> str:
+    """The hour and minute in which what the run held is forgotten: an hour after its end, some seconds more or less."""
+    ended = run["started_at_milliseconds"] + run["duration_microseconds"] // 1_000
+    assert abs(run["kept_until_milliseconds"] - ended - 3_600_000) < 30_000
+    return datetime.fromtimestamp(run["kept_until_milliseconds"] / 1_000, UTC).strftime("%m-%d %H:%M:%S")
+
+
+def test_what_is_gone_starts_anew_from_jira_as_another_run_and_each_tells_of_the_other(
+    product: Product, third: tuple[type[Third], int]
+) -> None:
+    kind, port = third
+    kind.status = 500
+    product.operator().put(f"/tenants/{product.tenant()}/settings", {"replay_hours": 0})
+    call_it = f'{{method: POST, effect: keyed, url: "http://127.0.0.1:{port}/{{{{issue.summary}}}}", json: 1}}'
+    steps = f"steps:\n  - {{id: s, kind: http, with: {call_it}}}\n"
+    product.publish(f"id: anew\nname: N\ntrigger: {{on: jira.issue_created}}\n{steps}")
+    types = {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}}
+
+    def fails_unkept() -> Any:  # conduits learn the setting soon
+        key = product.jira("POST", "/issue", {"fields": types | {"summary": "broken"}})["key"]
+        newest = wait_for(lambda: product.ended("flow=anew"))[0]
+        said = blubees(product, "runs", "show", newest["run"])[1]
+        return (key, newest["run"]) if "you can: start it anew as another run" in said else None
+
+    key, failed = wait_for(fails_unkept, 30)
+    product.jira("PUT", f"/issue/{key}", {"fields": {"summary": "renamed"}})
+    kind.asked.clear()
+    code, said = blubees(product, "runs", "retry", failed)
+    fresh = said.split(":")[0]
+    assert (code, "starts anew" in said, fresh != failed) == (0, True, True), said
+    wait_for(lambda: outcome(product, "anew") == (fresh, "finished"), 30)
+    assert kind.asked == ["/renamed"], "the issue as it is today"
+    assert f"retry of {failed}" in blubees(product, "runs", "show", fresh)[1]
+    assert f"retried as {fresh}: finished" in blubees(product, "runs", "show", failed)[1]
+    listed = blubees(product, "runs", "list")[1]
+    assert f"retry of {failed}" in " ".join(next(line for line in listed.splitlines() if fresh in line).split())
+    product.operator().put(f"/tenants/{product.tenant()}/settings", {"replay_hours": 1})
     kind.asked.clear()
 
 

@@ -121,3 +121,9 @@ def test_a_trial_is_told_as_one_and_what_it_would_have_done() -> None:
     assert "finished  dry run" in lines[0]
     assert "would POST (unsafe)" in "\n".join(lines)
     assert "finished (dry run)" in draw(draw_runs([run]))[1]
+
+
+def test_a_run_that_retries_another_one_says_which() -> None:
+    run = RUN | {"retry_of": "r" + "1" * 26}
+    assert draw(draw_run({"run": run, "explanations": [], "shapes": {}}))[1].endswith(" · retry of " + "r" + "1" * 26)
+    assert "busy in send, retry of r" + "1" * 26 in " ".join(draw(draw_runs([run]))[1].split())

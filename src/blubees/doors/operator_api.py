@@ -289,8 +289,15 @@ def _run_routes(services: OperatorServices) -> APIRouter:
         receipt = await ledger.load(tenant, RunId(run))
         if receipt is None:
             raise MissingError("There is no such run. `runs list` shows the newest.")
-        shapes = await read_shapes(services.flows, receipt)
-        return _tell({"run": receipt, "explanations": explain(receipt), "shapes": shapes})
+        return _tell(
+            {
+                "run": receipt,
+                "explanations": explain(receipt),
+                "shapes": await read_shapes(services.flows, receipt),
+                "retry": await services.control.tell_ways(receipt),
+                "retried_as": await ledger.list_retries(tenant, RunId(run)),
+            }
+        )
 
     return router
 

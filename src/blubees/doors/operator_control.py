@@ -37,9 +37,4 @@ def control_routes(control: RunControl, tenant_of: Callable[..., Awaitable[Tenan
         answer = await control.retry(tenant, RunId(run), body.choice)
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
-    @router.get("/tenants/{tenant}/runs/{run}/replayable")
-    async def tell_replayable(tenant: Annotated[TenantId, Depends(tenant_of)], run: RunPath) -> Response:
-        is_replayable = await control.is_replayable(tenant, RunId(run))
-        return Response(msgspec.json.encode({"replayable": is_replayable}), media_type="application/json")
-
     return router

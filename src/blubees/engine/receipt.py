@@ -174,6 +174,7 @@ def describe_run(
         steps=book.receipts(),
         failed_step=failed_step if failure else "",
         trial=message.trial,
+        retry_of=message.retry_of or None,
         failure=failure,
         reason=reason,
     )

@@ -39,17 +39,19 @@ class ReplayDesk:
         self._store, self._sealer, self._settings_of = store, sealer, settings_of
         self._launcher, self._tell, self._clock, self._events = launcher, tell, clock, events
 
-    async def keep(self, failed: RunMessage) -> None:
-        """Keep what a failed run held, as long as its tenant wants. What can't be kept is told by `runs show`."""
+    async def keep(self, failed: RunMessage) -> int:
+        """Keep what a failed run held, as long as its tenant wants; give until when (milliseconds since 1970), 0: not kept."""
         seconds = round(self._settings_of(failed.tenant).replay_hours * 3_600)
         if seconds <= 0:
-            return
+            return 0
+        until = self._clock.now_milliseconds() + 1_000 * seconds
         try:
             is_kept = await self._store.save(failed.tenant, failed.run, seal_replay(failed, self._sealer), seconds=seconds)
         except UnavailableError:
             is_kept = False
         if not is_kept:
             self._events("replay_not_kept", tenant=failed.tenant)
+        return until if is_kept else 0
 
     async def carry_out(self, order: Retry) -> None:
         """Launch a failed run again; an order that comes twice launches it once.

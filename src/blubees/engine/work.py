@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from blubees.engine.cancelled import CancelledRuns
 from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.frames import Guard
@@ -323,7 +325,8 @@ class Worker:
             await journal.drop()
             return None
         if isinstance(end, Ended) and end.failed is not None and self._replays is not None:
-            await self._replays.keep(end.failed)
+            kept_until = await self._replays.keep(end.failed)
+            return msgspec.structs.replace(end.receipt, kept_until_milliseconds=kept_until)
         return end.receipt if isinstance(end, Ended) else None
 
     def _guard(self, visit: Visit | None, message: RunMessage) -> Guard:

@@ -371,6 +371,7 @@ def retry_run(run: str, *, again: bool = False, skip: bool = False, tenant: Tena
 def show_run(run: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
     """Show one run: its steps over time; for a failure its tries, what, where and what to do, and shapes. Never a value."""
     from blubees.main.run_view import draw_run, open_console  # noqa: PLC0415 - see above
+    from blubees.main.run_ways import list_ways  # noqa: PLC0415 - see above
 
     client = _connect(data)
     path = f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}"
@@ -379,16 +380,8 @@ def show_run(run: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = F
         _print_json(found)
         return
     open_console().print(draw_run(found))
-    outcome = found["run"]["outcome"]
-    if outcome in {"accepted", "parked"}:
-        print(f"you can: end it with `blubees runs cancel {run}`")  # noqa: T201 - see above
-    elif outcome in {"failed", "lost"}:
-        way = (
-            "go on from the failed step"
-            if client.get(f"{path}/replayable")["replayable"]
-            else "start anew, if its source can tell"
-        )
-        print(f"you can: {way} with `blubees runs retry {run}`")  # noqa: T201 - see above
+    for line in list_ways(found):
+        print(line)  # noqa: T201 - see above
 
 
 @connection_app.command

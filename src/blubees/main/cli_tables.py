@@ -16,12 +16,16 @@ def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:
             write_time(run["started_at_milliseconds"] or run["accepted_at_milliseconds"]),
             write_duration(run["duration_microseconds"]) if run["started_at_milliseconds"] else "",
             run["outcome"] + (f" ({run['trial'].replace('_', ' ')})" if run.get("trial") else ""),
-            f"{run['failure']['code']} in {run.get('failed_step') or 'the run'}"
-            if run.get("failure")
-            else run.get("reason") or "",
+            ", ".join(filter(None, (_say_why(run), f"retry of {run['retry_of']}" if run.get("retry_of") else ""))),
         ]
         for run in runs
     ]
+
+
+def _say_why(run: Mapping[str, Any]) -> str:
+    if run.get("failure"):
+        return f"{run['failure']['code']} in {run.get('failed_step') or 'the run'}"
+    return str(run.get("reason") or "")
 
 
 def write_due(row: Mapping[str, Any] | None) -> str:

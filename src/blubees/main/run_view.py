@@ -98,6 +98,8 @@ def _draw_head(run: Facts) -> RenderableType:
         facts.append(f"taken over: {run['deliveries']} deliveries")
     if run.get("relaunches", 0):
         facts.append(f"launched again {run['relaunches']} times")
+    if run.get("retry_of"):
+        facts.append(f"retry of {run['retry_of']}")
     return Group(line, Text(" · ".join(facts), style="dim"))
 
 

@@ -158,6 +158,8 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         relaunches: how often it was launched again before: the end of a later launch takes the place of an earlier one's.
         trial: what it is, when a person started it to look at it.
+        retry_of: the failed run that this one starts anew.
+        kept_until_milliseconds: until when a failed run can go on from its failed step, if the brokers live so long; 0: not.
         event: the shape of the event; of runs in which something failed.
         names: checksum of the names that shapes have numbers of (engine/names.py).
     """
@@ -179,6 +181,8 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     failure: Failure | None = None
     reason: StopReason | None = None
     trial: Trial | None = None
+    retry_of: RunText | None = None
+    kept_until_milliseconds: Count = 0
     event: Shape = ()
     names: Count = 0
 

@@ -11,6 +11,7 @@ from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.receipt import RunAccepted, RunReceipt
 from blubees.ports import RunStore
 
+RETRIES_TOLD: Final = 20
 _SEND_AGAIN: Final = {
     TriggerKind.WEBHOOK: (
         "Look at the third parties, then have its sender deliver it again: the delivery that was accepted at the time shown. "
@@ -57,6 +58,10 @@ class Ledger:
     ) -> Sequence[RunReceipt]:
         """Give runs, newest first; `tenant` None is for operators only."""
         return await self._store.list(tenant, flow=flow, limit=max(1, min(limit, 1_000)), before=before)
+
+    async def list_retries(self, tenant: TenantId, run: RunId) -> Sequence[RunReceipt]:
+        """Give the runs that started this failed one anew, newest first."""
+        return await self._store.list(tenant, flow=None, limit=RETRIES_TOLD, before=None, retry_of=run)
 
 
 def explain(receipt: RunReceipt) -> tuple[Explanation, ...]:

@@ -4,21 +4,23 @@ The control plane never sees what a run holds: it counts whether the broker stil
 """
 
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from blubees.flows.refetch import can_ask_again
-from blubees.model.errors import ConflictError, MissingError
+from blubees.model.errors import ConflictError, MissingError, UnavailableError
 from blubees.model.failures import FailureCode
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.order import DoubtChoice, Redrive, Retry
-from blubees.model.receipt import RunOutcome, RunReceipt
+from blubees.model.receipt import RunAccepted, RunOutcome, RunReceipt
 from blubees.operations.ledger import Ledger
 from blubees.operations.parking import ParkingService
 from blubees.ports import CancelBoard, Chance, Clock, OrderBox, ReplayShelf
 
 EXPIRY_MILLISECONDS: Final = 86_400_000
+_RETRIED: Final = frozenset({RunOutcome.FAILED, RunOutcome.LOST})
 _UNDER_WAY: Final = frozenset({RunOutcome.ACCEPTED, RunOutcome.PARKED})
 
 
@@ -32,6 +34,31 @@ class RetryAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     how: str
+
+
+class RetryHow(StrEnum):
+    """How a run can be retried; `unknown`: the broker does not say what it still has."""
+
+    FROM_FAILED_STEP = "from_failed_step"
+    FROM_THE_START = "from_the_start"
+    NOT_AT_ALL = "not_at_all"
+    UNKNOWN = "unknown"
+
+
+class RetryWays(msgspec.Struct, frozen=True, kw_only=True):
+    """How a failed or lost run can be retried.
+
+    Attributes:
+        now: how it is retried when somebody says so now.
+        until_milliseconds: since 1970: when what it held is forgotten; 0 when `now` is not `from_failed_step`.
+        then: how from then on.
+        is_in_doubt: whoever has it go on must say whether the call in doubt is made again or skipped.
+    """
+
+    now: RetryHow
+    then: RetryHow
+    until_milliseconds: int = 0
+    is_in_doubt: bool = False
 
 
 class RunControl:
@@ -74,11 +101,10 @@ class RunControl:
             UnavailableError: the broker does not answer.
         """
         found = await self._load(tenant, run)
-        if found.outcome not in {RunOutcome.FAILED, RunOutcome.LOST}:
+        if found.outcome not in _RETRIED:
             raise ConflictError(f"The run has not failed: {found.outcome.value}. Only failed and lost runs can be retried.")
         if found.outcome is RunOutcome.FAILED and await self._replays.has(tenant, run):
-            is_in_doubt = found.failure is not None and found.failure.code is FailureCode.IN_DOUBT
-            if is_in_doubt and choice is DoubtChoice.NONE:
+            if _is_in_doubt(found) and choice is DoubtChoice.NONE:
                 raise ConflictError(
                     f"The step {found.failed_step} is in doubt: its call may have been made. Look at the third party, then say "
                     "--again (make it again) or --skip (go on as if it had been made)."
@@ -88,13 +114,35 @@ class RunControl:
             return RetryAnswer(run=run, how="from_failed_step")
         return RetryAnswer(run=await self._start_anew(found), how="from_the_start")
 
-    async def is_replayable(self, tenant: TenantId, run: RunId) -> bool:
-        """Whether a failed run can go on from its failed step. Raises UnavailableError."""
-        return await self._replays.has(tenant, run)
+    async def tell_ways(self, found: RunReceipt) -> RetryWays | None:
+        """Tell how a run can be retried, and until when; None: it has not failed."""
+        if found.outcome not in _RETRIED:
+            return None
+        known = await self._find_askable(found)
+        then = RetryHow.NOT_AT_ALL if known is None else RetryHow.FROM_THE_START
+        if found.outcome is not RunOutcome.FAILED:
+            return RetryWays(now=then, then=then)
+        try:
+            has_all = await self._replays.has(TenantId(found.tenant), RunId(found.run))
+        except UnavailableError:
+            return RetryWays(now=RetryHow.UNKNOWN, then=then)
+        if not has_all:
+            return RetryWays(now=then, then=then)
+        return RetryWays(
+            now=RetryHow.FROM_FAILED_STEP,
+            then=then,
+            until_milliseconds=found.kept_until_milliseconds,
+            is_in_doubt=_is_in_doubt(found),
+        )
+
+    async def _find_askable(self, found: RunReceipt) -> RunAccepted | None:
+        """Give what was known of the run when it was accepted, if that is enough to ask its source for the event again."""
+        known = await self._ledger.load_accepted(TenantId(found.tenant), RunId(found.run))
+        return known if known is not None and can_ask_again(known.trigger, known.reference) else None
 
     async def _start_anew(self, found: RunReceipt) -> RunId:
-        known = await self._ledger.load_accepted(TenantId(found.tenant), RunId(found.run))
-        if known is None or not can_ask_again(known.trigger, known.reference):
+        known = await self._find_askable(found)
+        if known is None:
             raise ConflictError(
                 "What the run held is no longer in the brokers' memory (see `tenants settings --replay-hours`), and its source "
                 "can't be asked for the event again. Have it sent again."
@@ -126,6 +174,10 @@ class RunControl:
         if found is None:
             raise MissingError("There is no such run. `runs list` shows the newest.")
         return found
+
+
+def _is_in_doubt(found: RunReceipt) -> bool:
+    return found.failure is not None and found.failure.code is FailureCode.IN_DOUBT
 
 
 def _order_retry(found: RunReceipt, choice: DoubtChoice) -> Retry:

@@ -26,6 +26,7 @@ _RUNS = (
 )
 
 
+_IS_RETRY = RUNS.c.retry_of != sa.literal_column("''")  # as the index on these rows has it
 _IS_UNDER_WAY = RUNS.c.outcome == sa.literal_column("'accepted'")  # as the index on these rows has it
 
 
@@ -72,13 +73,14 @@ class SqlRunStore:
             return _read_receipt(row) if row else None
 
     async def list(
-        self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None
+        self, tenant: TenantId | None, *, flow: FlowId | None, limit: int, before: RunId | None, retry_of: RunId | None = None
     ) -> Sequence[RunReceipt]:
         """See the port."""
         query = _RUNS.order_by(RUNS.c.run.desc()).limit(limit)
         for column, value in ((RUNS.c.tenant, tenant), (RUNS.c.flow, flow)):
             query = query if value is None else query.where(column == value)
         query = query if before is None else query.where(RUNS.c.run < before)
+        query = query if retry_of is None else query.where(RUNS.c.retry_of == retry_of, _IS_RETRY)
         opened = reading_all_tenants(self._engine) if tenant is None else using(self._engine, tenant)
         async with opened as connection:
             rows = (await connection.execute(query)).all()
@@ -136,6 +138,7 @@ class SqlRunStore:
             "deliveries": fact.deliveries if isinstance(fact, RunReceipt) else 0,
             "accepted": "" if is_end else text,
             "receipt": text if is_end else "",
+            "retry_of": fact.retry_of or "",
         }
 
 
@@ -168,4 +171,5 @@ def _read_receipt(row: Sequence[Any]) -> RunReceipt:
         payload_bytes=0,
         deliveries=deliveries,
         relaunches=stage // 2,
+        retry_of=known.retry_of,
     )

@@ -101,8 +101,17 @@ RUNS = sa.Table(
     sa.Column("accepted", sa.Text, nullable=False, server_default=""),
     # the whole typed receipt (model/receipt.py) as JSON, steps included: read and written as one, never searched; empty before
     sa.Column("receipt", sa.Text, nullable=False),
+    # the failed run that it starts anew; empty for none
+    sa.Column("retry_of", sa.String(27), nullable=False, server_default=""),
     sa.Index("runs_by_flow", "tenant", "flow", "run"),
     sa.Index("runs_by_time", "run"),
+    sa.Index(
+        "runs_by_retried",
+        "tenant",
+        "retry_of",
+        sqlite_where=sa.text("retry_of <> ''"),
+        postgresql_where=sa.text("retry_of <> ''"),
+    ),
     sa.Index(
         "runs_under_way",
         "epoch",
