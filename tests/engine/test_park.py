@@ -300,3 +300,29 @@ async def test_where_the_tenant_refuses_parking_only_a_run_that_carries_nothing_
         await world.start(BODY)
         await world.end(await world.wake(2 * 86_400))
         assert world.asked == ["last"]
+
+
+LOOP_THAT_WAITS = f"""
+  - id: loop
+    kind: each
+    with: {{items: [1, 2]}}
+    branches: [{{steps: [{WAIT}, {http("get", "get")}]}}]
+  - {http("last", "{{steps.loop.results.name}}")}"""
+
+
+async def test_what_turns_of_a_loop_gave_is_payload_too_where_parking_is_refused(tmp_path: Path) -> None:
+    async with park_world(tmp_path, LOOP_THAT_WAITS) as world:
+        await world.start({})
+        world.parking = Parking.REFUSE
+        end = await world.wake(2 * 86_400)  # the first turn is over; its result is read after the loop
+        assert isinstance(end, Parked)
+        failure = await world.parker.park(end.message, end.waits)
+        assert failure is not None
+        assert failure.detail == "refused_by_tenant"
+    (tmp_path / "b").mkdir()
+    async with park_world(tmp_path / "b", LOOP_THAT_WAITS.replace("{{steps.loop.results.name}}", "last")) as world:
+        world.parking = Parking.REFUSE
+        await world.start({})
+        end = await world.wake(2 * 86_400)
+        assert isinstance(end, Parked)
+        assert await world.parker.park(end.message, end.waits) is None, "nobody reads what the turn gave"

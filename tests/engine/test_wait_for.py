@@ -12,6 +12,7 @@ from blubees.model.errors import UnavailableError
 from blubees.model.event import Admission, RawEvent, Verdict
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import TenantId
+from blubees.model.settings import Parking
 from blubees.steps.book import load_book
 from fakes.engine import TENANT, make_message
 from fakes.parked_world import ParkedWorld, park_world
@@ -177,3 +178,19 @@ async def test_an_event_whose_waiters_are_not_known_now_is_asked_for_again(tmp_p
 def test_a_branch_that_is_none_of_its_own_is_told(branches: str, part: str) -> None:
     text = f"id: f\nname: F\ntrigger: {{on: webhook}}\nsteps:\n  - {{id: a, kind: wait_for, branches: {branches}}}\n"
     assert part in " ".join(problem.message for problem in check_flow(text, load_book()).problems)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_what_arrived_is_payload_while_its_branch_waits_on_if_it_is_read_later(tmp_path: Path, *, is_read: bool) -> None:
+    steps = STEPS.replace("{id: yes, kind: http", "{id: pause, kind: wait, with: {days: 1}}, {id: yes, kind: http")
+    steps = steps.replace("{{steps.reply.timed_out}}", "x").replace("yes-{{steps.reply.event.body.word}}", "yes")
+    if is_read:
+        steps = steps.replace("last-x", "last-{{steps.reply.event.body.word}}")
+    async with park_world(tmp_path, steps) as world:
+        world.parking = Parking.REFUSE
+        await world.start({})
+        await call_back(world, "canary")
+        end = await world.wake()
+        assert isinstance(end, Parked)
+        failure = await world.parker.park(end.message, end.waits)
+        assert (failure is not None, "canary" in str(end.message.state.done)) == (is_read, is_read)

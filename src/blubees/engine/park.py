@@ -18,6 +18,7 @@ import orjson
 from blubees.engine.frames import Line
 from blubees.engine.mail import Mailbox, MailRoom
 from blubees.engine.message import RunMessage, open_carried, pack_carried, seal_carried, seal_run
+from blubees.engine.paths import holds_results
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
@@ -186,8 +187,7 @@ class Parker:
 def _is_empty(message: RunMessage) -> bool:
     """Whether a parked run carries no payload: nothing of the event, no result, no variable, nothing for whoever answers."""
     state = message.state
-    results = any(value is not None for path, value in state.done.items() if "[" not in path.rpartition("/")[2])
-    return not (message.scope or results or state.variables or state.notes)
+    return not (message.scope or holds_results(state.done) or state.variables or state.notes)
 
 
 def _read_part(answer: CallAnswer) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from blubees.engine.plan import Reads
 
 CALL: Final = "[call]"  # what a `run_flow` step performs stands below it
+RESULT: Final = "[result]"  # what a block gives, while one of its branches is under way
 _NO_READS: Final = Reads()
 _Value = TypeVar("_Value")
 
@@ -65,7 +66,8 @@ def prune_results(done: Mapping[str, Any], reads: Mapping[str, Reads]) -> dict[s
         reads: what is read from here on, by the root of the flow that reads (find_root).
 
     What a block keeps for itself (`way[error]`) it needs until it ends. Of a turn that has ended (`loop[3]`) it needs to know
-    that, and whether it failed; what it gave only where the loop's results are read.
+    that, and whether it failed; what it gave only where the loop's results are read; so with a block that has a result before
+    its branch has ended (`pause[result]`).
     """
     kept: dict[str, Any] = {}
     for path, result in done.items():
@@ -76,9 +78,24 @@ def prune_results(done: Mapping[str, Any], reads: Mapping[str, Reads]) -> dict[s
             kept[path] = result if result is not None and later.keeps(name) else None
         elif name[bracket + 1].isdecimal() and not later.keeps(name[:bracket]):
             kept[path] = [None, result[1]]
+        elif name[bracket:] == RESULT and not later.keeps(name[:bracket]):
+            kept[path] = None
         else:
             kept[path] = result
     return kept
+
+
+def holds_results(done: Mapping[str, Any]) -> bool:
+    """Whether what a run keeps holds a result of a step, a turn or a block: what failures are kept as is no payload."""
+    for path, value in done.items():
+        name = path[path.rfind("/") + 1 :]
+        bracket = name.find("[")
+        if bracket >= 0 and name[bracket + 1].isdecimal():
+            if value[0] is not None:
+                return True
+        elif value is not None and (bracket < 0 or name[bracket:] == RESULT):
+            return True
+    return False
 
 
 def find_root(path: str) -> str:

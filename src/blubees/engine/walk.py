@@ -9,6 +9,7 @@ Results are kept by path: `loop[3]/post` is the step `post` in the fourth turn o
 
 from blubees.engine.blocks import Blocks, read_failure
 from blubees.engine.frames import EndOfRunError, Frame, Place
+from blubees.engine.paths import RESULT
 from blubees.engine.plan import CompiledStep
 from blubees.engine.scope import trigger_scope
 from blubees.model.call import Call, WouldCallError
@@ -62,7 +63,7 @@ class Walk(Blocks):
         frame.line.start_step()
         started = self._clock.monotonic_seconds()
         if path in self._entered and step.kind.branches in {BranchRule.CONDITIONAL, BranchRule.NAMED}:
-            outcome: Outcome = Enter(self._entered[path], self._done.get(f"{path}[result]"))
+            outcome: Outcome = Enter(self._entered[path], self._done.get(path + RESULT))
         elif path in self._entered and step.written.on_error is OnError.BRANCH:
             outcome = read_failure(self._done[f"{path}[error]"])[0]  # a resumed run is in the step's branch
         else:
@@ -127,10 +128,10 @@ class Walk(Blocks):
         if enter.branch is not None:
             self._entered[path] = enter.branch
             if enter.result is not None:
-                self._done[f"{path}[result]"] = frame.results[step.id] = enter.result
+                self._done[path + RESULT] = frame.results[step.id] = enter.result
             await self._perform_steps(step.branches[enter.branch].steps, frame, last=last)
         self._entered.forget(path)
-        self._done.forget(f"{path}[result]")
+        self._done.forget(path + RESULT)
         self._finish(step, frame, enter.result, {})
 
 
