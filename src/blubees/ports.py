@@ -618,8 +618,8 @@ class FlowStore(Protocol):
         """All versions, newest first."""
         ...
 
-    async def list_live(self) -> Sequence[tuple[FlowRow, VersionRow]]:
-        """Every tenant's live versions: what conduits must know. The one method without a tenant: the control plane's start."""
+    async def list_live(self, tenant: TenantId | None = None) -> Sequence[tuple[FlowRow, VersionRow]]:
+        """Give the live versions. None: every tenant's, what conduits must know: at the control plane's start only."""
         ...
 
 

@@ -138,8 +138,12 @@ def test_settings_change_one_by_one_and_have_bounds(product: Product) -> None:
     assert json.loads(blubees(product, *chosen)[1]) == {"tenant": product.tenant(0), "parking": "allow", "replay_hours": 1.0}
     assert blubees(product, *chosen, "--replay-hours", "25")[0] == 1
     assert json.loads(blubees(product, *chosen, "--replay-hours", "2.5")[1])["replay_hours"] == 2.5
+    steps = "  - {id: pause, kind: wait, with: {days: 1}}\n  - {id: last, kind: set, with: {values: {k: '{{issue.key}}'}}}\n"
+    product.publish(f"id: carries\nname: C\ntrigger: {{on: jira.issue_created}}\nsteps:\n{steps}")
     found = json.loads(blubees(product, *chosen, "--parking", "refuse")[1])
     assert (found["parking"], found["replay_hours"]) == ("refuse", 2.5)
+    assert [line.partition(" over ")[0] for line in found["carrying"]] == ["flow carries: step pause: would keep issue.key"]
+    assert "flow carries: step pause" in blubees(product, *chosen[:-1])[1]
     other = ("tenants", "settings", "--tenant", product.tenant(1))
     assert "allow" in blubees(product, *other)[1]
 

@@ -1,6 +1,6 @@
 """The operator API's part about a tenant's settings. Put together by doors/operator_api.py."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -22,22 +22,33 @@ class SettingsBody(BaseModel):
     replay_hours: float | None = Field(None, ge=0, le=REPLAY_HOURS_MAX)
 
 
-def settings_routes(settings: SettingsService, tenant_of: Callable[..., Awaitable[TenantId]]) -> APIRouter:
-    """Make the routes. `tenant_of`: gives the path's tenant, or refuses."""
+def settings_routes(
+    settings: SettingsService,
+    tenant_of: Callable[..., Awaitable[TenantId]],
+    list_carrying: Callable[[TenantId], Awaitable[Sequence[str]]],
+) -> APIRouter:
+    """Make the routes.
+
+    Args:
+        tenant_of: gives the path's tenant, or refuses.
+        list_carrying: tells what live flows would carry over waits; where that is forbidden, `carrying` in the answer.
+    """
     router = APIRouter()
+
+    async def tell(found: TenantSettings) -> Response:
+        facts = msgspec.to_builtins(found)
+        if found.parking is Parking.REFUSE:
+            facts["carrying"] = await list_carrying(TenantId(found.tenant))
+        return Response(msgspec.json.encode(facts), media_type="application/json")
 
     @router.get("/tenants/{tenant}/settings")
     async def show_settings(tenant: Annotated[TenantId, Depends(tenant_of)]) -> Response:
-        return _tell(await settings.load(tenant))
+        return await tell(await settings.load(tenant))
 
     @router.put("/tenants/{tenant}/settings")
     async def save_settings(tenant: Annotated[TenantId, Depends(tenant_of)], body: SettingsBody) -> Response:
         changed = msgspec.structs.replace(await settings.load(tenant), **body.model_dump(exclude_none=True))
         await settings.save(changed)
-        return _tell(changed)
+        return await tell(changed)
 
     return router
-
-
-def _tell(settings: TenantSettings) -> Response:
-    return Response(msgspec.json.encode(settings), media_type="application/json")

@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from blubees.engine.plan import compile_plan
+from blubees.engine.plan import Plan, compile_plan
 from blubees.flows.check import CheckedFlow, check_flow
 from blubees.flows.diff import Change, diff_flows
 from blubees.flows.document import Problem
-from blubees.flows.parking_rule import list_carried
+from blubees.flows.parking_rule import ParkingRule, list_new
 from blubees.flows.timetable import Timetable
 from blubees.flows.timing import read_timing
 from blubees.model.errors import ConflictError, InputError, MissingError
@@ -94,11 +94,11 @@ class FlowService:
         return Published(version=version, is_new=is_new, hook_token=token)
 
     async def rollback(self, tenant: TenantId, flow_id: FlowId, version: int) -> None:
-        """Make an earlier version live again. Raises MissingError."""
+        """Make an earlier version live again. Raises MissingError; InputError: as in publish()."""
         row = await self._load(tenant, flow_id)
-        chosen = await self._load_version(tenant, flow_id, version)
+        flow = self._read((await self._load_version(tenant, flow_id, version)).text)
+        await self._forbid_parking(tenant, flow)
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
-        flow = self._read(chosen.text)
         await self._post(tenant, version, flow, row.hook_token_hash)
         await self._timetable.arrange(tenant, flow, version)
 
@@ -175,6 +175,10 @@ class FlowService:
             texts.append((await self._load_version(tenant, flow_id, version)).text if version else row.draft)
         return diff_flows(self._read(texts[0]), self._read(texts[1]))
 
+    async def list_carrying(self, tenant: TenantId) -> Sequence[str]:
+        """Tell of each live flow which steps would carry payload over a wait, and what: a line for people each."""
+        return ParkingRule(await self._compile_live(tenant)).list_all()
+
     async def post_all(self) -> int:
         """Post every live flow to the conduits; gives how many. At the control plane's start: the broker's memory is fresh."""
         count = 0
@@ -210,13 +214,19 @@ class FlowService:
         return checked.flow
 
     async def _forbid_parking(self, tenant: TenantId, flow: Flow) -> None:
-        """Refuse a flow that would carry payload over a wait, where the tenant does not allow parking."""
+        """Refuse a flow that would carry payload over a wait, or have others carry it, where the tenant forbids parking."""
         if self._find_settings is None or (await self._find_settings(tenant)).parking is Parking.ALLOW:
             return
-        plan = compile_plan(PublishedFlow(tenant=tenant, version=0, flow=flow), dict(self._book))
-        problems = list_carried(plan)
+        problems = list_new(await self._compile_live(tenant), self._compile(tenant, flow))
         if problems:
-            raise InputError("The flow would keep data over a wait; it was not published.", tuple(problems))
+            raise InputError("Data would be kept over a wait; nothing was published.", tuple(problems))
+
+    async def _compile_live(self, tenant: TenantId) -> dict[FlowId, Plan]:
+        read = [check_flow(version.text, self._book).flow for _, version in await self._store.list_live(tenant)]
+        return {flow.id: self._compile(tenant, flow) for flow in read if flow is not None}
+
+    def _compile(self, tenant: TenantId, flow: Flow) -> Plan:
+        return compile_plan(PublishedFlow(tenant=tenant, version=0, flow=flow), dict(self._book))
 
     def _make_token(self) -> tuple[str, str]:
         token = base64.urlsafe_b64encode(self._chance.bytes(TOKEN_BYTES)).decode().rstrip("=")

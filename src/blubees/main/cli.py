@@ -467,7 +467,10 @@ def change_settings(
     if json:
         _print_json(found)
         return
+    carrying = found.pop("carrying", ())
     _print_table(["setting", "value"], [[name, str(value)] for name, value in found.items()])
+    if carrying:
+        _complain("Runs of these live flows will fail at a wait (not_parked):", tuple(carrying))
 
 
 @waiting_app.command(name="list")

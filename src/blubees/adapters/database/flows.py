@@ -89,7 +89,7 @@ class SqlFlowStore:
         async with using(self._engine, tenant) as connection:
             return [_read_version(row) for row in (await connection.execute(query)).mappings()]
 
-    async def list_live(self) -> Sequence[tuple[FlowRow, VersionRow]]:
+    async def list_live(self, tenant: TenantId | None = None) -> Sequence[tuple[FlowRow, VersionRow]]:
         """See the port."""
         live = sa.and_(
             VERSIONS.c.tenant == FLOWS.c.tenant,
@@ -97,7 +97,9 @@ class SqlFlowStore:
             VERSIONS.c.version == FLOWS.c.live_version,
         )
         query = sa.select(FLOWS, VERSIONS.c.version, VERSIONS.c.text, VERSIONS.c.published_at).join(VERSIONS, live)
-        async with reading_all_tenants(self._engine) as connection:
+        query = query if tenant is None else query.where(FLOWS.c.tenant == tenant)
+        opened = reading_all_tenants(self._engine) if tenant is None else using(self._engine, tenant)
+        async with opened as connection:
             rows = (await connection.execute(query)).mappings()
             return [(_read_flow(row), _read_version(row)) for row in rows]
 
