@@ -257,14 +257,21 @@ class GateStore(Protocol):
 
 
 class PlanBoard(Protocol):
-    """Published flows on their way to the conduits, in the broker's memory."""
+    """Published flows on their way to the conduits, in the broker's memory.
 
-    async def post(self, plan: PublishedFlow) -> None:
-        """Make a version the current one of its flow."""
+    What is posted follows what its poster has found there before it looked at what is to be posted: whoever looked earlier can
+    put nothing over it (docs/decisions/0033).
+    """
+
+    async def find(self, tenant: TenantId, flow: FlowId) -> tuple[int, PublishedFlow | None]:
+        """Give what was posted last (None: withdrawn, or nothing) and its number, 0 for nothing. Raises UnavailableError."""
         ...
 
-    async def withdraw(self, tenant: TenantId, flow: FlowId) -> None:
-        """The flow starts no more runs."""
+    async def post(self, tenant: TenantId, flow: FlowId, plan: PublishedFlow | None, *, after: int) -> bool:
+        """Make a version the current one of its flow; None: it starts no more runs.
+
+        False: something else was posted after that number. Raises UnavailableError.
+        """
         ...
 
     async def post_past(self, plan: PublishedFlow) -> None:
@@ -295,8 +302,12 @@ class TokenBoard(Protocol):
 class SettingsBoard(Protocol):
     """Every tenant's settings, in the broker's memory."""
 
-    async def post(self, settings: TenantSettings) -> None:
-        """Make them the tenant's."""
+    async def find(self, tenant: TenantId) -> int:
+        """Give the number of what was posted last for a tenant; 0 for nothing. Raises UnavailableError."""
+        ...
+
+    async def post(self, settings: TenantSettings, *, after: int) -> bool:
+        """Make them the tenant's, as in PlanBoard.post."""
         ...
 
     async def watch(self, changed: Callable[[TenantSettings], None]) -> None:

@@ -20,7 +20,7 @@ from blubees.model.receipt import LicenceState, Receipt, TenantSeen
 from blubees.model.settings import TenantSettings
 from blubees.ports import Lane, Put
 from blubees.vault.seal import Sealer
-from fakes.brokers import Brokers, Taker
+from fakes.brokers import Brokers, Taker, post_plan
 from fakes.engine import make_plan
 from fakes.machine import FakeChance
 
@@ -124,16 +124,34 @@ async def test_plans_are_told_from_the_beginning_and_go_on_being_told(brokers: B
     def learn(tenant: TenantId, flow: FlowId, published: PublishedFlow | None) -> None:
         told.append((tenant, flow, published.version if published else 0))
 
-    await board.post(plan)
+    await post_plan(board, plan)
     await NatsPlanBoard(brokers.conduit).watch(learn)
     assert told == [(A, plan.flow.id, 1)]
-    await board.withdraw(A, plan.flow.id)
+    await post_plan(board, plan, is_withdrawn=True)
     async with asyncio.timeout(5):
         while len(told) < 2:  # noqa: ASYNC110 - what is told has no event here
             await asyncio.sleep(0.01)
     assert told[1] == (A, plan.flow.id, 0)
     with pytest.raises((UnavailableError, asyncio.TimeoutError)):
-        await asyncio.wait_for(NatsPlanBoard(brokers.conduit).post(plan), 0.5)
+        await asyncio.wait_for(NatsPlanBoard(brokers.conduit).post(A, plan.flow.id, plan, after=0), 0.5)
+
+
+async def test_nothing_is_posted_over_what_its_poster_has_not_seen(brokers: Brokers) -> None:
+    board, plan = NatsPlanBoard(brokers.control), make_plan("  - {id: a, kind: stop}", tenant=A).published
+    flow = plan.flow.id
+    assert await board.find(A, flow) == (0, None)
+    assert await board.post(A, flow, plan, after=0)
+    first, known = await board.find(A, flow)
+    assert known == plan
+    assert not await board.post(A, flow, None, after=0), "it looked before that was posted"
+    assert await board.post(A, flow, None, after=first)
+    second, known = await board.find(A, flow)
+    assert (second > first, known) == (True, None)
+    assert not await board.post(A, flow, plan, after=first)
+    settings, chosen = NatsSettingsBoard(brokers.control), TenantSettings(tenant=A, replay_hours=2)
+    assert await settings.post(chosen, after=await settings.find(A))
+    assert not await settings.post(chosen, after=0)
+    assert await settings.post(chosen, after=await settings.find(A))
 
 
 async def test_tokens_reach_every_conduit(brokers: Brokers) -> None:
@@ -147,11 +165,11 @@ async def test_tokens_reach_every_conduit(brokers: Brokers) -> None:
 async def test_the_newest_settings_of_each_tenant_reach_every_conduit(brokers: Brokers) -> None:
     board, told = NatsSettingsBoard(brokers.control), list[TenantSettings]()
     for settings in (TenantSettings(tenant=A), TenantSettings(tenant=A, replay_hours=0), TenantSettings(tenant=B)):
-        await board.post(settings)
+        assert await board.post(settings, after=await board.find(TenantId(settings.tenant)))
     await NatsSettingsBoard(brokers.conduit).watch(told.append)
     assert told == [TenantSettings(tenant=A, replay_hours=0), TenantSettings(tenant=B)]
     with pytest.raises((UnavailableError, asyncio.TimeoutError)):
-        await asyncio.wait_for(NatsSettingsBoard(brokers.conduit).post(told[0]), 0.5)
+        await asyncio.wait_for(NatsSettingsBoard(brokers.conduit).post(told[0], after=0), 0.5)
 
 
 async def test_what_is_no_receipt_is_refused_and_counted(brokers: Brokers) -> None:

@@ -14,7 +14,7 @@ from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
 from blubees.ports import Lane, Put, TakenRun
-from fakes.brokers import Brokers, Taker, replace_broker
+from fakes.brokers import Brokers, Taker, post_plan, replace_broker
 from fakes.engine import make_plan
 
 A = TenantId("t" + "a" * 24)
@@ -92,7 +92,7 @@ async def test_both_sides_find_their_way_in_a_new_memory(brokers: Brokers) -> No
 
     async def fill() -> None:
         for plan in live:
-            await board.post(plan)
+            await post_plan(board, plan)
 
     def learn(_tenant: TenantId, _flow: FlowId, plan: PublishedFlow | None) -> None:
         told.append(plan.version if plan else 0)
@@ -115,7 +115,7 @@ async def test_both_sides_find_their_way_in_a_new_memory(brokers: Brokers) -> No
     live.append(plans[1])
     await replace_broker(brokers)
     await until(lambda: told == [1, 1, 2] and shared == [b"token", b"token"])
-    await board.post(plans[2])
+    await post_plan(board, plans[2])
     await until(lambda: told == [1, 1, 2, 3])
     await asyncio.sleep(0.3)
     assert told == [1, 1, 2, 3], "the watch of before is no more"

@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from blubees.adapters.broker.boards import NatsPlanBoard
 from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
 from blubees.main.broker_child import BrokerChild, start_broker
+from blubees.model.flow import PublishedFlow
 from blubees.ports import TakenRun
 
 
@@ -61,6 +63,13 @@ async def run_brokers(folder: Path) -> AsyncIterator[Brokers]:
         child.process.terminate()
     await child.process.wait()
     await child.drain
+
+
+async def post_plan(board: NatsPlanBoard, plan: PublishedFlow, *, is_withdrawn: bool = False) -> None:
+    """Make it the current one of its flow, or none."""
+    tenant, flow = plan.tenant, plan.flow.id
+    number, _ = await board.find(tenant, flow)
+    assert await board.post(tenant, flow, None if is_withdrawn else plan, after=number)
 
 
 async def replace_broker(brokers: Brokers) -> None:

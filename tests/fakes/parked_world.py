@@ -16,8 +16,7 @@ from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure
-from blubees.model.flow import PublishedFlow
-from blubees.model.ids import FlowId, TenantId
+from blubees.model.ids import TenantId
 from blubees.model.order import Clear, Order, Wake
 from blubees.model.receipt import RunReceipt
 from blubees.model.settings import Parking, TenantSettings
@@ -26,6 +25,7 @@ from blubees.steps.book import load_book
 from blubees.vault.keyring import Keyring
 from blubees.vault.run_keys import RunKeys
 from blubees.vault.seal import Sealer
+from fakes.boards import FakeBoard
 from fakes.engine import FakeCheckpoints, FakeLine, FakeQueue, make_message, make_plan
 from fakes.machine import FakeChance, FakeClock
 from fakes.parking import FakeDesk, FakeMail, FakeProperties, make_parker
@@ -42,27 +42,6 @@ class FakeOrders:
     async def send(self, order: Order, *, name: str) -> None:
         assert name
         self.given.append(order)
-
-
-class FakeBoard:
-    """Port PlanBoard."""
-
-    def __init__(self) -> None:
-        self.posted: list[PublishedFlow] = []
-
-    async def post(self, plan: PublishedFlow) -> None:
-        self.posted.append(plan)
-
-    post_past = post
-
-    async def watch_past(self, told: Callable[[PublishedFlow], None]) -> None:
-        """Nobody asks."""
-
-    async def withdraw(self, tenant: TenantId, flow: FlowId) -> None:
-        """Nobody looks."""
-
-    async def watch(self, changed: Callable[[TenantId, FlowId, PublishedFlow | None], None]) -> None:
-        """Nobody asks."""
 
 
 class ParkedWorld:

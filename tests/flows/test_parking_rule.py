@@ -14,9 +14,9 @@ from blubees.model.errors import InputError
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.settings import Parking, TenantSettings
 from blubees.steps.book import load_book
+from fakes.boards import FakeBoard
 from fakes.engine import TENANT, make_plan
 from fakes.machine import FakeChance, FakeClock
-from fakes.parked_world import FakeBoard
 
 WAIT = "{id: pause, kind: wait, with: {days: 1}}"
 GET = '{id: fetch, kind: http, with: {url: "https://a.example.com/"}}'

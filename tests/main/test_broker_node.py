@@ -29,6 +29,7 @@ from blubees.model.errors import InputError, UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.ports import Lane, Put, TakenRun
+from fakes.brokers import post_plan
 from fakes.engine import make_plan
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.campaign]  # minutes on two cores: `make rolling` runs it
@@ -77,7 +78,7 @@ def read_status(pid: int) -> str:
 async def withdraw_at_last(board: NatsPlanBoard, plan: PublishedFlow) -> None:
     while True:
         try:
-            return await board.withdraw(A, plan.flow.id)
+            return await post_plan(board, plan, is_withdrawn=True)
         except UnavailableError:
             await asyncio.sleep(0.2)
 
@@ -195,7 +196,7 @@ async def test_a_node_that_is_killed_under_load_takes_nothing_with_it(
 
     board = NatsPlanBoard(control)
     plan = make_plan("  - {id: a, kind: stop}", tenant=A).published
-    await board.post(plan)
+    await post_plan(board, plan)
     await NatsPlanBoard(conduit).watch(learn)
     supply = asyncio.create_task(queue.supply(Lane.PROMPT, taker))
     ended = asyncio.Event()

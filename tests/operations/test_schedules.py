@@ -12,7 +12,6 @@ from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.model.errors import ConflictError, MissingError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
-from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Fire, Order
 from blubees.model.receipt import Fired, LicenceState, TenantSeen
@@ -20,6 +19,7 @@ from blubees.model.schedule import Timing
 from blubees.operations.schedules import ANSWER_MILLISECONDS, TRY_MILLISECONDS, Scheduler
 from blubees.ports import ScheduleRow
 from blubees.steps.book import load_book
+from fakes.boards import FakeBoard
 from fakes.machine import FakeChance, FakeClock
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
@@ -50,25 +50,6 @@ class FakeOrders:
     @property
     def orders(self) -> list[Fire]:
         return list(self.sent.values())
-
-
-class FakeBoard:
-    """Port PlanBoard."""
-
-    async def post(self, plan: PublishedFlow) -> None:
-        """Nobody watches."""
-
-    async def withdraw(self, tenant: TenantId, flow: FlowId) -> None:
-        """Nobody watches."""
-
-    async def watch(self, changed: object) -> None:
-        """Nobody watches."""
-
-    async def post_past(self, plan: PublishedFlow) -> None:
-        """Nobody watches."""
-
-    async def watch_past(self, told: object) -> None:
-        """Nobody watches."""
 
 
 class World:

@@ -89,17 +89,16 @@ class FlowService:
             await self._store.publish(fresh, hook_token_hash=token_hash)
         else:
             await self._store.make_live(tenant, flow_id, version, now)
-        await self._post(tenant, version, flow, token_hash)
+        await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
         return Published(version=version, is_new=is_new, hook_token=token)
 
     async def rollback(self, tenant: TenantId, flow_id: FlowId, version: int) -> None:
         """Make an earlier version live again. Raises MissingError; InputError: as in publish()."""
-        row = await self._load(tenant, flow_id)
         flow = self._read((await self._load_version(tenant, flow_id, version)).text)
         await self._forbid_parking(tenant, flow)
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
-        await self._post(tenant, version, flow, row.hook_token_hash)
+        await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
 
     async def post_version(self, tenant: TenantId, flow_id: FlowId, version: int) -> bool:
@@ -117,7 +116,7 @@ class FlowService:
         """Start no more runs of the flow; those under way go on. Raises MissingError."""
         await self._load(tenant, flow_id)
         await self._store.make_live(tenant, flow_id, 0, self._clock.now_milliseconds())
-        await self._board.withdraw(tenant, flow_id)
+        await self._post(tenant, flow_id)
         await self._timetable.forget(tenant, flow_id)
 
     async def load_live(self, tenant: TenantId, flow_id: FlowId) -> tuple[int, Flow]:
@@ -138,12 +137,12 @@ class FlowService:
 
     async def rotate_hook(self, tenant: TenantId, flow_id: FlowId) -> str:
         """Give the flow another webhook token; the old one stops at once. Raises MissingError, ConflictError."""
-        version, flow = await self.load_live(tenant, flow_id)
+        _, flow = await self.load_live(tenant, flow_id)
         if flow.trigger.on is not TriggerKind.WEBHOOK:
             raise ConflictError("The flow's trigger is not webhook, so it has no webhook token.")
         token, token_hash = self._make_token()
         await self._store.set_hook(tenant, flow_id, token_hash)
-        await self._post(tenant, version, flow, token_hash)
+        await self._post(tenant, flow_id)
         return token
 
     async def list(self, tenant: TenantId) -> Sequence[FlowRow]:
@@ -180,20 +179,35 @@ class FlowService:
         return ParkingRule(await self._compile_live(tenant)).list_all()
 
     async def post_all(self) -> int:
-        """Post every live flow to the conduits; gives how many. At the control plane's start: the broker's memory is fresh."""
+        """Post every live flow that conduits do not know; gives how many are live. At a start, and in a fresh memory."""
         count = 0
         for row, version in await self._store.list_live():
             checked = check_flow(version.text, self._book)
-            if checked.flow is not None:
-                await self._post(row.tenant, version.version, checked.flow, row.hook_token_hash)
-                if read_timing(checked.flow.trigger) is not None:
-                    await self._timetable.arrange(row.tenant, checked.flow, version.version)
-                count += 1
+            if checked.flow is None:
+                continue
+            plan = _describe_live(row, version, checked.flow)
+            if not await self._board.post(row.tenant, row.flow, plan, after=0):  # something is there
+                _, posted = await self._board.find(row.tenant, row.flow)
+                if posted != plan:
+                    await self._post(row.tenant, row.flow)
+            if read_timing(checked.flow.trigger) is not None:
+                await self.mend_timetable(row.tenant, row.flow)
+            count += 1
         return count
 
-    async def _post(self, tenant: TenantId, version: int, flow: Flow, token_hash: str) -> None:
-        hook = token_hash if flow.trigger.on is TriggerKind.WEBHOOK else ""
-        await self._board.post(PublishedFlow(tenant=tenant, version=version, flow=flow, hook_token_hash=hook))
+    async def _post(self, tenant: TenantId, flow_id: FlowId) -> None:
+        """Post a flow as it is kept now. Whatever others post meanwhile: what was read later is posted last."""
+        while True:
+            number, _ = await self._board.find(tenant, flow_id)
+            if await self._board.post(tenant, flow_id, await self._find_live(tenant, flow_id), after=number):
+                return
+
+    async def _find_live(self, tenant: TenantId, flow_id: FlowId) -> PublishedFlow | None:
+        row = await self._load(tenant, flow_id)
+        if not row.live_version:
+            return None
+        version = await self._load_version(tenant, flow_id, row.live_version)
+        return _describe_live(row, version, self._read(version.text))
 
     async def _load(self, tenant: TenantId, flow_id: FlowId) -> FlowRow:
         row = await self._store.load(tenant, flow_id)
@@ -231,6 +245,11 @@ class FlowService:
     def _make_token(self) -> tuple[str, str]:
         token = base64.urlsafe_b64encode(self._chance.bytes(TOKEN_BYTES)).decode().rstrip("=")
         return token, hashlib.sha256(token.encode()).hexdigest()
+
+
+def _describe_live(row: FlowRow, version: VersionRow, flow: Flow) -> PublishedFlow:
+    hook = row.hook_token_hash if flow.trigger.on is TriggerKind.WEBHOOK else ""
+    return PublishedFlow(tenant=row.tenant, version=version.version, flow=flow, hook_token_hash=hook)
 
 
 def describe_problem(problem: Problem) -> str:

@@ -18,6 +18,7 @@ CONTROL: Final = """\
 publish: ["plans.>", "versions.>", "cancels.*.*", "settings.*", "waiters.*", "orders.*", "$JS.API.STREAM.CREATE.>",
           "$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DURABLE.CREATE.>",
           "$JS.API.CONSUMER.INFO.>", "$JS.API.CONSUMER.MSG.NEXT.RECEIPTS.>", "$JS.ACK.RECEIPTS.>",
+          "$JS.API.STREAM.MSG.GET.PLANS", "$JS.API.STREAM.MSG.GET.SETTINGS",
           "$JS.API.STREAM.NAMES", "$JS.API.INFO", "_INBOX.conduit.>"],
 subscribe: ["_INBOX.control.>", "lease.*", "seen.*", "parking.*", "sign_off.*"]
 """

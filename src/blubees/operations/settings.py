@@ -22,9 +22,17 @@ class SettingsService:
             UnavailableError: the broker did not take them: they are kept, and told at the control plane's next start or change.
         """
         await self._store.save(settings)
-        await self._board.post(settings)
+        await self._post(TenantId(settings.tenant))
 
     async def post_all(self) -> None:
         """Tell the conduits all there are: the broker's memory is fresh."""
         for settings in await self._store.list():
-            await self._board.post(settings)
+            if not await self._board.post(settings, after=0):  # it is not so fresh
+                await self._post(TenantId(settings.tenant))
+
+    async def _post(self, tenant: TenantId) -> None:
+        """Tell them as they are kept now, also when others tell theirs at the moment: the newest are told last."""
+        while True:
+            number = await self._board.find(tenant)
+            if await self._board.post(await self.load(tenant), after=number):
+                return

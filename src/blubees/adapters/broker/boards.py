@@ -8,7 +8,8 @@ from collections.abc import Callable
 import msgspec
 from nats.aio.msg import Msg
 
-from blubees.adapters.broker.link import Broker, publish, watch
+from blubees.adapters.broker.link import CONFIRM_SECONDS, Broker, publish, watch
+from blubees.adapters.broker.numbered import find_newest, put_after
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.settings import TenantSettings
@@ -22,13 +23,15 @@ class NatsPlanBoard:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(PublishedFlow)
 
-    async def post(self, plan: PublishedFlow) -> None:
+    async def find(self, tenant: TenantId, flow: FlowId) -> tuple[int, PublishedFlow | None]:
         """See the port."""
-        await publish(self._broker, f"plans.{plan.tenant}.{plan.flow.id}", self._encoder.encode(plan))
+        number, data = await find_newest(self._broker, "PLANS", f"plans.{tenant}.{flow}")
+        return number, self._decoder.decode(data) if data else None
 
-    async def withdraw(self, tenant: TenantId, flow: FlowId) -> None:
+    async def post(self, tenant: TenantId, flow: FlowId, plan: PublishedFlow | None, *, after: int) -> bool:
         """See the port."""
-        await publish(self._broker, f"plans.{tenant}.{flow}", b"")
+        data = b"" if plan is None else self._encoder.encode(plan)
+        return await put_after(self._broker, f"plans.{tenant}.{flow}", data, after=after, seconds=CONFIRM_SECONDS) is not None
 
     async def watch(self, changed: Callable[[TenantId, FlowId, PublishedFlow | None], None]) -> None:
         """See the port."""
@@ -80,9 +83,14 @@ class NatsSettingsBoard:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(TenantSettings)
 
-    async def post(self, settings: TenantSettings) -> None:
+    async def find(self, tenant: TenantId) -> int:
         """See the port."""
-        await publish(self._broker, f"settings.{settings.tenant}", self._encoder.encode(settings))
+        return (await find_newest(self._broker, "SETTINGS", f"settings.{tenant}"))[0]
+
+    async def post(self, settings: TenantSettings, *, after: int) -> bool:
+        """See the port."""
+        subject, data = f"settings.{settings.tenant}", self._encoder.encode(settings)
+        return await put_after(self._broker, subject, data, after=after, seconds=CONFIRM_SECONDS) is not None
 
     async def watch(self, changed: Callable[[TenantSettings], None]) -> None:
         """See the port."""

@@ -3,18 +3,14 @@
 import contextlib
 from typing import Final
 
-import msgspec
-import nats
 import nats.errors
-import nats.js.errors
 
-from blubees.adapters.broker.link import Broker, Confirmation
-from blubees.model.errors import UnavailableError
+from blubees.adapters.broker.link import Broker
+from blubees.adapters.broker.numbered import find_newest, put_after
 from blubees.model.ids import RunId, TenantId
 
 SAVE_SECONDS: Final = 2.0
 _SOON: Final = {"Nats-TTL": "30s"}  # longer than a conduit that lost its run may go on believing in it
-_WRONG_SEQUENCE_CODES: Final = frozenset({10071, 10164})
 
 
 class NatsCheckpointStore:
@@ -22,33 +18,15 @@ class NatsCheckpointStore:
 
     def __init__(self, broker: Broker, stream: str = "CHECKPOINTS") -> None:
         self._broker, self._stream, self._prefix = broker, stream, stream.lower()
-        self._confirmation = msgspec.json.Decoder(Confirmation)
 
     async def save(self, tenant: TenantId, run: RunId, sealed: bytes, *, after: int) -> int | None:
         """See the port."""
-        headers = {"Nats-Expected-Last-Subject-Sequence": str(after)}
-        try:
-            reply = await self._broker.client.request(
-                f"{self._prefix}.{tenant}.{run}", sealed, timeout=SAVE_SECONDS, headers=headers
-            )
-            confirmed = self._confirmation.decode(reply.data)
-        except (nats.errors.Error, OSError, msgspec.DecodeError) as error:
-            raise UnavailableError("The broker did not confirm the checkpoint.") from error
-        if confirmed.error is None:
-            return confirmed.seq
-        if confirmed.error.err_code in _WRONG_SEQUENCE_CODES:
-            return None
-        raise UnavailableError("The broker did not take the checkpoint.")
+        return await put_after(self._broker, f"{self._prefix}.{tenant}.{run}", sealed, after=after, seconds=SAVE_SECONDS)
 
     async def load(self, tenant: TenantId, run: RunId) -> tuple[int, bytes] | None:
         """See the port."""
-        try:
-            found = await self._broker.stream.get_last_msg(self._stream, f"{self._prefix}.{tenant}.{run}")
-        except nats.js.errors.NotFoundError:
-            return None
-        except (nats.errors.Error, OSError) as error:
-            raise UnavailableError("The broker does not give the checkpoint.") from error
-        return (int(found.seq or 0), found.data) if found.data else None
+        number, sealed = await find_newest(self._broker, self._stream, f"{self._prefix}.{tenant}.{run}")
+        return (number, sealed) if sealed else None
 
     async def epoch(self) -> int:
         """See the port."""
