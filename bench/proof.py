@@ -36,6 +36,7 @@ from proof_faults import try_faults  # noqa: E402 - beside this file
 
 JSON = {"Content-Type": "application/json"}
 IMAGE_MEBIBYTES = 96
+PERFORMED = [entry for entry in list_kinds() if entry.name != "placeholder"]  # a flow with one is not published
 PAGE = ROOT / "docs" / "proof.md"
 COMPRESSED = ((b"\x1f\x8b\x08", 31), (b"\x78\x01", 15), (b"\x78\x9c", 15), (b"\x78\xda", 15))
 
@@ -161,6 +162,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
         "jira.link_issues": {"type": c, "inward": c, "outward": c},
         "jira.set_property": {"issue": "{{webhookData.issue}}", "key": c, "value": {"c": c}},
         "jira.get_property": {"issue": "{{webhookData.issue}}", "key": c},
+        "jira.request": {"path": "/rest/api/3/issue/{issue}", "parts": {"issue": c}, "query": {"fields": c}},
     }
     step: dict[str, Any] = {"id": "it", "kind": kind, "with": settings[kind]}
     post: dict[str, Any] = {"method": "POST", "url": f"{site}/thirdparty/echo", "json": {"c": c, "all": "{{webhookData}}"}}
@@ -224,7 +226,7 @@ def exercise(product: Product, canaries: Canaries, *, image: bool) -> int:
         "outputs": {"all": "{{steps.x}}"},
     }
     product.publish(json.dumps(called))
-    flows = [(entry.name, write_flow(product.site_url, entry.name, canaries)) for entry in list_kinds()]
+    flows = [(entry.name, write_flow(product.site_url, entry.name, canaries)) for entry in PERFORMED]
     flows += [(name, write_failure(product.site_url, name)) for name in FAILURES]
     hooks: list[str] = []
     for name, flow in flows:
@@ -347,11 +349,11 @@ def main() -> int:
                 else f"files of the folder, {len(written):,} bytes (no root: weaker)",
             ),
             ("the conduits' lock", "complete" if locked["complete"] else f"missing: {locked['missing']}"),
-            ("step kinds exercised", str(len(list_kinds()))),
+            ("step kinds exercised", str(len(PERFORMED))),
             ("triggers without an outside event", ", ".join(KINDS)),
             ("kinds of failure, and SIGKILL", f"{len(FAILURES)} + 3 kills"),
             ("besides (and the status callers got)", "; ".join(HEARD) or "not tried (needs the image)"),
-            ("watched test runs and dry runs", f"{len(list_kinds()) + len(FAILURES)} of each"),
+            ("watched test runs and dry runs", f"{len(PERFORMED) + len(FAILURES)} of each"),
             ("runs in the ledger", str(runs)),
             ("canaries planted", str(len(canaries.made))),
             ("forms looked for", f"{len(list_forms('x' * 24))}, each also inside gzip and zlib streams"),

@@ -19,6 +19,7 @@ from blubees.expressions.template import Template, compile_template
 from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
 from blubees.flows.check_head import HEAD, check_call, check_head, check_input_names, check_outputs
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
+from blubees.flows.placeholders import PLACEHOLDER, STANDS_IN_THE_WAY
 from blubees.flows.schema import settings_schema
 from blubees.model.flow import Flow, OnDoubt, OnError, RetryOn, SignatureEncoding, SignatureScheme, TriggerKind
 from blubees.model.ids import CONNECTION_PATTERN, FLOW_PATTERN, STEP_PATTERN
@@ -241,6 +242,8 @@ class _Checker:
                     self.read.complain(
                         (*here, word), f"{entry.name} is a block and has no `{word}`. Give it to the steps in it, or use try."
                     )
+        if name == PLACEHOLDER:
+            self.read.complain(here, STANDS_IN_THE_WAY, severity="warning")
         if name == "run_flow":
             check_call(self, step, settings, here)
         self.check_templates(settings, (*here, "with"), done)

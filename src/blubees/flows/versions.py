@@ -15,6 +15,7 @@ from blubees.flows.check import CheckedFlow, check_flow
 from blubees.flows.diff import Change, diff_flows
 from blubees.flows.document import Problem
 from blubees.flows.parking_rule import ParkingRule, list_new
+from blubees.flows.placeholders import forbid_placeholders
 from blubees.flows.timetable import Timetable
 from blubees.flows.timing import read_timing
 from blubees.model.errors import ConflictError, InputError, MissingError
@@ -70,11 +71,12 @@ class FlowService:
 
         Raises:
             MissingError: no such flow. ConflictError: published by somebody else meanwhile.
-            InputError: it would carry payload over a wait, and the tenant does not allow that.
+            InputError: it has placeholders, or would carry payload over a wait, and the tenant does not allow that.
             UnavailableError: it is kept, but the broker did not take it; the next start or publishing posts it.
         """
         row = await self._load(tenant, flow_id)
         flow = self._read(row.draft)
+        forbid_placeholders(flow)
         await self._forbid_parking(tenant, flow)
         token = ""
         token_hash = row.hook_token_hash

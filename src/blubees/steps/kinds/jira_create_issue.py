@@ -12,7 +12,10 @@ from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
 @step_kind("jira.create_issue")
 @dataclass(frozen=True, slots=True)
 class CreateIssue:
-    """Create an issue: gives `id` and `key`. `description` is text or an ADF document; `fields` are further Jira fields."""
+    """Create an issue: gives `id` and `key`. `description` is text or an ADF document; `fields` are further Jira fields.
+
+    `project` is a key or an id, `type` a name or an id.
+    """
 
     project: str
     type: str
@@ -24,8 +27,8 @@ class CreateIssue:
         """Create it."""
         fields = {
             **self.fields,
-            "project": {"key": self.project},
-            "issuetype": {"name": self.type},
+            "project": {"id" if self.project.isdecimal() else "key": self.project},
+            "issuetype": {"id" if self.type.isdecimal() else "name": self.type},
             "summary": self.summary,
         }
         if self.description is not None:

@@ -11,7 +11,7 @@ from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
 @step_kind("jira.link_issues")
 @dataclass(frozen=True, slots=True)
 class LinkIssues:
-    """Link two issues by a link type's name, such as Blocks: `outward` blocks, `inward` is blocked."""
+    """Link two issues by a link type's name, such as Blocks, or its id: `outward` blocks, `inward` is blocked."""
 
     type: str
     inward: str
@@ -19,7 +19,8 @@ class LinkIssues:
 
     async def perform(self, tools: Tools) -> Outcome:
         """Link them."""
-        body = {"type": {"name": self.type}, "inwardIssue": {"key": self.inward}, "outwardIssue": {"key": self.outward}}
+        kind = {"id" if self.type.isdecimal() else "name": self.type}
+        body = {"type": kind, "inwardIssue": {"key": self.inward}, "outwardIssue": {"key": self.outward}}
         done = await ask_jira(tools, "POST", "/rest/api/3/issueLink", body, field="with", effect=Effect.IDEMPOTENT)
         return done if isinstance(done, Failure) else Done({"inward": self.inward, "outward": self.outward})
 

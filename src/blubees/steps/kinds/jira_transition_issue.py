@@ -12,7 +12,10 @@ from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
 @step_kind("jira.transition_issue")
 @dataclass(frozen=True, slots=True)
 class TransitionIssue:
-    """Move an issue: `to` is a status, a transition's name or its id, whatever its case. `fields` go with it."""
+    """Move an issue: `to` is a status, a transition's name or its id, whatever its case, or `status:` and a status's id.
+
+    `fields` go with it.
+    """
 
     issue: str
     to: str
@@ -38,6 +41,7 @@ class TransitionIssue:
             lambda each: (each.get("to") or {}).get("name", ""),
             lambda each: each.get("name", ""),
             lambda each: each["id"],
+            lambda each: f"status:{(each.get('to') or {}).get('id', '')}",
         )
         for named in readers:
             chosen = next((each["id"] for each in known if str(named(each)).casefold() == wanted), None)
@@ -46,13 +50,18 @@ class TransitionIssue:
         return None
 
 
-_LISTED = {"transitions": [{"id": "31", "name": "Finish", "to": {"name": "Done"}}]}
+_LISTED = {"transitions": [{"id": "31", "name": "Finish", "to": {"id": "10002", "name": "Done"}}]}
 EXAMPLES = (
     Example(
         {"issue": "AB-1", "to": "done"},
         Done({"issue": "AB-1", "transition": "31"}),
         replies=((200, _LISTED), (204, None)),
         asks=("GET", "/rest/api/3/issue/AB-1/transitions"),
+    ),
+    Example(
+        {"issue": "AB-1", "to": "status:10002"},
+        Done({"issue": "AB-1", "transition": "31"}),
+        replies=((200, _LISTED), (204, None)),
     ),
     Example({"issue": "AB-1", "to": "Elsewhere"}, FailureCode.SETTING_INVALID, replies=((200, _LISTED),)),
     Example({"issue": "AB-9", "to": "Done"}, FailureCode.NOT_FOUND, replies=((404, {}),)),
