@@ -370,6 +370,18 @@ class ReplayShelf(Protocol):
         ...
 
 
+class TraceStore(Protocol):
+    """How deep the runs were that wrote to issues lately, in the broker's memory; forgotten after ten minutes."""
+
+    async def note(self, tenant: TenantId, name: str, depth: int) -> None:
+        """Note the depth of what comes of a write. Not confirmed: what is not noted is taken for a first run."""
+        ...
+
+    async def find(self, tenant: TenantId, name: str) -> int:
+        """Give the newest; 0 for none. Raises UnavailableError."""
+        ...
+
+
 class OrderBox(Protocol):
     """Where the control plane puts its orders."""
 

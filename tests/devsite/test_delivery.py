@@ -116,13 +116,23 @@ async def test_an_answer_that_takes_too_long_is_none(app: tuple[App, SiteSetting
 
 @pytest.mark.parametrize(
     ("change", "licence", "count"),
-    [({}, "active", 1), ({"selfGenerated": True}, "active", 0), ({}, "trial", 1), ({}, "inactive", 0), ({"eventType": "avi:jira:deleted:issue"}, "active", 0)],
+    [({}, "active", 1), ({"selfGenerated": True}, "active", 1), ({}, "trial", 1), ({}, "inactive", 0), ({"eventType": "avi:jira:deleted:issue"}, "active", 0)],
 )  # fmt: skip
 async def test_only_what_the_trigger_asks_for_is_delivered(
     app: tuple[App, SiteSettings], change: dict[str, Any], licence: str, count: int
 ) -> None:
     await deliver(app[1], EVENT | change, licence=licence)
     assert len(app[0].got) == count
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+async def test_a_trigger_may_ignore_what_the_app_itself_did(
+    app: tuple[App, SiteSettings], tmp_path: Path, *, is_own: bool
+) -> None:
+    manifest = tmp_path / "manifest.yml"
+    manifest.write_text(MANIFEST.read_text().replace("appIsLicensed: true", "appIsLicensed: true\n        ignoreSelf: true"))
+    await deliver(replace(app[1], manifest=manifest), EVENT | {"selfGenerated": is_own})
+    assert len(app[0].got) == (not is_own)
 
 
 @pytest.mark.parametrize(("licence", "claim"), [("active", (True, False)), ("trial", (True, True)), ("absent", None)])

@@ -11,12 +11,15 @@ from blubees.engine.launch import Launcher
 from blubees.engine.message import open_run
 from blubees.engine.runner import Runner
 from blubees.engine.surroundings import Surroundings
+from blubees.engine.traces import IssueTraces
 from blubees.engine.work import Receipts
 from blubees.flows.intake import Intake
 from blubees.flows.loops import BURST, PER_MINUTE
 from blubees.flows.match import FlowIndex
+from blubees.flows.own_events import OwnEvents
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.connection import LeaseRefusal
+from blubees.model.errors import UnavailableError
 from blubees.model.event import RawEvent, Verdict
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import ConnectionName, TenantId
@@ -155,3 +158,99 @@ async def test_the_other_flows_of_the_event_are_started() -> None:
     admission = await world.intake.admit(jira(999))
     assert (admission.verdict, admission.runs) == (Verdict.QUEUED, 1)
     assert [receipt.flow for receipt in world.stopped()] == ["flow"]
+
+
+EDIT = "  - {id: a, kind: jira.edit_issue, with: {issue: '{{issue.key}}', add_labels: [x]}}"
+
+
+class OwnWorld:
+    """Two flows about changed issues, one of which is also started by what flows did, and a Jira that tells of all."""
+
+    def __init__(self, steps: str = EDIT) -> None:
+        self.plans = [
+            make_plan(steps, trigger="jira.issue_updated, from_flows: true", flow="chained"),
+            make_plan(EDIT, trigger="jira.issue_updated", flow="alone"),
+        ]
+        self.queue, self.index, self.told, self.number = FakeQueue(), FlowIndex(), list[Receipt](), 0
+        for plan in self.plans:
+            self.index.changed(TENANT, plan.published.flow.id, plan.published)
+        receipts = Receipts(FakeBox(), lambda *_args, **_fields: None)
+        receipts.add = lambda receipt, taken=None: self.told.append(receipt)  # type: ignore[method-assign]  # noqa: ARG005
+        self.kept: dict[tuple[TenantId, str], int] = {}
+        self.is_away, self.clock = False, FakeClock()
+        traces = IssueTraces(self, b"t" * 32, self.index.wants_own)
+        self.runner = Runner(self.clock, lambda _tenant: FakeLine(self.hear), around=Surroundings(traces=traces))
+        launcher = Launcher(self.queue, SEALER, b"d" * 32, self.clock, lambda _accepted: None)
+        intake = Intake(self.index, make_shelf(*self.plans), launcher, self.runner, receipts, self.clock, FakeChance())
+        self.door = OwnEvents(intake.admit, intake.admit, traces)
+
+    async def note(self, tenant: TenantId, name: str, depth: int) -> None:
+        self.kept[tenant, name] = depth
+
+    async def find(self, tenant: TenantId, name: str) -> int:
+        if self.is_away:
+            raise UnavailableError("away")
+        return self.kept.get((tenant, name), 0)
+
+    def hear(self, call: Call) -> CallAnswer:
+        body = b'{"id": "10009", "key": "A-9"}' if call.url == "/rest/api/3/issue" else b""
+        return CallAnswer(status=204, headers={}, body=body)
+
+    async def tell(self, *, is_own: bool, key: str = "A-1", identity: str = "10001") -> Verdict:
+        self.number += 1
+        self.clock.advance(60)  # or it is taken for a loop by how often it comes
+        event = {"issue": {"id": identity, "key": key, "fields": {"summary": "s"}}}
+        raw = RawEvent(
+            tenant=TENANT,
+            trigger=TriggerKind.ISSUE_UPDATED,
+            body=json.dumps(event).encode(),
+            document=event,
+            delivery=f"o{self.number}",
+            is_own=is_own,
+        )
+        return (await self.door.admit(raw)).verdict
+
+    async def perform_next(self) -> str:
+        """Perform the run that waits; gives its flow."""
+        tenant, _, sealed, _ = self.queue.put_runs.pop(0)
+        message = open_run(tenant, sealed, SEALER)
+        await self.runner.perform(next(each for each in self.plans if each.published.flow.id == message.flow), message)
+        return message.flow
+
+
+async def test_what_flows_did_starts_only_flows_that_say_so_and_these_end_after_ten_runs() -> None:
+    world = OwnWorld()
+    assert await world.tell(is_own=False) is Verdict.QUEUED
+    assert sorted([await world.perform_next(), await world.perform_next()]) == ["alone", "chained"]
+    runs = 1
+    while (said := await world.tell(is_own=True)) is Verdict.QUEUED:
+        assert await world.perform_next() == "chained"
+        assert world.queue.put_runs == []
+        runs += 1
+    assert (said, runs) == (Verdict.LOOP, DEPTH_MAX)
+    assert await world.tell(is_own=True, key="A-2", identity="10002") is Verdict.QUEUED, "about another issue"
+    assert await world.tell(is_own=False) is Verdict.QUEUED, "a person's doing begins anew"
+
+
+async def test_a_new_issue_that_a_flow_made_is_as_deep_as_its_run() -> None:
+    world = OwnWorld("  - {id: a, kind: jira.create_issue, with: {project: A, type: Bug, summary: s}}")
+    await world.tell(is_own=False)
+    for _ in range(2):
+        await world.perform_next()
+    assert 1 in world.kept.values()
+    runs = 1
+    while await world.tell(is_own=True, key="A-9", identity="10009") is Verdict.QUEUED:
+        await world.perform_next()
+        runs += 1
+    assert runs == DEPTH_MAX
+
+
+async def test_our_own_events_cost_nothing_where_no_flow_wants_them_and_wait_while_the_broker_is_away() -> None:
+    world = OwnWorld()
+    world.is_away = True
+    assert await world.tell(is_own=True) is Verdict.UNAVAILABLE
+    world.index.changed(TENANT, world.plans[0].published.flow.id, None)
+    assert await world.tell(is_own=True) is Verdict.UNMATCHED
+    await world.tell(is_own=False)
+    await world.perform_next()
+    assert world.kept == {}, "nothing is noted"

@@ -97,7 +97,7 @@ class ForgeEventsDoor:
     async def _take_event(self, caller: Caller, event: dict[str, Any], parsed: tuple[object, bytes]) -> Reply:
         trigger = TRIGGERS.get(event["eventType"]) if isinstance(event.get("eventType"), str) else None
         may_run = _may_run(caller)
-        if trigger is None or event.get("selfGenerated") is True or not may_run:
+        if trigger is None or not may_run:
             self.refusals["unlicensed" if not may_run else "not_for_flows"] += 1
             return UNMATCHED
         admission = await self._admit(
@@ -109,6 +109,7 @@ class ForgeEventsDoor:
                 delivery=_name_delivery(caller, event),
                 received_at_milliseconds=self._clock.now_milliseconds(),
                 reference=_name_reference(event),
+                is_own=event.get("selfGenerated") is True,
             )
         )
         return reply_to(admission)

@@ -112,6 +112,16 @@ class Progress:
         headers = self._around.depth.add(call, self._message.tenant, self._message.depth + 1)
         return msgspec.structs.replace(call, headers=headers)
 
+    async def call_jira(self, line: Line, call: Call) -> CallAnswer | Failure:
+        """Call Jira; where events of our own start flows, note at which issue, and how deep that is."""
+        traces, tenant, depth = self._around.traces, self._message.tenant, self._message.depth + 1
+        if traces is None:
+            return await line.call_jira(call)
+        await traces.note_before(tenant, call, depth)
+        answer = await line.call_jira(call)
+        await traces.note_after(tenant, call, answer, depth)
+        return answer
+
     async def mark_seen(self, flow: FlowId, path: str, key: str, days: int) -> bool | Failure:
         """Ask whether a key was seen. No effect: a run that asks again is told the same. A dry run marks nothing."""
         if self._message.trial is Trial.DRY_RUN:

@@ -6,6 +6,7 @@ from typing import Protocol
 from blubees.engine.depth import DepthMarks
 from blubees.engine.mail import CallBackAddresses, MailRoom
 from blubees.engine.plan import PlanShelf
+from blubees.engine.traces import IssueTraces
 from blubees.ports import SeenDesk
 from blubees.steps.contract import Outcome
 
@@ -36,6 +37,7 @@ class Surroundings:
         shelf: has the flows that `run_flow` performs.
         mail: what comes for runs that wait; `call_backs`: the addresses where it comes.
         watch: looks on, for trials.
+        traces: where events of our own start flows: which issues runs have written to.
         question_key: for the salts of sign-offs' questions.
     """
 
@@ -45,4 +47,5 @@ class Surroundings:
     mail: MailRoom | None = None
     call_backs: CallBackAddresses | None = None
     watch: RunWatch | None = None
+    traces: IssueTraces | None = None
     question_key: bytes = b""

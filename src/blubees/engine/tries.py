@@ -47,7 +47,7 @@ class StepTools:
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         """Call the tenant's Jira."""
         await self._walk.prepare_call(self._step, self._frame, call.effect)
-        return await self._frame.line.call_jira(call)
+        return await self._walk.call_jira(self._frame.line, call)
 
     async def mark_seen(self, key: str, days: int) -> bool | Failure:
         """Whether this step has seen the key before, in another run or turn."""

@@ -49,7 +49,9 @@ class _Branches(NamedTuple):
     words: str
 
 
+JIRA_KINDS: Final = (TriggerKind.ISSUE_CREATED, TriggerKind.ISSUE_UPDATED, TriggerKind.ISSUE_COMMENTED)
 TRIGGER_OWNERS: Final[dict[str, tuple[TriggerKind, ...]]] = {
+    "from_flows": JIRA_KINDS,
     "signature": (TriggerKind.WEBHOOK,),
     "delivery_id_header": (TriggerKind.WEBHOOK,),
     "every_seconds": CLOCK_KINDS,
@@ -144,6 +146,8 @@ class _Checker:
             if name in trigger and kind and kind not in owners:
                 words = " and ".join(each.value for each in owners)
                 self.read.complain((*place, name), f"`{name}` belongs to the trigger {words} only. Remove it.")
+        if type(trigger.get("from_flows", False)) is not bool:
+            self.read.complain((*place, "from_flows"), "`from_flows` is true or false.")
         if kind in CLOCK_KINDS:
             check_clock(self, trigger, kind)
         if kind is TriggerKind.WEBHOOK:

@@ -4,6 +4,7 @@ Flows whose condition can only hold for one text at one path (`issue.issueType.n
 each distinct path of a tenant's flows the event's value is looked up once. Called by flows/intake.py and doors/webhooks.py.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
@@ -58,6 +59,7 @@ class FlowIndex:
         self._flows: dict[_Key, PublishedFlow] = {}
         self._groups: dict[tuple[TenantId, TriggerKind], _Group] = {}
         self._hooks: dict[tuple[TenantId, str], PublishedFlow] = {}
+        self._from_flows: Counter[TenantId] = Counter()
         self.failed_conditions = 0
         self.evaluated_conditions = 0
 
@@ -72,9 +74,11 @@ class FlowIndex:
         if before is not None:
             self._groups[tenant, before.flow.trigger.on].remove(before)
             self._hooks.pop((tenant, before.hook_token_hash), None)
+            self._from_flows[tenant] -= before.flow.trigger.from_flows
         if plan is None:
             return
         self._flows[tenant, flow_id] = plan
+        self._from_flows[tenant] += plan.flow.trigger.from_flows
         self._groups.setdefault((tenant, plan.flow.trigger.on), _Group()).place(plan)[flow_id] = plan
         if plan.hook_token_hash:
             self._hooks[tenant, plan.hook_token_hash] = plan
@@ -83,6 +87,10 @@ class FlowIndex:
         """Forget every other flow: it was withdrawn while nobody could tell."""
         for tenant, flow in [key for key in self._flows if key not in keys]:
             self.changed(tenant, flow, None)
+
+    def wants_own(self, tenant: TenantId) -> bool:
+        """Whether the tenant has flows that are started by what flows did."""
+        return self._from_flows[tenant] > 0
 
     def find_hook(self, tenant: TenantId, token_hash: str) -> PublishedFlow | None:
         """Give the flow that a webhook token belongs to."""
@@ -104,6 +112,8 @@ class FlowIndex:
             shelf = texts.get(_read_path(path, scope))
             if shelf:
                 candidates += shelf.values()
+        if event.is_own:
+            candidates = [flow for flow in candidates if flow.flow.trigger.from_flows]
         return [flow for flow in candidates if self._holds(flow, scope)]
 
     def _holds(self, flow: PublishedFlow, scope: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 
 CONDUIT: Final = """\
 publish: ["runs.>", "checkpoints.>", "$JS.API.STREAM.MSG.GET.CHECKPOINTS", "gates.>", "$JS.API.STREAM.MSG.GET.GATES",
+          "traces.*.*", "$JS.API.STREAM.MSG.GET.TRACES",
           "claims", "mail.>", "$JS.API.STREAM.MSG.GET.MAIL", "receipts", "tokens.>", "lease.>", "seen.>",
           "parking.*", "sign_off.*", "replays.*.*", "$JS.API.STREAM.MSG.GET.REPLAYS", "$JS.API.CONSUMER.>",
           "$JS.API.STREAM.INFO.>",

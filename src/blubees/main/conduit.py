@@ -35,6 +35,7 @@ from blubees.adapters.broker.runs import NatsRunQueue
 from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.broker.sign_offs import NatsSignOffDesk
 from blubees.adapters.broker.size import Surveyor, describe_size
+from blubees.adapters.broker.traces import NatsTraceStore
 from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import GuardedWebClient
@@ -63,6 +64,7 @@ from blubees.engine.replay import ReplayDesk
 from blubees.engine.runner import Runner
 from blubees.engine.sign_offs import SignOffs
 from blubees.engine.surroundings import Surroundings
+from blubees.engine.traces import IssueTraces
 from blubees.engine.work import Receipts, Worker
 from blubees.flows.firing import FiringDesk
 from blubees.flows.intake import Intake
@@ -70,6 +72,7 @@ from blubees.flows.listening import Listener
 from blubees.flows.live import ForgetfulSeenDesk, LiveDesk, LiveStream
 from blubees.flows.manual import ManualDesk
 from blubees.flows.match import FlowIndex
+from blubees.flows.own_events import OwnEvents
 from blubees.flows.redrive import RedriveDesk
 from blubees.main.broker_line import connect
 from blubees.main.memory import follow_forever
@@ -127,10 +130,15 @@ class Conduit:
         parking = NatsParkingDesk(broker, lease_sealer.seal, lease_sealer.unseal)
         room = MailRoom(NatsMailStore(broker), parking, run_sealer)
         call_backs = CallBackAddresses(parking, settings.public_url or f"http://127.0.0.1:{settings.port}", clock)
-        seen = NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal)
-        question_key = hashlib.sha256(b"question" + start.run_key).digest()
+        traces = IssueTraces(NatsTraceStore(broker), hashlib.sha256(b"traces" + start.run_key).digest(), self.index.wants_own)
         around = Surroundings(
-            seen=seen, depth=marks, shelf=self.shelf, mail=room, call_backs=call_backs, question_key=question_key
+            seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal),
+            depth=marks,
+            shelf=self.shelf,
+            mail=room,
+            call_backs=call_backs,
+            traces=traces,
+            question_key=hashlib.sha256(b"question" + start.run_key).digest(),
         )
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
@@ -182,7 +190,8 @@ class Conduit:
         )
         self._around = around
         live = LiveDesk(self.shelf, self._make_trial_runner, self._queue.claim, self.receipts.add, lease_sealer, clock, chance)
-        events_door = ForgeEventsDoor(verifier, self._listener.admit, self.receipts.add, self._keep_token, clock)
+        own_events = OwnEvents(self._listener.admit, intake.admit, traces)
+        events_door = ForgeEventsDoor(verifier, own_events.admit, self.receipts.add, self._keep_token, clock)
         self._posting: set[asyncio.Task[None]] = set()
         self.front = create_front(
             {

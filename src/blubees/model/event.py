@@ -22,6 +22,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
         delivery: what identifies this delivery for deduplication, in the sender's terms; empty when the sender has none.
         reference: what allows asking its source for it again.
         depth: how many runs of ours, one after the other, led to it, as far as that is known.
+        is_own: whether Jira says that it is our own app's doing: it starts only flows that want such events.
         hook: the one flow that the event is for: the webhook token's, the schedule's; None for Jira events.
     """
 
@@ -36,6 +37,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
     reference: Reference = Reference()
     hook: PublishedFlow | None = None
     depth: int = 0
+    is_own: bool = False
 
 
 class Verdict(StrEnum):

@@ -69,6 +69,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Attributes:
         on: the kind of event.
         where: a smart value that must hold for the event; empty means always.
+        from_flows: whether it is also started by what flows did, itself included (Jira events only).
         signature: how a webhook's sender is recognised (webhook only).
         delivery_id_header: the header with the sender's id of the delivery, for senders whose scheme has none (webhook only).
         every_seconds: the interval of a schedule (60 to 2,592,000) or a poll (from 30), counted from its publishing.
@@ -82,6 +83,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     on: TriggerKind
     where: str = ""
+    from_flows: bool = False
     signature: Signature = Signature()
     delivery_id_header: str = ""
     every_seconds: int = 0

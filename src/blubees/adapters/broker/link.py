@@ -47,6 +47,8 @@ VERSIONS_MAX_BYTES: Final = 67_108_864
 CANCELS_MAX_BYTES: Final = 16_777_216
 REPLAYS_MAX_BYTES: Final = 268_435_456
 REPLAY_SECONDS: Final = 86_400.0  # the longest that a tenant can choose
+TRACES_MAX_BYTES: Final = 33_554_432
+TRACE_SECONDS: Final = 600.0  # an event of Jira comes within minutes of what it tells of
 VERSIONS_KEPT: Final = 5
 _NO_STREAM_CODE: Final = 10059
 
@@ -222,7 +224,14 @@ class Broker:
             max_age=REPLAY_SECONDS,
             allow_msg_ttl=True,
         )
-        for config in (claims, plans, versions, settings, cancels, replays, tokens):
+        traces = StreamConfig(
+            name="TRACES",
+            subjects=["traces.*.*"],
+            max_msgs_per_subject=1,
+            max_bytes=TRACES_MAX_BYTES,
+            max_age=TRACE_SECONDS,
+        )
+        for config in (claims, plans, versions, settings, cancels, replays, traces, tokens):
             await self._create_stream(config)
         if fill is not None:
             await fill()
