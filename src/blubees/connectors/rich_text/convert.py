@@ -1,0 +1,56 @@
+"""Rich text from one form to another, through ADF. Called by the jira kinds, steps/fields and tests."""
+
+from enum import StrEnum
+
+from blubees.connectors.rich_text.adf_schema import is_adf, is_valid
+from blubees.connectors.rich_text.bounds import Node, RichTextError, RichTextProblem, check_length
+from blubees.connectors.rich_text.fit import fit_document
+from blubees.connectors.rich_text.html_read import read_html
+from blubees.connectors.rich_text.html_write import write_html
+
+
+class TextForm(StrEnum):
+    """The forms of a rich text."""
+
+    ADF = "adf"
+    HTML = "html"
+
+
+def read_text(value: object, form: TextForm, *, is_trusted: bool = False) -> Node:
+    """Give an ADF document that Atlassian's schema takes.
+
+    Args:
+        value: a text in `form`, at most 1,048,576 characters; for ADF a document.
+        is_trusted: read mentions and extensions too, as our own notation has them; else they come as their words.
+
+    Raises:
+        RichTextError: too_large, too_deep, too_many_parts, or not_adf.
+    """
+    if form is TextForm.ADF:
+        return check_adf(value)
+    text = value if isinstance(value, str) else ""
+    check_length(text)
+    return _check(fit_document(read_html(text, is_trusted=is_trusted)))
+
+
+def write_text(document: Node, form: TextForm) -> str | Node:
+    """Write a document, whatever stands in it, in a form. What the form can't say: docs/mappings.md."""
+    fitted = fit_document(document)
+    return fitted if form is TextForm.ADF else write_html(fitted)
+
+
+def check_adf(value: object) -> Node:
+    """Give an ADF document as Jira may be sent it: one that the schema takes, with safe addresses only.
+
+    Raises:
+        RichTextError: not_adf when the schema does not take it.
+    """
+    if not isinstance(value, dict) or not is_adf(value) or not is_valid(value):
+        raise RichTextError(RichTextProblem.NOT_ADF)
+    return _check(fit_document(value))
+
+
+def _check(document: Node) -> Node:
+    if not is_valid(document):
+        raise RichTextError(RichTextProblem.NOT_ADF)
+    return document
