@@ -138,6 +138,11 @@ class TakenRun(Protocol):
         """How often it was delivered, this time included."""
         ...
 
+    @property
+    def is_surely_finished(self) -> bool:
+        """Whether the broker, as long as it lives, hears finish() before it gives the run to another."""
+        ...
+
     async def finish(self) -> bool:
         """It is done: the broker forgets it. False: it may not have heard of it, and give the run again."""
         ...

@@ -28,8 +28,9 @@ class Killed(BaseException):
 class World:
     """A third party that remembers what was done to it, and conduits that die when told."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, is_held_by_one: bool = False) -> None:
         self.plan, self.store, self.clock = plan, FakeCheckpoints(), FakeClock()
+        self.is_held_by_one = is_held_by_one
         self.done: list[str] = []
         self.keys: list[str] = []
         self.calls_until_death = 10**6
@@ -48,9 +49,12 @@ class World:
 
     async def run_once(self, *, deliveries: int) -> Ended:
         message = make_message()
-        journal = Journal(self.store, SEALER, self.clock, message)
+        is_first = deliveries == 1 and self.is_held_by_one
+        journal = Journal(self.store, SEALER, self.clock, message, is_first=is_first)
         if deliveries > 1:
-            message.state = await journal.load() or message.state
+            saved = await journal.load()
+            journal.was_begun = saved is None and self.is_held_by_one
+            message.state = saved or message.state
         if message.state.receipt is not None:
             return Ended(message.state.receipt)
         runner = Runner(self.clock, lambda _tenant: FakeLine(self.answer))
@@ -131,8 +135,9 @@ async def test_a_run_that_dies_before_a_call_was_sent_does_each_effect_once(step
 
 
 @pytest.mark.parametrize("die_after", range(3))
-async def test_an_unsafe_call_in_doubt_is_not_repeated_and_the_run_says_so(die_after: int) -> None:
-    world = World(make_plan(CHAIN))
+@pytest.mark.parametrize("is_held_by_one", [False, True])
+async def test_an_unsafe_call_in_doubt_is_not_repeated_and_the_run_says_so(die_after: int, is_held_by_one: bool) -> None:
+    world = World(make_plan(CHAIN), is_held_by_one=is_held_by_one)
     end = await world.run(die_after, before_answer=True)
     assert world.done == ["a", "b", "c"][: die_after + 1]
     assert end.receipt.failure is not None
@@ -179,6 +184,64 @@ async def test_a_checkpoint_holds_only_what_later_steps_read() -> None:
     assert states[-1].receipt is not None
     assert (states[-1].done, states[-1].variables) == ({}, {})
     assert not any(b"example" in sealed for sealed in world.store.saved)
+
+
+SIDE_BY_SIDE = """
+  - id: both
+    kind: parallel
+    branches:
+      - {name: one, steps: [{id: a, kind: http, with: {method: PUT, url: "https://a.example.com/a"}}]}
+      - {name: two, steps: [{id: b, kind: http, with: {method: POST, url: "https://a.example.com/b"}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_held_by_one", "expected"),
+    [
+        (step("a"), True, []),
+        (step("a"), False, [("a",)]),
+        (step("look", "GET") + "\n" + step("a"), True, []),
+        (step("a") + "\n" + step("b"), True, [("b",)]),
+        (step("a", "PUT") + "\n" + step("b"), True, [("b",)]),
+        (SIDE_BY_SIDE, True, [("both[1]/b",)]),
+    ],
+)
+async def test_only_the_first_call_of_a_run_is_begun_without_a_checkpoint(
+    steps: str, is_held_by_one: bool, expected: list[tuple[str, ...]]
+) -> None:
+    world = World(make_plan(steps), is_held_by_one=is_held_by_one)
+    await world.run_once(deliveries=1)
+    states = [open_state(make_message(), sealed, SEALER) for sealed in world.store.saved]
+    assert [state.attempting for state in states if state.attempting] == expected
+
+
+async def test_a_run_that_was_paused_before_its_first_call_asks_whether_another_has_it() -> None:
+    world = World(make_plan(step("look", "GET") + "\n" + step("a")), is_held_by_one=True)
+    message = make_message()
+    slow = Journal(world.store, SEALER, world.clock, message, is_first=True)
+
+    def answer(call: Call) -> CallAnswer:
+        if call.method == "GET":  # it sleeps here, longer than it may have the run; another takes over and says so
+            world.clock.advance(journal_module.SAVE_SECONDS + 1)
+            world.store.kept[message.tenant, message.run] = (7, b"another's")
+        return world.answer(call)
+
+    with pytest.raises(RunLostError):
+        await Runner(world.clock, lambda _tenant: FakeLine(answer)).perform(world.plan, message, journal=slow)
+    assert world.done == ["look"]
+
+
+BROKEN = """  - {id: z, kind: set, with: {values: {a: '{{"x".left("y")}}'}}}"""
+
+
+async def test_the_end_is_not_saved_where_the_broker_surely_hears_of_it_unless_the_run_failed() -> None:
+    for plan, kept in ((make_plan(step("a", "PUT")), 0), (make_plan(step("a", "PUT") + "\n" + BROKEN), 1)):
+        world = World(plan)
+        journal = Journal(world.store, SEALER, world.clock, make_message(), keeps_end=False)
+        await Runner(world.clock, lambda _tenant, world=world: FakeLine(world.answer)).perform(  # type: ignore[misc]
+            plan, make_message(), journal=journal
+        )
+        assert len(world.store.saved) == kept
 
 
 async def test_reads_and_computing_alone_need_no_checkpoint() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Self
 
+import msgspec
 import pytest
 
 from blubees.engine import work as work_module
@@ -146,6 +147,42 @@ async def test_a_run_that_is_taken_over_goes_on_from_its_checkpoint_and_leaves_n
         assert len(line.calls) == 1, "the first step is done already"
 
 
+POST = CALL.replace("with: {", "with: {method: POST, ")
+
+
+async def test_a_run_of_one_unsafe_call_costs_no_checkpoint() -> None:
+    line = FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b""))
+    async with Bench(make_plan(POST), line) as bench:
+        taken = bench.give(seal_run(make_message(), SEALER))
+        await until(lambda: "finish" in taken.said)
+        assert (len(line.calls), bench.checkpoints.saved) == (1, [])
+
+
+@pytest.mark.parametrize(("head", "calls"), [("", 0), ("runs: {mode: queued}", 1)])
+async def test_a_run_that_another_had_and_did_not_finish_is_in_doubt_unless_it_may_have_waited_at_a_gate(
+    head: str, calls: int
+) -> None:
+    line = FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b""))
+    async with Bench(make_plan(POST.replace("}}", "}, on_doubt: fail}"), head=head), line) as bench:
+        taken = bench.give(seal_run(make_message(), SEALER), deliveries=2)
+        await until(lambda: "finish" in taken.said)
+        assert len(line.calls) == calls
+
+
+async def test_a_run_that_came_while_a_worker_stops_is_in_no_doubt_elsewhere() -> None:
+    line = FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b""))
+    async with Bench(make_plan(POST), line) as bench:
+        await bench.worker.stop(0)
+        first = FakeTaken(TENANT, seal_run(make_message(), SEALER))
+        bench.worker.hold(first)
+        await until(lambda: first.said == ["hand back"])
+        assert line.calls == []
+        bench.worker._stopping = False
+        bench.worker.hold(second := FakeTaken(TENANT, first.sealed, 2))
+        await until(lambda: "finish" in second.said)
+        assert len(line.calls) == 1
+
+
 async def test_a_run_whose_checkpoint_can_not_be_read_now_is_handed_back() -> None:
     async with Bench(make_plan(STOP)) as bench:
         bench.checkpoints.away = 1
@@ -156,7 +193,7 @@ async def test_a_run_whose_checkpoint_can_not_be_read_now_is_handed_back() -> No
 
 async def test_a_run_that_another_conduit_has_is_left_to_it_without_a_word() -> None:
     async with Bench(make_plan(CALL.replace("with: {", "with: {method: POST, "))) as bench:
-        message = make_message()
+        message = msgspec.structs.replace(make_message(), relaunches=1)
         await Journal(bench.checkpoints, SEALER, FakeClock(), message).save(RunState())
         taken = bench.give(seal_run(message, SEALER), deliveries=1)
         await until(lambda: "run_lost_to_another" in bench.told)

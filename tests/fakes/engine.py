@@ -82,7 +82,7 @@ class FakeTaken:
         self.tenant, self.sealed, self.deliveries = tenant, sealed, deliveries
         self.epoch = EPOCH
         self.said: list[str] = []
-        self.is_heard = True
+        self.is_heard = self.is_surely_finished = True
 
     async def finish(self) -> bool:
         self.said.append("finish")

@@ -27,10 +27,29 @@ class Journal:
 
     Args:
         epoch: which memory of the brokers the run came from; 0 for whichever is there when it is first saved.
+        is_first: nobody had this run before, and whoever has it after us knows that we had it: our having it says that its
+            first call may have been begun.
+        keeps_end: the end is saved; not where the broker surely hears that the run is over once its receipt is safe.
+
+    Attributes:
+        was_begun: somebody had the run before us and has saved nothing: its first call, if it is unsafe, is in doubt.
+        has_begun: the first call was begun without a checkpoint.
     """
 
-    def __init__(self, store: CheckpointStore, sealer: Sealer, clock: Clock, message: RunMessage, *, epoch: int = 0) -> None:
+    def __init__(
+        self,
+        store: CheckpointStore,
+        sealer: Sealer,
+        clock: Clock,
+        message: RunMessage,
+        *,
+        epoch: int = 0,
+        is_first: bool = False,
+        keeps_end: bool = True,
+    ) -> None:
         self._store, self._sealer, self._clock, self._message = store, sealer, clock, message
+        self._is_first, self._taken_at = is_first, clock.monotonic_seconds()
+        self.keeps_end, self.was_begun, self.has_begun = keeps_end, False, False
         # a run that was parked or is retried begins anew: the checkpoints from before say nothing of what it now holds
         again = (f"-{message.state.parked}" if message.state.parked else "") + (
             f"_{message.retries}" if message.retries else ""
@@ -42,6 +61,13 @@ class Journal:
     def has_saved(self) -> bool:
         """Whether there is a checkpoint."""
         return self._number > 0
+
+    def begin(self) -> bool:
+        """Begin the first call of the run without a checkpoint, where that is safe: only while no other can have the run."""
+        if not self._is_first or self._clock.monotonic_seconds() - self._taken_at > SAVE_SECONDS:
+            return False
+        self.has_begun = True
+        return True
 
     async def load(self) -> RunState | None:
         """Give the newest checkpoint. Raises UnavailableError, TamperedError."""

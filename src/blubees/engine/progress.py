@@ -168,13 +168,27 @@ class Progress:
             raise RunLostError
         if self._guard is not None and (reason := await self._guard()) is not None:
             raise EndOfRunError(Stop(reason), step.id)
-        if effect is Effect.UNSAFE and self._message.is_redriven:
-            self._expect_no_doubt(frame.prefix + step.id)
-        if self._journal is not None and (self._is_ahead or effect is Effect.UNSAFE):
-            if effect is Effect.UNSAFE:
-                self._attempting.add(frame.prefix + step.id)
+        if effect is Effect.UNSAFE:
+            await self._prepare_unsafe(frame.prefix + step.id, is_first=not frame.prefix and not self._is_ahead)
+        elif self._is_ahead and self._journal is not None:
             await self._save()
         frame.has_acted = frame.has_acted or effect is not Effect.READ
+
+    async def _prepare_unsafe(self, path: str, *, is_first: bool) -> None:
+        """Have it known that the call is begun. `is_first`: no effect of the run's came before, and none goes on beside it."""
+        if self._message.is_redriven:
+            self._expect_no_doubt(path)
+        if self._journal is None:
+            return
+        is_first = is_first and not self._journal.has_saved
+        if is_first and self._journal.was_begun:
+            self._journal.was_begun = False
+            self._doubtful.add(path)
+            raise DoubtError
+        self._attempting.add(path)
+        answered = self.answers.pop(path, None)  # should it be in doubt once more, it is asked once more
+        if not is_first or answered is not None or not self._journal.begin():
+            await self._save()
 
     def _expect_no_doubt(self, path: str) -> None:
         """The run was lost: every unsafe call may have been made before. When it is first met, it is in doubt."""
@@ -185,7 +199,9 @@ class Progress:
 
     async def save_end(self, receipt: RunReceipt) -> None:
         """The run has ended: a conduit that gets it again has only the receipt to send."""
-        if self._journal is not None and (self._is_ahead or self._journal.has_saved):
+        if self._journal is None or not (self._journal.keeps_end or receipt.failure is not None):
+            return
+        if self._is_ahead or self._journal.has_saved:
             await self._journal.save(RunState(receipt=receipt))
 
     async def _save(self) -> None:

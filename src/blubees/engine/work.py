@@ -6,6 +6,7 @@ holds are kept alive by heartbeats; when it dies, another takes them after the t
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -36,7 +37,7 @@ BYTES_AT_ONCE: Final = 100_663_296  # of sealed runs: what a run holds in memory
 BULK_SHARE: Final = 0.75  # of RUNS_AT_ONCE: the rest stays free for the prompt lane
 HEARTBEAT_SECONDS: Final = 4.0  # a third of the broker's take-over time of 12 s
 KEPT_AT_A_TIME: Final = 100
-RECEIPT_GATHER_SECONDS: Final = 0.025  # one message and one database transaction for many runs
+RECEIPT_GATHER_SECONDS: Final = 0.01  # one message for many runs, and little time in which their end is not yet told
 RECEIPTS_AT_ONCE: Final = 256
 PLAN_WAIT_DELIVERIES: Final = 5  # a plan that is on its way arrives before this many hand-backs
 RETRY_SECONDS: Final = 1.0
@@ -199,7 +200,7 @@ class Worker:
 
     def hold(self, taken: TakenRun) -> None:
         """Hold a run, and perform it."""
-        task = asyncio.create_task(taken.hand_back() if self._stopping else self._perform(taken))
+        task = asyncio.create_task(self._decline(taken) if self._stopping else self._perform(taken))
         self._held[task] = taken
         self._held_bytes += len(taken.sealed)
         task.add_done_callback(self._forget)
@@ -251,12 +252,10 @@ class Worker:
         if opened is None:
             return
         message, plan = opened
-        journal = Journal(self._checkpoints, self._sealer, self._clock, message, epoch=taken.epoch)
+        journal = self._open_journal(taken, message, plan)
         try:
             if taken.deliveries > 1:
-                message.state = await journal.load() or message.state
-                # whoever accepted it may have died before it told of it
-                self._receipts.add(describe_accepted(message, await self._queue.epoch(), NO_REFERENCE))
+                await self._take_over(message, plan, journal)
             receipt = message.state.receipt
             if receipt is None and self._cancelled.has(message.tenant, message.run):
                 receipt = self._describe(message, taken, RunOutcome.CANCELLED, reason=StopReason.CANCELLED)
@@ -288,10 +287,48 @@ class Worker:
             self._events("run_lost_to_another", tenant=taken.tenant)
             return
         except UnavailableError as error:
-            await taken.hand_back(error.retry_after_seconds or RETRY_SECONDS)
+            await self._hand_back(error, taken, message, journal)
             return
         if receipt is not None and await self._start_error_flow(plan, message, receipt, taken):
             self._receipts.add(receipt, _PerformedRun(taken, journal))
+
+    async def _take_over(self, message: RunMessage, plan: Plan, journal: Journal) -> None:
+        saved = await journal.load()
+        message.state = saved or message.state
+        journal.was_begun = saved is None and _is_held_by_one(message, plan)
+        # whoever accepted it may have died before it told of it
+        self._receipts.add(describe_accepted(message, await self._queue.epoch(), NO_REFERENCE))
+
+    def _open_journal(self, taken: TakenRun, message: RunMessage, plan: Plan) -> Journal:
+        return Journal(
+            self._checkpoints,
+            self._sealer,
+            self._clock,
+            message,
+            epoch=taken.epoch,
+            is_first=taken.deliveries == 1 and _is_held_by_one(message, plan),
+            keeps_end=bool(plan.published.flow.error_flow) or not taken.is_surely_finished,
+        )
+
+    async def _hand_back(self, error: UnavailableError, taken: TakenRun, message: RunMessage, journal: Journal) -> None:
+        if taken.deliveries == 1 and not journal.has_begun:
+            await self._leave_untouched(journal, message)
+        await taken.hand_back(error.retry_after_seconds or RETRY_SECONDS)
+
+    async def _leave_untouched(self, journal: Journal, message: RunMessage) -> None:
+        """Tell whoever gets the run next that we have begun no call; untold, its first one, if it is unsafe, is in doubt."""
+        if not journal.has_saved:
+            with contextlib.suppress(UnavailableError, RunLostError):
+                await journal.save(message.state)
+
+    async def _decline(self, taken: TakenRun) -> None:
+        """Hand back a run that came while we stop."""
+        with contextlib.suppress(TamperedError, UnavailableError):
+            message = open_run(taken.tenant, taken.sealed, self._sealer)
+            journal = Journal(self._checkpoints, self._sealer, self._clock, message, epoch=taken.epoch)
+            if taken.deliveries == 1:
+                await self._leave_untouched(journal, message)
+        await taken.hand_back()
 
     async def _start_error_flow(self, plan: Plan, message: RunMessage, receipt: RunReceipt, taken: TakenRun) -> bool:
         """Before the run is forgotten; where that can't be now, the run comes again, and has only this left to do."""
@@ -342,7 +379,7 @@ class Worker:
     async def _wait_for_plan(self, taken: TakenRun, message: RunMessage) -> None:
         if taken.deliveries < PLAN_WAIT_DELIVERIES:
             await asyncio.sleep(RETRY_SECONDS)
-            await taken.hand_back()
+            await self._decline(taken)
             return
         if self._gate is not None:
             try:
@@ -364,3 +401,12 @@ class Worker:
         """Describe a run that was not performed."""
         book = StepBook(self._clock, message)
         return describe_run(message, book, outcome, failure, deliveries=taken.deliveries, failed_step="", reason=reason)
+
+
+def _is_held_by_one(message: RunMessage, plan: Plan) -> bool:
+    """Whether a first delivery means that nobody else has the run, and a later one that its first call may have been begun.
+
+    What an order launched may stand in the queue twice; a run with a gate to pass may have been handed back from it.
+    """
+    is_launched_once = not (message.relaunches or message.retries or message.is_redriven or message.state.parked)
+    return is_launched_once and plan.published.flow.runs is None

@@ -6,6 +6,8 @@ Built by main/conduit.py and main/control_plane.py. Source: docs/decisions/0002-
 import asyncio
 import contextlib
 import ssl
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +25,7 @@ from blubees.model.errors import UnavailableError
 from blubees.ports import Lane
 
 TAKE_OVER_SECONDS: Final = 12.0  # a conduit that says nothing for so long has lost its runs; promised: within 15 s
+FINISHED_SECONDS: Final = 20.0  # what was said longer ago was heard, or was given to another already
 CONNECT_SECONDS: Final = 3.0
 HEARTBEAT_SECONDS: Final = 2.0  # of a board: a consumer that went with its node is made anew after two of them
 CLOSE_SECONDS: Final = 2.0
@@ -83,6 +86,7 @@ class Broker:
         self.replicas = address.replicas
         self._epoch: tuple[int, int] = (-1, 0)  # which connection it was asked on, and what it is
         self._watches: dict[tuple[str, str], JetStreamContext.PushSubscription] = {}
+        self._finished: deque[tuple[float, int, str]] = deque()
 
     @property
     def is_connected(self) -> bool:
@@ -115,6 +119,21 @@ class Broker:
         epoch = int(info.created.timestamp() * 1e6)
         self._epoch = (connection, epoch)
         return epoch
+
+    def note_finished(self, reply: str, epoch: int) -> None:
+        """Remember what is said to be finished: what is written when the connection breaks, the broker may never read."""
+        now = time.monotonic()
+        while self._finished and self._finished[0][0] < now - FINISHED_SECONDS:
+            self._finished.popleft()
+        self._finished.append((now, epoch, reply))
+
+    async def repeat_finished(self) -> None:
+        """Say on a new connection once more what was finished lately; the broker takes no notice of what it knows."""
+        with contextlib.suppress(nats.errors.Error, UnavailableError):  # it is said again on the next connection
+            epoch = await self.read_epoch()
+            for _, of_epoch, reply in list(self._finished):
+                if of_epoch == epoch:
+                    await self.client.publish(reply, b"+ACK")
 
     @property
     def epoch_of_connection(self) -> int:
@@ -282,6 +301,12 @@ async def connect_broker(address: BrokerAddress) -> Broker:
         known = {"nkeys_seed_str": address.seed}
     if address.authority:
         known["tls"] = ssl.create_default_context(cadata=address.authority)
+    brokers: list[Broker] = []
+
+    async def tell_again() -> None:
+        for broker in brokers:
+            await broker.repeat_finished()
+
     try:
         async with asyncio.timeout(CONNECT_SECONDS * len(urls)):  # without it, nats-py tries the first connection for ever too
             client = await nats.connect(
@@ -291,12 +316,14 @@ async def connect_broker(address: BrokerAddress) -> Broker:
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.2,
                 connect_timeout=2,
+                reconnected_cb=tell_again,
                 error_cb=_ignore_error,  # nats-py would print the error's text; what matters shows in the calls
                 pending_size=64 * 1024 * 1024,
             )
     except (OSError, nats.errors.Error) as error:  # TimeoutError is an OSError
         raise UnavailableError("The broker does not answer, or does not know us.") from error
-    return Broker(client, address)
+    brokers.append(Broker(client, address))
+    return brokers[0]
 
 
 class Refusal(msgspec.Struct):

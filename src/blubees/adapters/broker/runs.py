@@ -48,6 +48,11 @@ class NatsTakenRun:
         return self._epoch
 
     @property
+    def is_surely_finished(self) -> bool:
+        """With one node: what it did not hear is said again on the next connection to it."""
+        return self._broker.replicas == 1
+
+    @property
     def sealed(self) -> bytes:
         """The sealed run."""
         return self._message.data
@@ -55,6 +60,7 @@ class NatsTakenRun:
     async def finish(self) -> bool:
         """Forget it. With several nodes it is asked back: the one that heard it may be gone before it told the others."""
         if self._broker.replicas == 1:
+            self._broker.note_finished(self._message.reply, self._epoch)
             await self._say(b"+ACK")
             return True
         with contextlib.suppress(nats.errors.Error, OSError, UnavailableError):
