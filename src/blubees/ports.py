@@ -898,8 +898,10 @@ class ParkedStore(Protocol):
         """Waits that are due and not answered, of runs that wait. Of all tenants: the control plane's own."""
         ...
 
-    async def list_stale(self, status: ParkedStatus, before_milliseconds: int, *, limit: int) -> Sequence[ParkedRow]:
-        """Runs that have had this status since before then. Of all tenants."""
+    async def list_stale(
+        self, status: ParkedStatus, before_milliseconds: int, *, limit: int, is_installed: bool | None = None
+    ) -> Sequence[ParkedRow]:
+        """Runs that have had this status since before then. Of all tenants; or of those that are installed, or are not."""
         ...
 
     async def finish(self, tenant: TenantId, runs: Sequence[RunId] | None, at_milliseconds: int) -> Sequence[ParkedRow]:

@@ -8,13 +8,15 @@ import pytest
 
 from blubees.engine.park import CARRIED_MAX_BYTES
 from blubees.engine.runner import Ended, Parked
+from blubees.main.orders import send_to_desks
 from blubees.model.errors import UnavailableError
 from blubees.model.failures import FailureCode
 from blubees.model.ids import RunId
-from blubees.model.order import Wake
+from blubees.model.order import Order, Wake
 from blubees.model.parking import Answered, WaitEnd, WaitKind
-from blubees.model.receipt import RunOutcome
+from blubees.model.receipt import LicenceState, RunOutcome, TenantSeen
 from blubees.model.settings import Parking
+from blubees.operations.parking import EXPIRY_MILLISECONDS
 from blubees.ports import ParkedStatus
 from fakes.engine import TENANT, make_message
 from fakes.parked_world import ParkedWorld, park_world
@@ -283,6 +285,51 @@ async def test_uninstalling_destroys_the_keys_and_deletes_what_was_left(tmp_path
         world.clock.advance(2 * 86_400)
         await world.service.wake_due()
         assert await world.database.parked.load(TENANT, make_message().run) is None
+
+
+async def test_for_a_site_that_is_gone_nothing_is_ordered_again_and_again(tmp_path: Path) -> None:
+    gone = TenantSeen(
+        tenant=TENANT,
+        environment_id="e",
+        environment_type="DEVELOPMENT",
+        cloud_id="0" * 36,
+        installation_id="i",
+        licence=LicenceState.ACTIVE,
+        seen_at_milliseconds=1,
+        uninstalled=True,
+    )
+    async with park_world(tmp_path, SIMPLE) as world:
+        await world.start(BODY)
+        await world.database.tenants.record(gone)
+        await world.service.forget_tenant(TENANT)
+        assert len(world.orders.given) == 1
+        for _ in range(5):  # nobody can carry it out: the app has no token there any more
+            world.clock.advance(60)
+            await world.service.wake_due()
+        assert len(world.orders.given) == 1
+        world.clock.advance(86_400)
+        await world.service.wake_due()
+        assert await world.database.parked.load(TENANT, make_message().run) is None
+
+
+async def test_an_order_that_another_has_replaced_is_dropped(tmp_path: Path) -> None:
+    carried_out = list[Order]()
+
+    async def desk(order: Order) -> None:
+        carried_out.append(order)
+
+    async with park_world(tmp_path, SIMPLE) as world:
+        carry_out = send_to_desks({Wake: desk}, world.clock)
+        await world.start(BODY)
+        world.clock.advance(2 * 86_400)
+        await world.service.wake_due()
+        world.clock.advance(60)
+        await world.service.wake_due()
+        first, second = world.orders.given
+        world.clock.advance(EXPIRY_MILLISECONDS / 1_000 - 30)
+        for order in (first, second):
+            await carry_out(order)
+        assert carried_out == [second]
 
 
 async def test_where_the_tenant_refuses_parking_only_a_run_that_carries_nothing_is_parked(tmp_path: Path) -> None:

@@ -181,7 +181,8 @@ class Conduit:
                 Clear: parker.clear,
                 Redrive: redrive.carry_out,
                 Retry: replays.carry_out,
-            }
+            },
+            clock,
         )
         verifier = FitVerifier(
             JwksCache(self.web, settings.forge_keys, clock),

@@ -17,30 +17,34 @@ from blubees.model.schedule import CursorText
 from blubees.model.sign_off import Notice
 
 
-class Wake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="wake"):
+class Wake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="wake"):
     """A parked run shall go on.
 
     Attributes:
         ordinal: of the parking that is over, counted from 1 in each run.
+        expires_at_milliseconds: after that another order has taken this one's place: it is dropped; 0: never.
     """
 
     tenant: TenantText
     run: RunText
     ordinal: Annotated[int, msgspec.Meta(ge=1)]
+    expires_at_milliseconds: Count = 0
 
 
-class Clear(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="clear"):
+class Clear(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="clear"):
     """A parked run is over: what it left in the customer's Jira shall be deleted.
 
     Attributes:
         issue: the id of the issue whose properties they are; empty for app properties.
         parts: how many properties.
+        expires_at_milliseconds: as in Wake.
     """
 
     tenant: TenantText
     run: RunText
     issue: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{0,20}$")] = ""
     parts: Annotated[int, msgspec.Meta(ge=0, le=64)]
+    expires_at_milliseconds: Count = 0
 
 
 class Fire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="fire"):

@@ -42,6 +42,7 @@ AT_ONCE: Final = 500  # waits that are ended in one round
 ORDERS_AT_ONCE: Final = 32
 WAITERS_AT_ONCE: Final = 100  # of one event
 AGAIN_MILLISECONDS: Final = 20_000  # an order that nobody has confirmed by then is given again
+EXPIRY_MILLISECONDS: Final = 600_000  # of an order, which was given again meanwhile: a conduit's clock may differ from ours
 GRAVE_MILLISECONDS: Final = 86_400_000  # an ended run is remembered that long, so that a late copy of it does not begin again
 DOUBT_CHOICES: Final = ("retry", "skip", "fail")
 
@@ -125,16 +126,20 @@ class ParkingService:
             tenants.setdefault(wait.tenant, []).append((wait.run, answer))
         for tenant, answers in tenants.items():
             await self._order((await self._store.end(tenant, answers, now)).woken)
-        for row in await self._store.list_stale(ParkedStatus.WAKING, now - AGAIN_MILLISECONDS, limit=AT_ONCE):
+        since = now - AGAIN_MILLISECONDS
+        for row in await self._store.list_stale(ParkedStatus.WAKING, since, limit=AT_ONCE, is_installed=True):
             touched = await self._touch(row, now)
             await self._order([touched] if touched is not None else [])
         for row in await self._store.list_stale(ParkedStatus.OPEN, now - GRAVE_MILLISECONDS, limit=AT_ONCE):
             await self._store.finish(row.tenant, [row.run], now)  # its run ended before it was parked after all
-        for row in await self._store.list_stale(ParkedStatus.DONE, now - AGAIN_MILLISECONDS, limit=AT_ONCE):
+        for row in await self._store.list_stale(ParkedStatus.DONE, since, limit=AT_ONCE, is_installed=True):
             again = await self._touch(row, now)
             if again is not None:
                 await self._clear(again)
-        for row in await self._store.list_stale(ParkedStatus.CLEARED, now - GRAVE_MILLISECONDS, limit=AT_ONCE):
+        for row in (
+            *await self._store.list_stale(ParkedStatus.CLEARED, now - GRAVE_MILLISECONDS, limit=AT_ONCE),
+            *await self._store.list_stale(ParkedStatus.DONE, now - GRAVE_MILLISECONDS, limit=AT_ONCE, is_installed=False),
+        ):
             await self._store.forget(row.tenant, row.run)
         return len(due)
 
@@ -164,7 +169,10 @@ class ParkingService:
         return row is not None and row.status in {ParkedStatus.WAITING, ParkedStatus.WAKING}
 
     async def forget_tenant(self, tenant: TenantId) -> None:
-        """The app was uninstalled: destroy the keys of its parked runs, and have what they left deleted, if we still may."""
+        """The app was uninstalled: destroy the keys of its parked runs, and have what they left deleted, if we still may.
+
+        That is ordered once: for a site that we may not reach any more nothing is tried again, until it is installed again.
+        """
         for row in await self._store.finish(tenant, None, self._clock.now_milliseconds()):
             await self._clear(row)
 
@@ -274,11 +282,13 @@ class ParkingService:
             await asyncio.gather(*(self._order_one(row) for row in rows[start : start + ORDERS_AT_ONCE]))
 
     async def _order_one(self, row: ParkedRow) -> None:
-        order = Wake(tenant=row.tenant, run=row.run, ordinal=row.ordinal)
+        expires = row.changed_at_milliseconds + EXPIRY_MILLISECONDS
+        order = Wake(tenant=row.tenant, run=row.run, ordinal=row.ordinal, expires_at_milliseconds=expires)
         await self._orders.send(order, name=f"wake|{row.tenant}|{row.run}|{row.ordinal}|{row.changed_at_milliseconds}")
 
     async def _clear(self, row: ParkedRow) -> None:
-        order = Clear(tenant=row.tenant, run=row.run, issue=row.issue, parts=row.parts)
+        expires = self._clock.now_milliseconds() + EXPIRY_MILLISECONDS
+        order = Clear(tenant=row.tenant, run=row.run, issue=row.issue, parts=row.parts, expires_at_milliseconds=expires)
         with contextlib.suppress(UnavailableError):  # wake_due gives it again
             await self._orders.send(order, name=f"clear|{row.tenant}|{row.run}|{row.changed_at_milliseconds}")
 

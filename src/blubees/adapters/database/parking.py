@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from blubees.adapters.database.schema import PARKED_RUNS, WAITS
+from blubees.adapters.database.schema import PARKED_RUNS, TENANTS, WAITS
 from blubees.adapters.database.sign_off_rows import arm_sign_offs, forget_sign_offs
 from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.flow import TriggerKind
@@ -175,14 +175,19 @@ class SqlParkedStore:
         async with reading_all_tenants(self._engine) as connection:
             return [read_wait(row) for row in (await connection.execute(query)).mappings()]
 
-    async def list_stale(self, status: ParkedStatus, before_milliseconds: int, *, limit: int) -> Sequence[ParkedRow]:
+    async def list_stale(
+        self, status: ParkedStatus, before_milliseconds: int, *, limit: int, is_installed: bool | None = None
+    ) -> Sequence[ParkedRow]:
         """See the port."""
+        is_gone = PARKED_RUNS.c.tenant.in_(sa.select(TENANTS.c.tenant).where(TENANTS.c.uninstalled == sa.true()))
         query = (
             sa.select(PARKED_RUNS)
             .where(PARKED_RUNS.c.status == status.value, PARKED_RUNS.c.changed_at < before_milliseconds)
             .order_by(PARKED_RUNS.c.changed_at)
             .limit(limit)
         )
+        if is_installed is not None:
+            query = query.where(sa.not_(is_gone) if is_installed else is_gone)
         async with reading_all_tenants(self._engine) as connection:
             return [read_row(row) for row in (await connection.execute(query)).mappings()]
 
