@@ -103,6 +103,24 @@ async def test_repeat_goes_on_while_its_condition_holds_also_after_a_crash(dies_
     assert world.asked == REPEATED
 
 
+UNTIL = REPEAT.replace("with: {limit: %d}", "with: {limit: %d, mode: until}").replace("n.lt(3)", "n.gte(3)")
+
+
+@pytest.mark.parametrize("dies_at", ["", *REPEATED])
+async def test_repeat_goes_on_until_its_condition_holds_also_after_a_crash(dies_at: str) -> None:
+    world = World(UNTIL % 10)
+    end = await world.run(dies_at)
+    assert end.receipt.outcome is RunOutcome.FINISHED
+    assert world.asked == REPEATED
+
+
+async def test_until_there_is_one_turn_at_least() -> None:
+    world = World(REPEAT.replace("with: {limit: %d}", "with: {limit: 1, mode: until}").replace("n.lt(3)", "n.gte(0)"))
+    end = await world.run()
+    assert end.receipt.outcome is RunOutcome.FINISHED
+    assert world.asked == ["ask-0", "tell-1", "last-1"]
+
+
 async def test_repeat_ends_at_its_limit() -> None:
     end = await World(REPEAT % 2).run()
     assert end.receipt.failure is not None

@@ -148,7 +148,8 @@ class Blocks(Tries):
         while True:
             if not is_inside:
                 number += 1
-                if not self._holds(step, frame):
+                is_first_until = repeat.is_until and number == 0
+                if not is_first_until and self._holds(step, frame) is repeat.is_until:
                     break
                 if number >= repeat.limit:
                     raise EndOfRunError(Failure(code=FailureCode.RUN_TOO_LONG, detail="repeat_limit"), step.id)

@@ -90,9 +90,10 @@ class ForEach:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Perform the branch while its `when` holds, at most `limit` times."""
+    """Perform the branch while its `when` holds, or at least once and until it holds; at most `limit` times."""
 
     limit: int
+    is_until: bool = False
 
 
 @dataclass(frozen=True, slots=True)
