@@ -10,7 +10,7 @@ from blubees.engine.park import CARRIED_MAX_BYTES
 from blubees.engine.runner import Ended, Parked
 from blubees.main.orders import send_to_desks
 from blubees.model.errors import UnavailableError
-from blubees.model.failures import FailureCode
+from blubees.model.failures import FailureCode, explain_failure
 from blubees.model.ids import RunId
 from blubees.model.order import Order, Wake
 from blubees.model.parking import Answered, WaitEnd, WaitKind
@@ -101,6 +101,7 @@ async def test_large_values_are_split_and_too_large_ones_refused_before_anything
         failure = await world.parker.park(end.message, end.waits)
         assert failure is not None
         assert (failure.code, failure.detail) == (FailureCode.NOT_PARKED, "too_large")
+        assert "262,144 bytes" in explain_failure(failure)[0]
         assert end.fail(failure).outcome is RunOutcome.FAILED
         assert world.jira.kept == {}
 
@@ -340,6 +341,7 @@ async def test_where_the_tenant_refuses_parking_only_a_run_that_carries_nothing_
         failure = await world.parker.park(end.message, end.waits)
         assert failure is not None
         assert (failure.code, failure.detail) == (FailureCode.NOT_PARKED, "refused_by_tenant")
+        assert "`parking: refuse`" in explain_failure(failure)[0]
         assert world.jira.kept == {}
     (tmp_path / "b").mkdir()
     async with park_world(tmp_path / "b", f"  - {WAIT}\n  - {http('last', 'last')}") as world:

@@ -13,7 +13,7 @@ from blubees.engine.inputs import CALLABLE
 from blubees.engine.launch import Launcher
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan, PlanShelf
-from blubees.model.failures import EXPLANATION, WHOSE_FAULT, Failure
+from blubees.model.failures import WHOSE_FAULT, Failure, explain_failure
 from blubees.model.ids import FlowId
 from blubees.model.receipt import RunReceipt
 from blubees.ports import Chance, Clock, Events, Put
@@ -57,7 +57,7 @@ class ErrorFlows:
 
 def describe_failure(receipt: RunReceipt, failure: Failure) -> dict[str, Any]:
     """Give what an error flow reads as its inputs."""
-    what, what_to_do = EXPLANATION[failure.code]
+    what, what_to_do = explain_failure(failure)
     return {
         "run": receipt.run,
         "flow": receipt.flow,

@@ -24,7 +24,7 @@ from blubees.engine.runner import Ended, Runner
 from blubees.model.call import Call, CallAnswer
 from blubees.model.errors import TamperedError
 from blubees.model.event import Admission, Verdict
-from blubees.model.failures import EXPLANATION, Failure
+from blubees.model.failures import Failure, explain_failure
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.receipt import RunReceipt, Trial
@@ -292,7 +292,7 @@ class LiveDesk:
 
 def describe_failure(failure: Failure) -> dict[str, Any]:
     """Give a failure's facts, and what they mean."""
-    what, what_to_do = EXPLANATION[failure.code]
+    what, what_to_do = explain_failure(failure)
     return {"failure": msgspec.to_builtins(failure), "what": what, "what_to_do": what_to_do}
 
 

@@ -192,3 +192,24 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
     FailureCode.INTERNAL: ("A fault of ours.", "Tell us the run's id; the frame hash names the place."),
 }
 """For each code: what happened, and what to do about it."""
+
+DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
+    (FailureCode.NOT_PARKED, "too_large"): (
+        "The run could not be parked: what later steps read is more than 262,144 bytes, sealed and compressed.",
+        "Let later steps read fewer or smaller values, or read them again after the wait (jira.get_issue, http).",
+    ),
+    (FailureCode.NOT_PARKED, "refused_by_tenant"): (
+        "The run could not be parked: it carries values over its wait, and this site forbids that (`parking: refuse`).",
+        "Read the values again after the wait, or allow parking: `tenants settings --parking allow`.",
+    ),
+    (FailureCode.NOT_PARKED, "jira_refused"): (
+        "The run could not be parked: Jira refused to keep what it must hold as a property.",
+        "See the HTTP status. 403: the app may not edit the issue; give it the permission in the project.",
+    ),
+}
+"""What a refinement means, where the code alone says too little."""
+
+
+def explain_failure(failure: Failure) -> tuple[str, str]:
+    """Give what happened, and what to do."""
+    return DETAILS.get((failure.code, failure.detail)) or EXPLANATION[failure.code]

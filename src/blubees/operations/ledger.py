@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from blubees.model.failures import EXPLANATION, WHOSE_FAULT, Failure, FailureCode
+from blubees.model.failures import WHOSE_FAULT, Failure, FailureCode, explain_failure
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.receipt import RunAccepted, RunReceipt
@@ -76,7 +76,7 @@ def explain(receipt: RunReceipt) -> tuple[Explanation, ...]:
 
 
 def _explain(step: str, failure: Failure) -> Explanation:
-    what, what_to_do = EXPLANATION[failure.code]
+    what, what_to_do = explain_failure(failure)
     return Explanation(
         code=failure.code.value,
         what=what,
