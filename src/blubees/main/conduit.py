@@ -40,6 +40,7 @@ from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
+from blubees.connectors.rich_text import adf_schema
 from blubees.connectors.watched import WatchedCaller
 from blubees.doors.call_backs import CallBackDoor
 from blubees.doors.forge_events import ForgeEventsDoor
@@ -354,6 +355,7 @@ def main() -> int:
     sys.dont_write_bytecode = True
     events = EventLog(sys.stdout.buffer)
     load_book()
+    adf_schema.prepare()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -16,6 +16,15 @@ from blubees.connectors.rich_text.bounds import ATTRIBUTE_DEPTH_MAX, Node
 _DRAFT: Final = "http://json-schema.org/draft-04/schema#"
 
 
+def prepare() -> None:
+    """Make of the schema what conversions need, so that the first one need not. A conduit does so before its lock."""
+    _load_validator()
+    for kind in (*_read_models(), *list_kinds()):
+        _load_attribute_validator(kind, of_mark=False)
+    for mark in list_marks():
+        _load_attribute_validator(mark, of_mark=True)
+
+
 @functools.cache
 def load_schema() -> dict[str, Any]:
     """Give Atlassian's schema."""
@@ -52,7 +61,7 @@ def knows(kind: str) -> bool:
 
 def takes_attributes(kind: str, attributes: Node, *, of_mark: bool = False) -> bool:
     """Whether a node (or mark) of this type may have these attributes."""
-    validator = _load_attribute_validator(kind, of_mark)
+    validator = _load_attribute_validator(kind, of_mark=of_mark)
     if validator is None:
         return not attributes
     return _is_shallow(attributes, ATTRIBUTE_DEPTH_MAX) and bool(validator.is_valid(attributes))
@@ -85,7 +94,7 @@ def _load_validator() -> Any:  # noqa: ANN401 - one of the library's validators
 
 
 @functools.cache
-def _load_attribute_validator(kind: str, of_mark: bool) -> Any:  # noqa: ANN401 - see above
+def _load_attribute_validator(kind: str, *, of_mark: bool) -> Any:  # noqa: ANN401 - see above
     rule = load_schema()["definitions"].get(f"{kind}_mark") if of_mark else _read_nodes().get(kind)
     attributes = (rule or {}).get("properties", {}).get("attrs")
     return jsonschema_rs.validator_for({"$schema": _DRAFT, **attributes}) if attributes else None

@@ -1,12 +1,16 @@
 """Rich text from one form to another, through ADF. Called by the jira kinds, steps/fields and tests."""
 
 from enum import StrEnum
+from typing import Final
 
 from blubees.connectors.rich_text.adf_schema import is_adf, is_valid
 from blubees.connectors.rich_text.bounds import Node, RichTextError, RichTextProblem, check_length
 from blubees.connectors.rich_text.fit import fit_document
 from blubees.connectors.rich_text.html_read import read_html
 from blubees.connectors.rich_text.html_write import write_html
+from blubees.connectors.rich_text.markdown_read import read_markdown
+from blubees.connectors.rich_text.markdown_write import write_markdown
+from blubees.connectors.rich_text.plain import read_plain, write_plain
 
 
 class TextForm(StrEnum):
@@ -14,6 +18,8 @@ class TextForm(StrEnum):
 
     ADF = "adf"
     HTML = "html"
+    MARKDOWN = "markdown"
+    PLAIN = "text"
 
 
 def read_text(value: object, form: TextForm, *, is_trusted: bool = False) -> Node:
@@ -30,13 +36,16 @@ def read_text(value: object, form: TextForm, *, is_trusted: bool = False) -> Nod
         return check_adf(value)
     text = value if isinstance(value, str) else ""
     check_length(text)
-    return _check(fit_document(read_html(text, is_trusted=is_trusted)))
+    if form is TextForm.PLAIN:
+        return _check(fit_document(read_plain(text)))
+    read = read_html if form is TextForm.HTML else read_markdown
+    return _check(fit_document(read(text, is_trusted=is_trusted)))
 
 
 def write_text(document: Node, form: TextForm) -> str | Node:
     """Write a document, whatever stands in it, in a form. What the form can't say: docs/mappings.md."""
     fitted = fit_document(document)
-    return fitted if form is TextForm.ADF else write_html(fitted)
+    return fitted if form is TextForm.ADF else _WRITERS[form](fitted)
 
 
 def check_adf(value: object) -> Node:
@@ -48,6 +57,9 @@ def check_adf(value: object) -> Node:
     if not isinstance(value, dict) or not is_adf(value) or not is_valid(value):
         raise RichTextError(RichTextProblem.NOT_ADF)
     return _check(fit_document(value))
+
+
+_WRITERS: Final = {TextForm.HTML: write_html, TextForm.MARKDOWN: write_markdown, TextForm.PLAIN: write_plain}
 
 
 def _check(document: Node) -> Node:

@@ -60,6 +60,11 @@ def read_html(text: str, *, is_trusted: bool = False) -> Node:
         RichTextError: too large, too deep, too many parts.
     """
     check_length(text)
+    return read_elements(text, is_trusted=is_trusted)
+
+
+def read_elements(text: str, *, is_trusted: bool) -> Node:
+    """Read HTML of any length, as read_html() does."""
     reader = _Reader(is_trusted=is_trusted)
     return {"version": 1, "type": "doc", "content": reader.read_children(read_tree(text))}
 
@@ -104,7 +109,8 @@ class _Reader:
         """Read an element that says which node it is."""
         if kind in LEAVES:
             return {"type": kind, "attrs": attributes, "marks": marks}
-        return {"type": kind, "attrs": attributes, "marks": marks, "content": self.read_children(element)}
+        inner = _without_box(element) if kind in {"taskItem", "blockTaskItem"} else element
+        return {"type": kind, "attrs": attributes, "marks": marks, "content": self.read_children(inner)}
 
     def list_marks(self, element: Element, attributes: Node, own_marks: list[Node]) -> list[Node]:
         """List the marks that an inline element gives its text."""
@@ -159,18 +165,14 @@ class _Reader:
     read_ol = read_ul
 
     def read_li(self, element: Element, _attributes: Node, _marks: list[Node]) -> list[Node]:
-        """Read an item; the box of one among others becomes text."""
-        box = _find_box(element)
-        content = self.read_children(element)
-        if box is not None:
-            content = [{"type": "text", "text": "[x] " if "checked" in box.attributes else "[ ] "}, *content]
-        return [{"type": "listItem", "content": content}]
+        """Read an item."""
+        return [{"type": "listItem", "content": self.read_children(element)}]
 
     def read_task(self, item: Element) -> list[Node]:
         """Read a task, and the lists of tasks under it."""
         box = _find_box(item)
         state = "DONE" if box is not None and "checked" in box.attributes else "TODO"
-        parts = self.read_children(item)
+        parts = self.read_children(_without_box(item))
         under = [part for part in parts if part["type"] == "taskList"]
         content = [part for part in parts if part["type"] != "taskList"]
         return [{"type": "taskItem", "attrs": {"state": state}, "content": content}, *under]
@@ -235,9 +237,10 @@ class _Reader:
         """Read a line across."""
         return [{"type": "rule"}]
 
-    def read_input(self, _element: Element, _attributes: Node, _marks: list[Node]) -> list[Node]:
-        """A box was read with its item."""
-        return []
+    def read_input(self, element: Element, _attributes: Node, _marks: list[Node]) -> list[Node]:
+        """Read the box of an item that is no task: it becomes text."""
+        is_box = element.attributes.get("type") == "checkbox"
+        return [{"type": "text", "text": "[x] " if "checked" in element.attributes else "[ ] "}] if is_box else []
 
 
 _SPECIAL: Final = frozenset(name.removeprefix("read_") for name in vars(_Reader) if name.startswith("read_")) - {
@@ -303,6 +306,21 @@ def _find_box(item: Element) -> Element | None:
         if child.strip():
             return None
     return None
+
+
+def _without_box(item: Element) -> Element:
+    """The same item without the box at its beginning."""
+    children = list(item.children)
+    for number, child in enumerate(children):
+        if isinstance(child, Element):
+            if child.tag == "input":
+                del children[number]
+            elif child.tag in {"p", "label"}:
+                children[number] = _without_box(child)
+            break
+        if child.strip():
+            break
+    return Element(item.tag, item.attributes, children)
 
 
 def _gather_text(element: Element) -> str:

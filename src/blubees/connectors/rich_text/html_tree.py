@@ -62,11 +62,13 @@ class _Builder:
     def __init__(self) -> None:
         self.root = Element("body", {})
         self.open: list[Element] = [self.root]
+        self.words: list[str] = []
         self.count = 0
         self.left_out = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
+        self.end_words()
         self.count += 1
         if self.count > ELEMENTS_MAX:
             raise RichTextError(RichTextProblem.TOO_MANY_PARTS)
@@ -84,6 +86,7 @@ class _Builder:
 
     def end(self, tag: str) -> None:
         """An element ends."""
+        self.end_words()
         tag = str(tag).lower()
         if self.left_out:
             self.left_out -= 1
@@ -93,8 +96,15 @@ class _Builder:
     def data(self, text: str) -> None:
         """There is text."""
         if not self.left_out:
-            self.open[-1].children.append(str(text))
+            self.words.append(text)
+
+    def end_words(self) -> None:
+        """Keep the text so far as one: the parser may give it letter by letter."""
+        if self.words:
+            self.open[-1].children.append("".join(self.words))
+            self.words.clear()
 
     def close(self) -> Element:
         """All is read."""
+        self.end_words()
         return self.root

@@ -63,6 +63,15 @@ def write_line(nodes: list[Node], *, in_markdown: bool = False) -> str:
     return _Writer(in_markdown=in_markdown).write_line(nodes)
 
 
+def open_block(node: Node) -> tuple[str, str]:
+    """Give the opening and closing tags of a block whose content is written by somebody else."""
+    writer = _Writer(in_markdown=True)
+    if node["type"] in {"expand", "nestedExpand"}:
+        return writer.open_expand(node), "</details>"
+    tag = _NAMED[node["type"]]
+    return f"<{tag}{write_notation(node['type'], node.get('attrs'), node.get('marks'))}>", f"</{tag}>"
+
+
 def find_spaces(nodes: list[Node]) -> list[bool]:
     """Tell for each node of a line whether it is a text with spaces that a reader would drop."""
     found: list[bool] = []
