@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from blubees.engine.message import RUN_MAX_BYTES, RunMessage, seal_run
+from blubees.engine.pace import Pace
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.receipt import RunAccepted
@@ -58,6 +59,7 @@ class Launcher:
 
     Args:
         accepted: told of every run that the broker has confirmed.
+        pace: shared with who performs the runs.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class Launcher:
         delivery_key: bytes,
         clock: Clock,
         accepted: Callable[[RunAccepted], None],
+        pace: Pace | None = None,
     ) -> None:
         self._accepted = accepted
+        self._pace = pace or Pace(clock)
         self._queue = queue
         self._sealer = sealer
         self._delivery_key = delivery_key
@@ -89,8 +93,10 @@ class Launcher:
         if len(sealed) > RUN_MAX_BYTES:
             return Put.FULL
         marker = self.hash_delivery(message.tenant, message.flow, delivery)
+        lane = await self.choose_lane(message.tenant)
+        if lane is None:
+            return Put.FULL
         epoch = await self._queue.epoch()
-        lane = self._lanes.choose(message.tenant)
         async with self._bulk_turn if lane is Lane.BULK else _AT_ONCE:
             put = await self._queue.put(message.tenant, lane, sealed, delivery=marker)
         if await self._queue.epoch() != epoch:  # which of the two memories has it, nobody knows: nothing is promised
@@ -98,6 +104,12 @@ class Launcher:
         if put is Put.QUEUED:
             self._accepted(describe_accepted(message, epoch, msgspec.structs.replace(reference, delivery=marker)))
         return put
+
+    async def choose_lane(self, tenant: TenantId) -> Lane | None:
+        """Choose the lane of a tenant's next piece of work; in the bulk lane, wait for time for it. None: there was none."""
+        self._pace.note(tenant)
+        lane = self._lanes.choose(tenant)
+        return None if lane is Lane.BULK and not await self._pace.wait() else lane
 
     async def claim(self, tenant: TenantId, flow: FlowId, delivery: str) -> bool:
         """Whether this delivery is new to the flow, for runs that start without the queue. No id: always new."""

@@ -19,6 +19,7 @@ from blubees.engine.gate import Gate, Visit
 from blubees.engine.journal import Journal, RunLostError
 from blubees.engine.launch import NO_REFERENCE, describe_accepted
 from blubees.engine.message import RunMessage, open_run
+from blubees.engine.pace import Pace
 from blubees.engine.park import Parker
 from blubees.engine.plan import Plan, PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
@@ -125,17 +126,25 @@ class _PerformedRun:
 class _LaneTaker:
     """The worker, as one lane of the queue sees it."""
 
-    def __init__(self, worker: "Worker", limit: int) -> None:
-        self._worker, self._limit = worker, limit
+    def __init__(self, worker: "Worker", limit: int, pace: Pace | None = None) -> None:
+        self._worker, self._limit, self._pace = worker, limit, pace
 
     def room(self) -> int:
-        return self._limit - self._worker.held if self._worker.has_bytes_left(self._limit / RUNS_AT_ONCE) else 0
+        if not self._worker.has_bytes_left(self._limit / RUNS_AT_ONCE):
+            return 0
+        left = self._limit - self._worker.held
+        return left if self._pace is None else min(left, self._pace.count())
 
     def take(self, run: TakenRun) -> None:
+        if self._pace is not None:
+            self._pace.spend()
         self._worker.hold(run)
 
     async def wait_for_room(self) -> None:
-        await self._worker.wait_for_room()
+        if self._pace is not None and self._pace.count() < 1:
+            await self._pace.wait_for_count()
+        else:
+            await self._worker.wait_for_room()
 
 
 class Worker:
@@ -158,7 +167,9 @@ class Worker:
         error_flows: ErrorFlows | None = None,
         cancelled: CancelledRuns | None = None,
         replays: ReplayDesk | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        self._pace = pace or Pace(clock)
         self._cancelled, self._replays = cancelled or CancelledRuns(), replays
         self._gate, self._error_flows = gate, error_flows
         self._queue, self._checkpoints, self._shelf = queue, checkpoints, shelf
@@ -213,7 +224,7 @@ class Worker:
     async def _supply_forever(self, lane: Lane, limit: int) -> None:
         while not self._stopping:
             try:
-                await self._queue.supply(lane, _LaneTaker(self, limit))
+                await self._queue.supply(lane, _LaneTaker(self, limit, self._pace if lane is Lane.BULK else None))
             except BluBeesError:
                 self._events("queue_unavailable", lane=lane.value)
                 await asyncio.sleep(RETRY_SECONDS)

@@ -93,6 +93,8 @@ class Intake:
         tenant = event.tenant
         if self._answering_total >= ANSWERING_AT_ONCE or self._answering[tenant] >= ANSWERING_PER_TENANT:
             return Admission(verdict=Verdict.FULL, retry_after_seconds=RETRY_SECONDS)
+        if await self._launcher.choose_lane(tenant) is None:
+            return Admission(verdict=Verdict.FULL, retry_after_seconds=RETRY_SECONDS)
         if not await self._launcher.claim(tenant, plan.published.flow.id, event.delivery):
             return Admission(verdict=Verdict.DUPLICATE)
         self._answering_total += 1

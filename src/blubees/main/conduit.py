@@ -59,6 +59,7 @@ from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.gate import Gate
 from blubees.engine.launch import Launcher
 from blubees.engine.mail import CallBackAddresses, MailRoom
+from blubees.engine.pace import Pace
 from blubees.engine.park import Parker
 from blubees.engine.plan import PlanShelf
 from blubees.engine.replay import ReplayDesk
@@ -143,8 +144,10 @@ class Conduit:
         )
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
-        delivery_key = hashlib.sha256(b"delivery" + start.run_key).digest()
-        launcher = Launcher(self._queue, run_sealer, delivery_key, clock, self.receipts.add)
+        pace = Pace(clock)
+        launcher = Launcher(
+            self._queue, run_sealer, hashlib.sha256(b"delivery" + start.run_key).digest(), clock, self.receipts.add, pace
+        )
         error_flows = ErrorFlows(launcher, self.shelf, clock, chance, events)
         parker = Parker(parking, self._queue, self._open_line, run_sealer, chance, room, self.receipts.add)
         self._cancel_board, self._cancelled = NatsCancelBoard(broker), CancelledRuns()
@@ -166,6 +169,7 @@ class Conduit:
             error_flows=error_flows,
             cancelled=self._cancelled,
             replays=replays,
+            pace=pace,
         )
         intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance, error_flows)
         self._waiter_board = NatsWaiterBoard(broker)
