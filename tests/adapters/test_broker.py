@@ -279,6 +279,27 @@ async def test_a_lease_opens_for_its_tenant_and_name_only(brokers: Brokers) -> N
     )
 
 
+async def test_a_question_whose_answer_takes_long_holds_up_no_other(brokers: Brokers) -> None:
+    sealer, may_answer = Sealer(b"k" * 32, FakeChance()), asyncio.Event()
+
+    async def answer(_tenant: TenantId, name: ConnectionName) -> LeaseRefusal:
+        if name == "slow":
+            await may_answer.wait()
+        if name == "broken":
+            raise UnavailableError("away")
+        return LeaseRefusal.MISSING
+
+    await NatsLeaseDesk(brokers.control, sealer.seal, sealer.unseal).serve(answer)
+    desk = NatsLeaseDesk(brokers.conduit, sealer.seal, sealer.unseal)
+    slow = asyncio.create_task(desk.borrow(A, ConnectionName("slow")))
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(2):
+        assert await desk.borrow(A, ConnectionName("quick")) is LeaseRefusal.MISSING
+        assert await desk.borrow(A, ConnectionName("broken")) is LeaseRefusal.UNAVAILABLE
+    may_answer.set()
+    assert await slow is LeaseRefusal.MISSING
+
+
 async def test_a_broker_that_is_gone_makes_unavailable_and_never_a_lost_run(
     brokers: Brokers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,16 +3,14 @@
 Built by main's processes.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
-import nats.errors
-from nats.aio.msg import Msg
 
+from blubees.adapters.broker.asking import Seal, answer_all, ask
 from blubees.adapters.broker.link import Broker
-from blubees.model.errors import BluBeesError, TamperedError, UnavailableError
+from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.parking import (
     ArmSlot,
@@ -30,19 +28,13 @@ from blubees.model.parking import (
     Waiters,
 )
 
-DESK_SECONDS: Final = 3.0
 _VERDICTS: Final = {each.value.encode(): each for each in SlotVerdict}
 
 
 class NatsParkingDesk:
     """Both ports."""
 
-    def __init__(
-        self,
-        broker: Broker,
-        seal: Callable[[bytes, tuple[str, ...]], bytes],
-        unseal: Callable[[bytes, tuple[str, ...]], bytes],
-    ) -> None:
+    def __init__(self, broker: Broker, seal: Seal, unseal: Seal) -> None:
         self._broker, self._seal, self._unseal = broker, seal, unseal
         self._encoder = msgspec.msgpack.Encoder()
         self._requests: msgspec.msgpack.Decoder[SlotRequest] = msgspec.msgpack.Decoder(SlotRequest)
@@ -73,45 +65,27 @@ class NatsParkingDesk:
         return answer.key
 
     async def _ask(self, request: SlotRequest) -> SlotAnswer | SlotVerdict:
+        reply = await ask(self._broker, f"parking.{request.tenant}", self._encoder.encode(request))
+        if reply in _VERDICTS:
+            return _VERDICTS[reply]
         try:
-            reply = await self._broker.client.request(
-                f"parking.{request.tenant}", self._encoder.encode(request), timeout=DESK_SECONDS
-            )
-        except (nats.errors.Error, OSError):
-            return SlotVerdict.UNAVAILABLE
-        if reply.data in _VERDICTS:
-            return _VERDICTS[reply.data]
-        try:
-            return self._answers.decode(self._unseal(reply.data, ("slot", request.tenant, _about(request))))
+            return self._answers.decode(self._unseal(reply, ("slot", request.tenant, _about(request))))
         except TamperedError:
             return SlotVerdict.UNAVAILABLE
 
     async def serve(self, answer: Callable[[SlotRequest], Awaitable[SlotAnswer | SlotVerdict]]) -> None:
         """See the port."""
 
-        async def reply(message: Msg) -> None:
-            try:
-                request = self._requests.decode(message.data)
-                found = await answer(request) if message.subject == f"parking.{request.tenant}" else SlotVerdict.UNAVAILABLE
-            except (msgspec.DecodeError, BluBeesError):
-                await message.respond(SlotVerdict.UNAVAILABLE.value.encode())
-                return
+        async def reply(tenant: TenantId, question: bytes) -> bytes:
+            request = self._requests.decode(question)
+            if request.tenant != tenant:
+                raise TamperedError
+            found = await answer(request)
             if isinstance(found, SlotVerdict):
-                await message.respond(found.value.encode())
-            else:
-                sealed = self._seal(self._encoder.encode(found), ("slot", request.tenant, _about(request)))
-                await message.respond(sealed)
+                return found.value.encode()
+            return self._seal(self._encoder.encode(found), ("slot", tenant, _about(request)))
 
-        answering: set[asyncio.Task[None]] = set()
-
-        async def begin(message: Msg) -> None:  # at a time, as many as conduits ask: each of them asks so much and no more
-            task = asyncio.create_task(reply(message))
-            answering.add(task)
-            task.add_done_callback(answering.discard)
-
-        await self._broker.client.subscribe("parking.*", queue="parking", cb=begin)
-        for _ in range(2):  # then the broker knows that we answer (as in leases.py)
-            await self._broker.client.flush()
+        await answer_all(self._broker, "parking", reply)
 
 
 def _about(request: SlotRequest) -> str:

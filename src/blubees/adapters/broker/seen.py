@@ -4,18 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
-import nats.errors
-from nats.aio.msg import Msg
 
+from blubees.adapters.broker.asking import ANSWER_SECONDS, Seal, answer_all, ask
 from blubees.adapters.broker.link import Broker
-from blubees.model.errors import BluBeesError, UnavailableError
+from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.seen import SeenQuestion
 
-ANSWER_WAIT_SECONDS: Final = 3.0
+ANSWER_WAIT_SECONDS: Final = ANSWER_SECONDS
 _ANSWERS: Final = {b"\x00": False, b"\x01": True}
-
-Seal = Callable[[bytes, tuple[str, ...]], bytes]
 
 
 class NatsSeenDesk:
@@ -29,26 +26,18 @@ class NatsSeenDesk:
     async def ask(self, tenant: TenantId, question: SeenQuestion) -> bool:
         """See the port."""
         sealed = self._seal(self._encoder.encode(question), ("seen question", tenant))
+        reply = await ask(self._broker, f"seen.{tenant}", sealed, seconds=ANSWER_WAIT_SECONDS)
         try:
-            reply = await self._broker.client.request(f"seen.{tenant}", sealed, timeout=ANSWER_WAIT_SECONDS)
-            return _ANSWERS[self._unseal(reply.data, ("seen answer", tenant, question.digest.hex(), question.asker.hex()))]
-        except (nats.errors.Error, OSError, BluBeesError, KeyError) as error:
-            raise UnavailableError("The control plane does not say whether the key was seen.") from error
+            return _ANSWERS[self._unseal(reply, ("seen answer", tenant, question.digest.hex(), question.asker.hex()))]
+        except (TamperedError, KeyError):
+            raise UnavailableError("The control plane does not say whether the key was seen.") from None
 
     async def serve(self, answer: Callable[[TenantId, SeenQuestion], Awaitable[bool]]) -> None:
         """See the port."""
 
-        async def reply(message: Msg) -> None:
-            tenant = TenantId(message.subject.partition(".")[2])
-            try:
-                question = self._decoder.decode(self._unseal(message.data, ("seen question", tenant)))
-                seen = await answer(tenant, question)
-            except (BluBeesError, msgspec.DecodeError):
-                await message.respond(b"")
-                return
+        async def reply(tenant: TenantId, sealed: bytes) -> bytes:
+            question = self._decoder.decode(self._unseal(sealed, ("seen question", tenant)))
             owner = ("seen answer", tenant, question.digest.hex(), question.asker.hex())
-            await message.respond(self._seal(b"\x01" if seen else b"\x00", owner))
+            return self._seal(b"\x01" if await answer(tenant, question) else b"\x00", owner)
 
-        await self._broker.client.subscribe("seen.*", queue="seen", cb=reply)
-        for _ in range(2):  # then the broker knows that we answer; see leases.py
-            await self._broker.client.flush()
+        await answer_all(self._broker, "seen", reply)
