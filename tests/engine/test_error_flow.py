@@ -1,9 +1,7 @@
 """Error flows: one for each failed run, also when the run is taken over; none for a run that an error flow started."""
 
-import asyncio
 import json
-from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -13,81 +11,43 @@ from blubees.engine.launch import Launcher
 from blubees.engine.message import RunMessage, open_run, seal_run
 from blubees.engine.plan import Plan
 from blubees.engine.runner import Runner
-from blubees.engine.work import Receipts, Worker
 from blubees.flows.intake import Intake
 from blubees.flows.match import FlowIndex
 from blubees.model.call import CallAnswer
 from blubees.model.event import RawEvent, Verdict
 from blubees.model.flow import TriggerKind
 from blubees.model.receipt import RunReceipt
-from blubees.ports import Lane
-from blubees.vault.seal import Sealer
-from fakes.engine import TENANT, FakeBox, FakeCheckpoints, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
+from fakes.engine import TENANT, FakeLine, FakeTaken, make_message, make_plan
 from fakes.machine import FakeChance, FakeClock
-from fakes.parking import make_parker
+from fakes.workbench import SEALER, Workbench, until
 
-SEALER = Sealer(b"k" * 32, FakeChance())
 SECRET = "canary-1177"
 CALL = "  - {id: a, kind: http, with: {method: PUT, url: 'https://a.example.com/{{webhookData.c}}'}}"
 STOP = "  - {id: a, kind: stop}"
 
 
-class World:
+class World(Workbench):
     """A worker, a flow that fails, and its error flow."""
 
     def __init__(self, *, trigger: str = "called", steps: str = CALL, status: int = 500) -> None:
         self.plan = make_plan(steps, head="error_flow: on-error")
         self.error_plan = make_plan(STOP, flow="on-error", trigger=trigger, head="error_flow: flow")
-        self.queue, self.box, self.told = FakeQueue(), FakeBox(), list[str]()
-        self.shelf, self.checkpoints = make_shelf(self.plan, self.error_plan), FakeCheckpoints()
-        self.receipts = Receipts(self.box, self.tell)
+        super().__init__(self.plan, self.error_plan)
         self.launcher = Launcher(self.queue, SEALER, b"d" * 32, FakeClock(), lambda _accepted: None)
         self.error_flows = ErrorFlows(self.launcher, self.shelf, FakeClock(), FakeChance(), self.tell)
         answer = CallAnswer(status=status, headers={"content-type": "text/plain"}, body=SECRET.encode())
         self.runner = Runner(FakeClock(), lambda _tenant: FakeLine(lambda _call: answer))
-        self.worker = Worker(
-            self.queue,
-            self.checkpoints,
-            self.shelf,
-            self.runner,
-            self.receipts,
-            SEALER,
-            FakeClock(),
-            self.tell,
-            parker=make_parker(self.queue),
-            refused=lambda: None,
-            error_flows=self.error_flows,
-        )
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def tell(self, event: str, /, **_fields: float | bool | str) -> None:
-        self.told.append(event)
+        self.workers = [self.make_worker(lambda _tenant: FakeLine(lambda _call: answer), error_flows=self.error_flows)]
 
     async def perform(self, *, plan: Plan | None = None, deliveries: int = 1, error_of: str = "") -> FakeTaken:
         message = make_message(json.dumps({"c": SECRET}).encode())
         message.flow, message.error_of = (plan or self.plan).published.flow.id, error_of
-        taken = FakeTaken(TENANT, seal_run(message, SEALER), deliveries)
-        self.queue.give[Lane.PROMPT].append(taken)
+        taken = self.give(seal_run(message, SEALER), deliveries=deliveries)
         await until(lambda: taken.said)
         return taken
 
     def started(self) -> list[RunMessage]:
         return [open_run(tenant, sealed, SEALER) for tenant, _, sealed, _ in self.queue.put_runs]
-
-    async def __aenter__(self) -> Self:
-        self.tasks = [asyncio.create_task(self.worker.work_forever()), asyncio.create_task(self.receipts.send_forever())]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-
-async def until(ask: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
-        while not ask():  # noqa: ASYNC110 - what is asked for has no event
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
-from typing import Any, Self
 
 import msgspec
 import pytest
@@ -12,30 +10,23 @@ from blubees.engine import gate as gate_module
 from blubees.engine import work as work_module
 from blubees.engine.gate import Gate
 from blubees.engine.message import RunMessage, seal_run
-from blubees.engine.runner import Runner
-from blubees.engine.work import Receipts, Worker
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.parking import Answered, WaitEnd
 from blubees.model.receipt import RunOutcome, RunReceipt, StopReason
 from blubees.ports import Lane
-from blubees.vault.seal import Sealer
 from fakes.engine import (
     TENANT,
-    FakeBox,
-    FakeCheckpoints,
     FakeGates,
     FakeLine,
-    FakeQueue,
     FakeTaken,
     make_message,
     make_plan,
     make_shelf,
 )
-from fakes.machine import FakeChance, FakeClock
-from fakes.parking import make_parker
+from fakes.machine import FakeClock
+from fakes.workbench import SEALER, Workbench, until
 
-SEALER = Sealer(b"k" * 32, FakeChance())
 CALLS = "\n".join(
     f"  - {{id: {name}, kind: http, with: {{method: PUT, url: 'https://a.example.com/{name}-{{{{webhookData.n}}}}'}}}}"
     for name in ("one", "two")
@@ -55,35 +46,16 @@ class Taken(FakeTaken):
         asyncio.get_running_loop().call_later(after_seconds / 10, self._world.queue.give[Lane.PROMPT].append, again)
 
 
-class World:
+class World(Workbench):
     """Two workers, and a third party whose answers wait until they are let go."""
 
     def __init__(self, runs: str, steps: str = CALLS) -> None:
-        self.plan, self.queue, self.box = make_plan(steps, head=f"runs: {runs}"), FakeQueue(), FakeBox()
+        self.plan = make_plan(steps, head=f"runs: {runs}")
+        super().__init__(self.plan)
         self.asked: list[str] = []
         self.go_on = asyncio.Event()
-        checkpoints, gates = FakeCheckpoints(), FakeGates()
-        self.receipts = Receipts(self.box, self.tell)
-        self.workers = [
-            Worker(
-                self.queue,
-                checkpoints,
-                make_shelf(self.plan),
-                Runner(FakeClock(), self.open_line),
-                self.receipts,
-                SEALER,
-                FakeClock(),
-                self.tell,
-                parker=make_parker(self.queue),
-                refused=lambda: None,
-                gate=Gate(gates, b"g" * 32, FakeClock()),
-            )
-            for _ in range(2)
-        ]
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def tell(self, _event: str, /, **_fields: float | bool | str) -> None:
-        """Nobody listens."""
+        gates = FakeGates()
+        self.workers = [self.make_worker(self.open_line, gate=Gate(gates, b"g" * 32, FakeClock())) for _ in range(2)]
 
     def open_line(self, _tenant: str) -> FakeLine:
         world = self
@@ -96,7 +68,7 @@ class World:
 
         return Line(lambda _call: CallAnswer(status=200, headers={"content-type": "application/json"}, body=b"{}"))
 
-    def give(self, *numbers: int) -> None:
+    def start(self, *numbers: int) -> None:
         for number in numbers:
             message = make_message(json.dumps({"n": number}).encode(), number=number)
             self.queue.give[Lane.PROMPT].append(Taken(self, seal_run(message, SEALER), 1))
@@ -105,22 +77,6 @@ class World:
         found = [each for each in self.box.sent if isinstance(each, RunReceipt) and each.run == f"r{number:026d}"]
         assert len(found) < 2
         return found[0] if found else None
-
-    async def __aenter__(self) -> Self:
-        self.tasks = [asyncio.create_task(worker.work_forever()) for worker in self.workers]
-        self.tasks.append(asyncio.create_task(self.receipts.send_forever()))
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-
-async def until(ask: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
-        while not ask():  # noqa: ASYNC110 - what is asked for has no event
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +88,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_queued_runs_follow_each_other() -> None:
     async with World("{mode: queued}") as world:
-        world.give(1, 2, 3, 4, 5)
+        world.start(1, 2, 3, 4, 5)
         await until(lambda: world.asked)
         await asyncio.sleep(0.1)
         assert len(world.asked) == 1
@@ -147,25 +103,25 @@ async def test_queued_runs_follow_each_other() -> None:
 
 async def test_a_single_run_is_alone_and_the_others_are_told_why() -> None:
     async with World("{mode: single}") as world:
-        world.give(1)
+        world.start(1)
         await until(lambda: world.asked)
-        world.give(2, 3)
+        world.start(2, 3)
         await until(lambda: world.receipt(2) and world.receipt(3))
         second = world.receipt(2)
         assert second is not None
         assert (second.outcome, second.reason, second.steps) == (RunOutcome.STOPPED, StopReason.ALREADY_RUNNING, ())
         world.go_on.set()
         await until(lambda: world.receipt(1))
-        world.give(4)
+        world.start(4)
         await until(lambda: world.receipt(4))
         assert world.asked == ["one-1", "two-1", "one-4", "two-4"]
 
 
 async def test_restart_stops_the_earlier_run_before_its_next_call() -> None:
     async with World("{mode: restart}") as world:
-        world.give(1)
+        world.start(1)
         await until(lambda: world.asked)
-        world.give(2)
+        world.start(2)
         await asyncio.sleep(0.1)
         assert world.asked == ["one-1"], "the later one waits until the call under way has ended"
         world.go_on.set()
@@ -180,9 +136,9 @@ async def test_restart_stops_the_earlier_run_before_its_next_call() -> None:
 
 async def test_too_many_that_wait_are_told() -> None:
     async with World("{mode: queued, waiting: 0}") as world:
-        world.give(1)
+        world.start(1)
         await until(lambda: world.asked)
-        world.give(2)
+        world.start(2)
         await until(lambda: world.receipt(2))
         second = world.receipt(2)
         assert second is not None
@@ -210,12 +166,12 @@ async def test_a_run_that_waits_gives_its_slot_back_and_waits_for_one_when_it_wa
 
         for worker in world.workers:
             worker._parker.park = park  # type: ignore[method-assign,assignment]
-        world.give(1)
+        world.start(1)
         await until(lambda: world.asked)
         world.go_on.set()
         await until(lambda: parked)
         world.go_on.clear()
-        world.give(2)
+        world.start(2)
         await until(lambda: "one-2" in world.asked)
         (woken,) = parked
         end = Answered(path="wait", end=WaitEnd.DUE, at_milliseconds=1)
@@ -231,7 +187,7 @@ async def test_a_run_that_waits_gives_its_slot_back_and_waits_for_one_when_it_wa
 async def test_a_run_whose_flow_is_gone_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work_module, "PLAN_WAIT_DELIVERIES", 2)
     async with World("{mode: single}") as world:
-        world.give(1)
+        world.start(1)
         await until(lambda: world.asked)
         for worker in world.workers:
             worker._shelf = make_shelf()
@@ -243,5 +199,5 @@ async def test_a_run_whose_flow_is_gone_gives_its_slot_back(monkeypatch: pytest.
         assert gone.failure.code is FailureCode.PLAN_MISSING
         for worker in world.workers:
             worker._shelf = make_shelf(world.plan)
-        world.give(2)
+        world.start(2)
         await until(lambda: "one-2" in world.asked)

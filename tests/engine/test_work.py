@@ -1,9 +1,7 @@
 """The worker, the launcher and the intake: nothing is forgotten before its receipt is safe, nobody stands in another's way."""
 
 import asyncio
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Self
 
 import msgspec
 import pytest
@@ -16,7 +14,7 @@ from blubees.engine.plan import VERSIONS_KEPT, Plan, PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Runner
 from blubees.engine.unkept import Unkept
-from blubees.engine.work import Receipts, Worker
+from blubees.engine.work import Receipts
 from blubees.flows import intake as intake_module
 from blubees.flows.intake import Intake
 from blubees.flows.match import FlowIndex
@@ -30,67 +28,22 @@ from blubees.model.receipt import RunAccepted, RunOutcome, RunReceipt
 from blubees.model.reference import Reference
 from blubees.ports import Lane, Put, Stand
 from blubees.vault.seal import Sealer
-from fakes.engine import TENANT, FakeBox, FakeCheckpoints, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
+from fakes.engine import TENANT, FakeBox, FakeLine, FakeQueue, FakeTaken, make_message, make_plan, make_shelf
 from fakes.machine import FakeChance, FakeClock
-from fakes.parking import make_parker
+from fakes.workbench import SEALER, Workbench, until
 
-SEALER = Sealer(b"k" * 32, FakeChance())
 OTHER = TenantId("t" + "1" * 24)
 STOP = "  - {id: a, kind: stop}"
 CALL = '  - {id: a, kind: http, with: {url: "https://a.example.com/"}}'
 
 
-class Bench:
-    """A worker with everything around it in memory."""
+class Bench(Workbench):
+    """One worker, a flow and a third party."""
 
     def __init__(self, plan: Plan | None = None, line: FakeLine | None = None) -> None:
-        self.queue, self.box, self.told = FakeQueue(), FakeBox(), list[str]()
-        self.shelf = make_shelf(*([plan] if plan else []))
-        self.refused = 0
-        self.receipts = Receipts(self.box, self.tell)
-        runner = Runner(
-            FakeClock(), lambda _tenant: line or FakeLine(lambda _call: CallAnswer(status=200, headers={}, body=b""))
-        )
-        self.checkpoints = FakeCheckpoints()
-        self.worker = Worker(
-            self.queue,
-            self.checkpoints,
-            self.shelf,
-            runner,
-            self.receipts,
-            SEALER,
-            FakeClock(),
-            self.tell,
-            parker=make_parker(self.queue),
-            refused=self.refuse,
-        )
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def tell(self, event: str, /, **_fields: float | bool | str) -> None:
-        self.told.append(event)
-
-    def refuse(self) -> None:
-        self.refused += 1
-
-    def give(self, sealed: bytes, *, tenant: TenantId = TENANT, deliveries: int = 1, lane: Lane = Lane.PROMPT) -> FakeTaken:
-        taken = FakeTaken(tenant, sealed, deliveries)
-        self.queue.give[lane].append(taken)
-        return taken
-
-    async def __aenter__(self) -> Self:
-        self.tasks = [asyncio.create_task(self.worker.work_forever()), asyncio.create_task(self.receipts.send_forever())]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-
-async def until(ask: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
-        while not ask():  # noqa: ASYNC110 - what is asked for has no event
-            await asyncio.sleep(0.005)
+        super().__init__(*([plan] if plan else []))
+        self.worker = self.make_worker(None if line is None else lambda _tenant: line)
+        self.workers = [self.worker]
 
 
 @pytest.fixture(autouse=True)
