@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+import msgspec
+
 from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
@@ -86,7 +88,7 @@ class Caller:
             return Failure(code=FailureCode.CREDENTIAL_REFUSED, detail="no_app_token")
         request = _write_request(call, f"{self._jira.origin}/ex/jira/{self._jira.cloud_id}{call.url}")
         headers = tuple(pair for pair in request.headers if pair[0].lower() != "authorization")
-        return await self._send(_with_headers(request, (*headers, ("Authorization", f"Bearer {token}"))))
+        return await self._send(msgspec.structs.replace(request, headers=(*headers, ("Authorization", f"Bearer {token}"))))
 
     async def _authorise(self, request: WebRequest, name: ConnectionName) -> WebRequest | Failure:
         lease = await self._desk.borrow(self._tenant, name)
@@ -124,18 +126,6 @@ def _write_request(call: Call, url: str) -> WebRequest:
         timeout_seconds=call.timeout_seconds,
         answer_limit_bytes=call.answer_limit_bytes,
         redirects=call.redirects,
-    )
-
-
-def _with_headers(request: WebRequest, headers: tuple[tuple[str, str], ...]) -> WebRequest:
-    return WebRequest(
-        method=request.method,
-        url=request.url,
-        headers=headers,
-        body=request.body,
-        timeout_seconds=request.timeout_seconds,
-        answer_limit_bytes=request.answer_limit_bytes,
-        redirects=request.redirects,
     )
 
 

@@ -5,25 +5,20 @@ What is wrong with a ticket is not told. A reader that takes nothing for 10 s is
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from blubees.doors.body import BodyRefusal, parse_body, read_body
-from blubees.doors.manual_runs import SCHEME
-from blubees.doors.replies import METHOD, NOT_FOUND, STREAM_START, UNAVAILABLE, Reply, refuse_inputs, reply_to, send_reply
-from blubees.doors.webhooks import REFUSALS, read_headers
+from blubees.doors.replies import NOT_FOUND, STREAM_START, UNAVAILABLE, Reply, refuse_inputs, reply_to, send_reply
+from blubees.doors.ticket_requests import read_ticket_request
 from blubees.flows.live import Live
 from blubees.model.errors import UnavailableError
 from blubees.model.event import Admission
 from blubees.model.failures import Failure
-from blubees.model.ids import FLOW_PATTERN, TENANT_PATTERN, FlowId, TenantId
+from blubees.model.ids import FlowId, TenantId
 
 SEND_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 10.0
 STILL_HERE: Final = b": still here\n\n"
-_PATH: Final = re.compile(r"/live/([^/]+)/([^/]+)")
-_TENANT, _FLOW = re.compile(TENANT_PATTERN), re.compile(FLOW_PATTERN)
 
 Start = Callable[[TenantId, FlowId, str, object], Awaitable[Live | Admission | Failure | None]]
 
@@ -49,18 +44,11 @@ class LiveDoor:
             found.leave()
 
     async def _handle(self, scope: MutableMapping[str, Any], receive: Any) -> Reply | Live:  # noqa: ANN401 - ASGI
-        if scope["method"] != "POST":
-            return METHOD
-        found, headers = _PATH.fullmatch(scope["path"]), read_headers(scope)
-        given = headers.get("authorization", "")
-        if found is None or not _TENANT.fullmatch(found[1]) or not _FLOW.fullmatch(found[2]) or not given.startswith(SCHEME):
-            return NOT_FOUND
-        body = await read_body(receive, headers)
-        parsed = body if isinstance(body, BodyRefusal) else parse_body(body, headers.get("content-type", ""))
-        if isinstance(parsed, BodyRefusal):
-            return REFUSALS[parsed]
+        asked = await read_ticket_request(scope, receive)
+        if isinstance(asked, Reply):
+            return asked
         try:
-            done = await self._start(TenantId(found[1]), FlowId(found[2]), given.removeprefix(SCHEME), parsed[0])
+            done = await self._start(asked.tenant, asked.flow, asked.ticket, asked.document)
         except UnavailableError:
             return UNAVAILABLE
         if done is None:

@@ -12,6 +12,7 @@ import msgspec
 from blubees.model.errors import TamperedError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.order import Redrive, Retry
 from blubees.model.parking import Answered, Wait
 from blubees.model.receipt import RunReceipt, StepReceipt, Trial
 from blubees.vault.seal import Sealer
@@ -90,6 +91,22 @@ class RunMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     error_of: str = ""
     depth: int = 0
     trial: Trial | None = None
+
+
+def write_ordered(order: Redrive | Retry) -> RunMessage:
+    """Write the message of a run that an order launches again; its event is still to be asked for."""
+    return RunMessage(
+        run=RunId(order.run),
+        tenant=TenantId(order.tenant),
+        flow=FlowId(order.flow),
+        version=order.version,
+        trigger=order.trigger,
+        accepted_at_milliseconds=order.accepted_at_milliseconds,
+        body=b"",
+        relaunches=order.relaunches,
+        is_redriven=isinstance(order, Redrive),
+        retry_of=(order.retry_of or "") if isinstance(order, Redrive) else "",
+    )
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -9,11 +9,11 @@ import msgspec
 
 from blubees.engine.blocks import CATCH
 from blubees.engine.launch import Launcher
-from blubees.engine.message import RunMessage, RunState, open_replay, seal_replay
+from blubees.engine.message import RunMessage, RunState, open_replay, seal_replay, write_ordered
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.model.errors import TamperedError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
-from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.ids import RunId, TenantId
 from blubees.model.order import DoubtChoice, Retry
 from blubees.model.receipt import Receipt, RunOutcome
 from blubees.model.settings import TenantSettings
@@ -75,16 +75,7 @@ class ReplayDesk:
             raise UnavailableError("The tenant's queue is full.")
 
     def _tell_gone(self, order: Retry) -> None:
-        message = RunMessage(
-            run=RunId(order.run),
-            tenant=TenantId(order.tenant),
-            flow=FlowId(order.flow),
-            version=order.version,
-            trigger=order.trigger,
-            accepted_at_milliseconds=order.accepted_at_milliseconds,
-            body=b"",
-            relaunches=order.relaunches,
-        )
+        message = write_ordered(order)
         failure = Failure(code=FailureCode.REPLAY_GONE)
         book = StepBook(self._clock, message)
         self._tell(describe_run(message, book, RunOutcome.FAILED, failure, deliveries=1, failed_step=""))

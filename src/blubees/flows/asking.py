@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, cast
 
+import msgspec
+
 from blubees.engine.frames import Line
 from blubees.expressions.dates import read_date
 from blubees.expressions.document import compile_document, list_templates
@@ -161,11 +163,4 @@ def _write_texts(values: Mapping[str, object]) -> dict[str, str]:
 def _rename(failure: Failure, place: str) -> Failure:
     """The setting stands in the trigger, not in a step."""
     field = f"{place}{failure.field.removeprefix('with')}" if failure.field.startswith("with") else failure.field
-    return Failure(
-        code=failure.code,
-        field=field,
-        http_status=failure.http_status,
-        retry_after_seconds=failure.retry_after_seconds,
-        detail=failure.detail,
-        frame=failure.frame,
-    )
+    return msgspec.structs.replace(failure, field=field)

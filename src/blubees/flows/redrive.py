@@ -11,14 +11,14 @@ import orjson
 
 from blubees.engine.frames import Line
 from blubees.engine.launch import Launcher
-from blubees.engine.message import RunMessage
+from blubees.engine.message import RunMessage, write_ordered
 from blubees.engine.plan import PlanShelf
 from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.work import Receipts
 from blubees.flows.refetch import refetch_event
 from blubees.model.errors import UnavailableError
 from blubees.model.failures import Failure, FailureCode
-from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Redrive
 from blubees.model.receipt import RunOutcome
 from blubees.ports import Clock, Put
@@ -56,7 +56,7 @@ class RedriveDesk:
         Raises:
             UnavailableError: not now: no app token yet, Jira is busy, the queue is full; it shall come again.
         """
-        message = self._write_message(order)
+        message = write_ordered(order)
         if self._clock.now_milliseconds() > order.expires_at_milliseconds:
             self._give_up(message, Failure(code=FailureCode.LOST))
             return
@@ -84,20 +84,6 @@ class RedriveDesk:
         )
         if put is Put.FULL:
             raise UnavailableError("The tenant's queue is full.", retry_after_seconds=AGAIN_SECONDS)
-
-    def _write_message(self, order: Redrive) -> RunMessage:
-        return RunMessage(
-            run=RunId(order.run),
-            tenant=TenantId(order.tenant),
-            flow=FlowId(order.flow),
-            version=order.version,
-            trigger=order.trigger,
-            accepted_at_milliseconds=order.accepted_at_milliseconds,
-            body=b"",
-            relaunches=order.relaunches,
-            is_redriven=True,
-            retry_of=order.retry_of or "",
-        )
 
     def _give_up(self, message: RunMessage, failure: Failure) -> None:
         book = StepBook(self._clock, message)
