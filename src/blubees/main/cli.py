@@ -19,7 +19,8 @@ runs_app = cyclopts.App(name="runs", help="Look at runs: no values, ever.")
 connection_app = cyclopts.App(name="connection", help="Keep credentials of third parties.")
 tenants_app = cyclopts.App(name="tenants", help="The Jira sites that are known.")
 waiting_app = cyclopts.App(name="waiting", help="Runs that wait for time, an answer or a call back.")
-for _group in (flow_app, runs_app, connection_app, tenants_app, waiting_app):
+import_app = cyclopts.App(name="import", help="Take over what was written elsewhere.")
+for _group in (flow_app, runs_app, connection_app, tenants_app, waiting_app, import_app):
     app.command(_group)
 
 PROBLEMS: Final = 1
@@ -323,6 +324,34 @@ def rotate_hook(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     tenant = _choose_tenant(client, tenant)
     token = client.post(f"/tenants/{tenant}/flows/{flow}/rotate-hook")["hook_token"]
     print(f"webhook path (shown once): /hooks/{tenant}/{token}")  # noqa: T201 - see above
+
+
+@import_app.command(name="jira-rules")
+def import_jira_rules(
+    file: Path,
+    *,
+    out: Path = Path("flows-from-jira"),
+    replace: Annotated[bool, cyclopts.Parameter(negative="")] = False,
+    json: Json = False,
+) -> int:
+    """Translate an export of Jira Automation into flow files and a report; tells what differs and what is to do. Works offline.
+
+    Args:
+        file: the JSON that Jira exported: one rule, a project's or the whole site's.
+        out: the folder to write into.
+        replace: write over files that are there already.
+    """
+    from blubees.flows.jira_rules.report import Verdict  # noqa: PLC0415 - see the module's docstring
+    from blubees.main.rule_import import show_progress, tell_report, translate_file, write_files  # noqa: PLC0415 - see above
+
+    with show_progress(is_shown=not json) as tell:
+        report = translate_file(file, tell)
+    write_files(report, out, replace=replace)
+    if json:
+        _print_json(report)
+    else:
+        tell_report(report, out, Console())
+    return PROBLEMS if report.count(Verdict.NOT_TRANSLATABLE) else 0
 
 
 @runs_app.command(name="list")

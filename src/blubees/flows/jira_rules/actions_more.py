@@ -1,0 +1,403 @@
+"""Actions beyond an issue's fields: web requests, messages, variables, work logs, versions. Called by table.py's entries."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from blubees.flows.jira_rules.actions import KEY_OF_ISSUE, write_adf
+from blubees.flows.jira_rules.build import Build, Note, Step, UntranslatableError, host_name
+from blubees.flows.jira_rules.export import Component, read_text
+from blubees.flows.jira_rules.fields import account_of, list_references, read_reference
+from blubees.flows.jira_rules.report import NeededConnection
+from blubees.flows.jira_rules.secrets import HARMLESS_HEADERS, REPLACE, clean_tree, clean_url, is_only_smart
+
+METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_UNITS: Final = {"S": "seconds", "MI": "minutes", "H": "hours", "D": "days"}
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_SECRET_ADDRESS: Final = "Its address is itself a secret, and a connection can't keep an address."  # noqa: S105 - a sentence
+
+
+def send_request(build: Build, component: Component, note: Note) -> list[Step]:
+    """Call a third party."""
+    settings = component.settings
+    prepare: list[Step] = []
+    address = settings.get("url", settings.get("webhookUrl"))
+    cleaned = clean_url(read_reference(address)[1].strip())
+    if not cleaned.url or REPLACE in cleaned.url:
+        host = cleaned.host if re.fullmatch(r"[\w.:-]{1,100}", cleaned.host) else "the third party"
+        raise UntranslatableError(
+            _SECRET_ADDRESS if cleaned.url else "It has no address.",
+            f"Call {host} by an http step with a connection, at an address that is no secret.",
+        )
+    method = read_text(settings.get("method", settings.get("httpMethod")), 20).upper() or "POST"
+    made: dict[str, Any] = {"url": build.text(cleaned.url, note, prepare), "method": method if method in METHODS else "POST"}
+    headers, secret_headers = _read_headers(build, settings.get("headers"), note, prepare)
+    body = _read_body(build, settings, note, prepare)
+    if body.get("text", "").lstrip()[:1] in {"{", "["} and "content-type" not in map(str.casefold, headers):
+        headers["Content-Type"] = "application/json"  # JSON once its smart values are worked out
+    made |= ({"headers": headers} if headers else {}) | body
+    connection = _connect(build, cleaned.host, note, secret_headers, cleaned.parameters, has_user=cleaned.has_user)
+    made |= {"connection": connection} if connection else {}
+    if settings.get("continueOnErrorEnabled") is True:
+        made["expect"] = "any"
+    step = build.step("http", made, note, wanted="web_request")
+    build.aliases["webhookResponse"] = f"steps.{step['id']}"
+    if not settings.get("responseEnabled"):
+        note.approximate("The run waits for the answer, and an answer other than 2xx fails it.")
+    return [*prepare, step]
+
+
+def send_slack(build: Build, component: Component, note: Note) -> list[Step]:
+    """Write to a channel of Slack."""
+    settings = component.settings
+    prepare: list[Step] = []
+    text = build.text(read_reference(settings.get("message", settings.get("text", settings.get("body"))))[1], note, prepare)
+    channel = build.text(read_reference(settings.get("channel", settings.get("channelOrUser")))[1], note, prepare)
+    needed = NeededConnection(
+        name="slack",
+        kind="bearer",
+        hosts=("slack.com",),
+        needs="A bot token of a Slack app that may chat:write, and is in the channel.",
+    )
+    name = build.connect(needed, note)
+    note.approximate("It is sent by Slack's API as a bot: an incoming webhook's address is itself a secret.")
+    if not channel:
+        channel = "#REPLACE-ME"
+        note.ask("Name the channel in the step: the rule had it in its address.")
+    made = {
+        "url": "https://slack.com/api/chat.postMessage",
+        "method": "POST",
+        "connection": name,
+        "json": {"channel": channel, "text": text},
+    }
+    return [*prepare, build.step("http", made, note, wanted="slack")]
+
+
+def send_email(build: Build, component: Component, note: Note) -> list[Step]:
+    """Send a mail to users of Jira by Jira's own notification of an issue."""
+    settings = component.settings
+    prepare: list[Step] = []
+    to: dict[str, Any] = {}
+    given = [each for word in ("to", "cc", "bcc") for each in list_references(settings.get(word))]
+    left_out = 0
+    for kind, text in given:
+        plain = text.casefold()
+        if plain in {"reporter", "assignee", "watchers", "voters"}:
+            to[plain] = True
+        elif kind == "GROUP":
+            to.setdefault("groups", []).append({"name": build.text(text, note, prepare)})
+        elif kind in {"ID", "USER", "ACCOUNT_ID"} and "@" not in text:
+            to.setdefault("users", []).append({"accountId": account_of(build.text(text, note, prepare))})
+        else:
+            left_out += 1
+    if not to:
+        raise UntranslatableError(
+            "It goes to addresses, and there is no mail server here.", "Call a mail service by an http step with a connection."
+        )
+    note.approximate("Jira sends it as a notification of the issue, with its own frame and sender.")
+    if left_out:
+        note.approximate(
+            f"{left_out} of its receivers are addresses or smart values, and are left out.",
+            "Name them as users or groups in the step.",
+        )
+    body = build.text(settings.get("body"), note, prepare)
+    is_html = "html" in read_text(settings.get("mimeType"), 40)
+    json = {
+        "subject": build.text(settings.get("subject"), note, prepare),
+        "htmlBody" if is_html else "textBody": body,
+        "to": to,
+    }
+    issue = {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}"}
+    made = {"method": "POST", "path": "/rest/api/3/issue/{issue}/notify", "parts": issue, "json": json}
+    return [*prepare, build.step("jira.request", made, note, wanted="notify")]
+
+
+def create_variable(build: Build, component: Component, note: Note) -> list[Step]:
+    """Name a value."""
+    settings = component.settings
+    prepare: list[Step] = []
+    _, name = read_reference(settings.get("name", settings.get("variableName")))
+    given = settings.get("query", settings.get("smartValue", settings.get("variableValue", settings.get("value"))))
+    value = build.text(read_reference(given)[1], note, prepare)
+    if not name.strip():
+        raise UntranslatableError("It has no name.", "Write a set step by hand.")
+    own = build.take_variable(name.strip())
+    if own != name.strip():
+        note.approximate("The variable has another name here, in all smart values too.")
+    return [*prepare, build.step("set", {"values": {own: value}}, note, wanted=f"set_{own}")]
+
+
+def create_table(build: Build, component: Component, note: Note) -> list[Step]:
+    """Keep a lookup table; `lookup` steps ask it where it is read."""
+    settings = component.settings
+    prepare: list[Step] = []
+    _, name = read_reference(settings.get("name", settings.get("tableName")))
+    rows = settings.get("mappings", settings.get("rows", settings.get("entries")))
+    pairs = [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
+    table = {
+        build.clean(read_text(read_reference(each.get("key"))[1], 500), note): build.text(
+            read_reference(each.get("value"))[1], note, prepare
+        )
+        for each in pairs[:1_000]
+    }
+    if not name.strip() or not table:
+        raise UntranslatableError("It has no name or no rows in a form that is known.", "Write a lookup step by hand.")
+    own = build.take_variable(name.strip())
+    build.tables[name.strip()] = table
+    return [*prepare, build.step("set", {"values": {own: table}}, note, wanted=f"set_{own}")]
+
+
+def write_log(build: Build, component: Component, note: Note) -> list[Step]:
+    """Write a line into the audit log: here nothing is logged, and a watched trial shows the text."""
+    prepare: list[Step] = []
+    given = (
+        component.value
+        if isinstance(component.value, str)
+        else component.settings.get("message", component.settings.get("log"))
+    )
+    text = build.text(read_reference(given)[1], note, prepare)
+    note.approximate("Nothing of a run is logged here: a watched trial shows the text.")
+    step = build.step("set", {}, note, wanted="log")
+    return [*prepare, step | {"with": {"values": {step["id"]: text}}}]
+
+
+def wait(build: Build, component: Component, note: Note) -> list[Step]:
+    """Wait before what comes next."""
+    settings = component.settings
+    inner = settings.get("delay", settings.get("duration", settings))
+    inner = inner if isinstance(inner, dict) else {**settings, "value": inner}
+    _, number = read_reference(inner.get("value", inner.get("amount", inner.get("time"))))
+    unit = read_text(inner.get("unit", inner.get("timeUnit", inner.get("units"))), 20).upper()
+    word = next((name for start, name in _UNITS.items() if unit.startswith(start)), "")
+    if not number.isdecimal() or not word or not int(number[:9]):
+        raise UntranslatableError("It does not say how long in a form that is known.", "Write a wait step by hand.")
+    return [build.step("wait", {word: int(number[:9])}, note, wanted="wait")]
+
+
+def log_work(build: Build, component: Component, note: Note) -> list[Step]:
+    """Log work on the issue."""
+    settings = component.settings
+    prepare: list[Step] = []
+    spent = build.text(
+        read_reference(settings.get("timeSpent", settings.get("duration", settings.get("time"))))[1], note, prepare
+    )
+    if not spent.strip():
+        raise UntranslatableError("It does not say how much time in a form that is known.", "Write the step by hand.")
+    json: dict[str, Any] = {"timeSpent": spent}
+    comment = build.text(read_reference(settings.get("comment", settings.get("description")))[1], note, prepare)
+    json |= {"comment": write_adf(comment)} if comment else {}
+    if read_reference(settings.get("startDate", settings.get("started")))[1] not in {"", "{{now}}"}:
+        note.approximate("It starts now, and not at the time that the rule says.", "Add `started` to the step's json.")
+    return [*prepare, _request(build, note, "POST", "worklog", json, wanted="log_work")]
+
+
+def change_watchers(build: Build, component: Component, note: Note) -> list[Step]:
+    """Add or remove watchers of the issue."""
+    settings = component.settings
+    prepare: list[Step] = []
+    added = [each for word in ("addWatchers", "watchers", "users", "add") for each in list_references(settings.get(word))]
+    removed = [each for word in ("removeWatchers", "remove") for each in list_references(settings.get(word))]
+    steps = []
+    for word, users in (("POST", added), ("DELETE", removed)):
+        for kind, text in users:
+            role = text.casefold() in {"reporter", "assignee", "creator"}
+            account = (
+                f"{{{{{build.path(f'issue.{text.casefold()}.accountId')}}}}}"
+                if role
+                else account_of(build.text(text, note, prepare))
+            )
+            if kind in {"GROUP", "ROLE"}:
+                raise UntranslatableError("It adds a group or a role, and watchers are users.", "Name the users in the step.")
+            query = {"query": {"accountId": account}} if word == "DELETE" else {}
+            steps.append(_request(build, note, word, "watchers", account if word == "POST" else None, wanted="watcher") | {})
+            steps[-1]["with"] |= query
+    if not steps:
+        raise UntranslatableError("It names no users in a form that is known.", "Write the step by hand.")
+    return [*prepare, *steps]
+
+
+def set_property(build: Build, component: Component, note: Note) -> list[Step]:
+    """Set a property of the issue."""
+    settings = component.settings
+    prepare: list[Step] = []
+    entity = read_text(settings.get("entityType", settings.get("entity")), 40).casefold() or "issue"
+    key = build.text(read_reference(settings.get("propertyKey", settings.get("key")))[1], note, prepare)
+    raw = build.text(read_reference(settings.get("propertyValue", settings.get("value")))[1], note, prepare)
+    if entity != "issue" or not key:
+        raise UntranslatableError("It sets a property of something other than an issue.", "Write a jira.request step by hand.")
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        value = raw
+        if "{{" in raw and raw.lstrip().startswith(("{", "[")) and not raw.lstrip().startswith("{{"):
+            note.approximate(
+                "The value is JSON only once the smart values are worked out: it is set as a text.", "Write the value's parts."
+            )
+    settings = {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}", "key": key, "value": clean_tree(value)}
+    return [*prepare, build.step("jira.set_property", settings, note, wanted="property")]
+
+
+def create_version(build: Build, component: Component, note: Note) -> list[Step]:
+    """Create a version of a project."""
+    settings = component.settings
+    prepare: list[Step] = []
+    name = build.text(read_reference(settings.get("versionName", settings.get("name")))[1], note, prepare)
+    _, project = read_reference(settings.get("project"))
+    if not name:
+        raise UntranslatableError("It names no version in a form that is known.", "Write the step by hand.")
+    json: dict[str, Any] = {"name": name}
+    json["projectId"] = int(project) if project.isdecimal() else f"{{{{{build.path('issue.project.id')}}}}}"
+    for theirs in ("startDate", "releaseDate", "description"):
+        text = build.text(read_reference(settings.get(theirs))[1], note, prepare)
+        json |= {theirs: text} if text else {}
+    made = {"method": "POST", "path": "/rest/api/3/version", "json": json}
+    return [*prepare, build.step("jira.request", made, note, wanted="create_version")]
+
+
+def change_version(*, is_released: bool) -> Any:  # noqa: ANN401 - a translator of table.py
+    """Release a version, or take that back: where the rule names it by its id."""
+
+    def change(build: Build, component: Component, note: Note) -> list[Step]:
+        settings = component.settings
+        kind, text = read_reference(settings.get("version", settings.get("versionId")))
+        if kind == "SMART" and text == "{{version.id}}":
+            text = "{{" + build.path("version.id") + "}}"
+        elif not text.isdecimal():
+            raise UntranslatableError(
+                "It chooses a version in a way that no request has.",
+                "Find the version by a jira.request step, and change it by another.",
+            )
+        json: dict[str, Any] = {"released": is_released}
+        json |= {"releaseDate": "{{now.jqlDate}}"} if is_released else {}
+        made = {"method": "PUT", "path": "/rest/api/3/version/{version}", "parts": {"version": text}, "json": json}
+        return [build.step("jira.request", made, note, wanted="release" if is_released else "unrelease")]
+
+    return change
+
+
+def delete_comment(build: Build, component: Component, note: Note) -> list[Step]:
+    """Delete the comment that started the rule."""
+    _ = component
+    note.approximate("It deletes the comment that started the run.")
+    parts = {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}", "comment": "{{comment.id}}"}
+    made = {"method": "DELETE", "path": "/rest/api/3/issue/{issue}/comment/{comment}", "parts": parts}
+    return [build.step("jira.request", made, note, wanted="delete_comment")]
+
+
+def delete_attachments(build: Build, component: Component, note: Note) -> list[Step]:
+    """Delete the issue's attachments."""
+    if any(
+        read_text(value).strip()
+        for name, value in component.settings.items()
+        if "regex" in name.casefold() or "filter" in name.casefold()
+    ):
+        raise UntranslatableError(
+            "It deletes some attachments, by a pattern of their names.", "Write an each step with a choose step."
+        )
+    note.approximate("All attachments of the issue are deleted.")
+    get = build.step(
+        "jira.get_issue", {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}", "fields": ["attachment"]}, wanted="get_attachments"
+    )
+    made = {"method": "DELETE", "path": "/rest/api/3/attachment/{attachment}", "parts": {"attachment": "{{attachment.id}}"}}
+    loop: dict[str, Any] = {"branches": [{"steps": [build.step("jira.request", made, note, wanted="delete_attachment")]}]}
+    return [
+        get,
+        build.step("each", {"items": f"{{{{steps.{get['id']}.attachment}}}}", "name": "attachment"}, wanted="each_attachment")
+        | loop,
+    ]
+
+
+def _request(build: Build, note: Note, method: str, rest: str, json: object, *, wanted: str) -> Step:
+    settings: dict[str, Any] = {"method": method, "path": f"/rest/api/3/issue/{{issue}}/{rest}"}
+    settings["parts"] = {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}"}
+    return build.step("jira.request", settings | ({"json": json} if json is not None else {}), note, wanted=wanted)
+
+
+def _read_headers(build: Build, given: object, note: Note, prepare: list[Step]) -> tuple[dict[str, str], list[str]]:
+    """The headers that are no secret, and the names of those that are."""
+    kept: dict[str, str] = {}
+    secret: list[str] = []
+    rows = [{"name": name, "value": value} for name, value in given.items()] if isinstance(given, dict) else given
+    for row in rows if isinstance(rows, list) else ():
+        name = read_text(row.get("name"), 100).strip() if isinstance(row, dict) else ""
+        if not _HEADER.fullmatch(name):
+            continue
+        value = row.get("value")
+        is_marked = any(row.get(mark) is True for mark in ("headerSecure", "secret", "secure", "hidden"))
+        if isinstance(value, dict):
+            is_marked = is_marked or value.get("secret") is True
+            value = value.get("keyOrValue", value.get("value"))
+        text = read_text(value)
+        if not is_marked and (is_only_smart(text) or name.casefold() in HARMLESS_HEADERS):
+            kept[name] = build.text(text, note, prepare)
+        else:
+            secret.append(name)
+    return kept, secret
+
+
+def _connect(build: Build, host: str, note: Note, headers: list[str], parameters: list[str], *, has_user: bool) -> str:
+    """List the connection that brings what was stripped; gives its name, empty for none."""
+    found: list[tuple[str, str, str]] = [("basic", "", "A user name and a password")] if has_user else []
+    for name in headers:
+        if name.casefold() in {"authorization", "proxy-authorization"}:
+            found.append(("bearer", "", "The token of the header Authorization (or a user and a password: kind basic)"))
+        else:
+            found.append(("api_key_header", name, f"The value of the header {name}"))
+    found += [("api_key_query", name, f"The value of the query parameter {name}") for name in parameters]
+    if not found:
+        return ""
+    if len(found) > 1:
+        raise UntranslatableError(
+            f"It brings {len(found)} secrets with it, and a connection brings one.",
+            "Ask the address's owner for a way that needs one.",
+        )
+    hosts = (host.removesuffix(":443"),) if re.fullmatch(r"[\w.-]+(:\d+)?", host) else ()
+    if not hosts:
+        note.ask("Say which host the connection is for: the address is made of smart values.")
+    kind, parameter, needs = found[0]
+    return build.connect(
+        NeededConnection(name=host_name(host), kind=kind, hosts=hosts, parameter=parameter, needs=f"{needs}."), note
+    )
+
+
+def _read_body(build: Build, settings: Mapping[str, Any], note: Note, prepare: list[Step]) -> dict[str, Any]:
+    kind = read_text(settings.get("contentType", settings.get("bodyType")), 40).casefold()
+    if kind in {"issue", "issue_data", "default"} or settings.get("sendIssue") is True:
+        note.approximate("The issue is sent as the flow has it, which is not letter for letter what Jira sends.")
+        return {"json": {"issue": "{{" + build.path("issue") + "}}"}}
+    given = settings.get("customBody", settings.get("body"))
+    if kind == "empty" or given in (None, ""):
+        return {}
+    if isinstance(given, dict | list):
+        return {"json": _rename_tree(build, clean_tree(given), note, prepare)}
+    text = read_text(given)
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"text": build.text(text, note, prepare)}
+    cleaned = clean_tree(document)
+    if cleaned != document:
+        note.approximate("What looked like a secret was removed from the body.", "Give it back by a connection.")
+    return (
+        {"json": _rename_tree(build, cleaned, note, prepare)}
+        if isinstance(cleaned, dict | list)
+        else {"text": build.text(text, note, prepare)}
+    )
+
+
+def _rename_tree(build: Build, document: Any, note: Note, prepare: list[Step]) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(document, dict):
+        return {key: _rename_tree(build, value, note, prepare) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_rename_tree(build, each, note, prepare) for each in document]
+    if not isinstance(document, str):
+        return document
+    written = build.text(document, note, prepare)
+    # in Jira the body is text first: what stands between quotes stays a text, whatever its type
+    return '{{"".concat(' + written.strip()[2:-2].strip() + ")}}" if _is_one_value(written) else written
+
+
+def _is_one_value(text: str) -> bool:
+    return bool(re.fullmatch(r"\{\{[^{}|#^\"]*\}\}", text.strip())) and text == text.strip()
