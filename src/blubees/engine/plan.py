@@ -156,7 +156,7 @@ def _compile_steps(steps: tuple[Step, ...], book: dict[str, KindEntry]) -> tuple
         CompiledStep(
             id=step.id,
             kind=book[step.kind],
-            settings=compile_document(step.settings),
+            settings=compile_document(book[step.kind].prepare(step.settings)),
             branches=tuple(_compile_branch(branch, book) for branch in step.branches),
             written=step,
         )

@@ -18,6 +18,7 @@ from blubees.expressions.errors import TemplateError
 from blubees.expressions.template import Template, compile_template
 from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
 from blubees.flows.check_head import HEAD, check_call, check_head, check_input_names, check_outputs
+from blubees.flows.check_mapping import check_mapping
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.placeholders import PLACEHOLDER, STANDS_IN_THE_WAY
 from blubees.flows.schema import settings_schema
@@ -297,6 +298,8 @@ class _Checker:
             if name in known and not jsonschema_rs.is_valid(known[name], value):
                 allowed = _describe(known[name])
                 self.read.complain((*place, name), f"{entry.name}: `{name}` is {_name_type(value)}, allowed is {allowed}.")
+        if entry.name == "map":
+            check_mapping(self, settings, place)
 
     def check_branches(self, entry: KindEntry, step: dict[str, Any], here: Place, done: set[str]) -> None:
         """Check a block's branches: what runs in one of them may not have run after it."""

@@ -13,6 +13,7 @@ import msgspec
 from blubees.model.flow import Flow, OnError
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import BranchRule
+from blubees.steps.mapping.rule import fields_schema
 
 TEMPLATE = {"type": "string", "pattern": r"\{\{", "description": "A smart value that gives it."}
 
@@ -27,6 +28,7 @@ def flow_schema(book: Mapping[str, KindEntry]) -> dict[str, Any]:
     step["allOf"] = [_write_kind_rule(entry) for entry in book.values()]
     for entry in book.values():
         definitions[f"settings.{entry.name}"] = settings_schema(entry)
+    definitions["settings.map"]["properties"]["fields"] = fields_schema()
     for definition in (flow, *definitions.values()):
         definition.pop("default", None)
     return {

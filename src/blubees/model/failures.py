@@ -43,6 +43,7 @@ class FailureCode(StrEnum):
     REFERENCE_GONE = "reference_gone"
     REPLAY_GONE = "replay_gone"
     INPUT_INVALID = "input_invalid"
+    FIELD_INVALID = "field_invalid"
     FLOW_MISSING = "flow_missing"
     CALLS_TOO_DEEP = "calls_too_deep"
     UNAVAILABLE = "unavailable"
@@ -97,6 +98,7 @@ WHOSE_FAULT: Final[dict[FailureCode, Fault]] = {
     FailureCode.REFERENCE_GONE: Fault.US,
     FailureCode.REPLAY_GONE: Fault.US,
     FailureCode.INPUT_INVALID: Fault.TENANT,
+    FailureCode.FIELD_INVALID: Fault.TENANT,
     FailureCode.FLOW_MISSING: Fault.TENANT,
     FailureCode.CALLS_TOO_DEEP: Fault.TENANT,
     FailureCode.UNAVAILABLE: Fault.US,
@@ -155,6 +157,10 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
     FailureCode.CALLS_TOO_DEEP: (
         "Flows perform each other more than 5 deep.",
         "Look for one that comes back to itself.",
+    ),
+    FailureCode.FIELD_INVALID: (
+        "A field of a mapping can't be given its value.",
+        "The detail says what was given and what is expected. Correct the field's `from`, `as` or `values`.",
     ),
     FailureCode.INPUT_INVALID: (
         "The flow was given an input that it does not take.",

@@ -17,6 +17,7 @@ class KindEntry:
 
     Attributes:
         waits: whether it may park the run.
+        prepare: writes the settings out before they are compiled, where the author may write them short.
     """
 
     name: str
@@ -26,6 +27,7 @@ class KindEntry:
     waits: bool
     examples: tuple[Example, ...]
     perform: Callable[[Any, Tools], Awaitable[Outcome]]
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
     @property
     def summary(self) -> str:
@@ -49,8 +51,10 @@ def load_book() -> dict[str, KindEntry]:
         mark: KindMark = vars(marked[0])["__step_kind__"]
         if mark.name in book:
             raise TypeError(f"{found.name}: the name {mark.name} is taken.")
-        perform = vars(marked[0])["perform"]
-        book[mark.name] = KindEntry(mark.name, marked[0], mark.branches, mark.names, mark.waits, module.EXAMPLES, perform)
+        perform, prepare = vars(marked[0])["perform"], getattr(marked[0], "prepare", dict)
+        book[mark.name] = KindEntry(
+            mark.name, marked[0], mark.branches, mark.names, mark.waits, module.EXAMPLES, perform, prepare
+        )
     return book
 
 

@@ -118,6 +118,7 @@ def test_what_may_not_stand_where_it_stands_gives_its_content() -> None:
         "ftp://a",
         "\x01javascript:x",
         "file:///etc/passwd",
+        "https://a.example/" + "a" * 9_000,
         "",
     ],
 )

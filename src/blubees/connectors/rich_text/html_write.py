@@ -250,9 +250,10 @@ class _Writer:
         attributes = node["attrs"]
         if attributes["type"] != "external":
             return self.write_plain(node)
-        alt = escape_attribute(attributes.get("alt", ""))
-        source = escape_attribute(attributes["url"])
-        return f'<img src="{source}" alt="{alt}"{write_notation("media", attributes, node.get("marks"))}>'
+        alt, source = escape_attribute(attributes.get("alt", "")), escape_attribute(attributes["url"])
+        is_plain = not set(attributes) - {"type", "url", "alt"} and attributes.get("alt") != "" and not node.get("marks")
+        notation = "" if is_plain else write_notation("media", attributes, node.get("marks"))
+        return f'<img src="{source}" alt="{alt}"{notation}>'
 
 
 def wrap_mark(mark: Node, inner: str) -> str:

@@ -61,6 +61,7 @@ def escape_spaces(text: str) -> str:
 def write_notation(kind: str = "", attributes: Node | None = None, marks: list[Node] | None = None) -> str:
     """Write the attributes of an element, each with a space before it."""
     written = f' {KIND}="{kind}"' if kind else ""
+    attributes = {name: value for name, value in (attributes or {}).items() if name != "localId"}  # numbered anew anyhow
     if attributes:
         written += f' {ATTRIBUTES}="{escape_attribute(_write_json(attributes))}"'
     if marks:
