@@ -12,6 +12,7 @@ from blubees.steps.answers import ask_jira, path_to_issue
 from blubees.steps.contract import BranchRule, EnterNamed, Example, Outcome, Park, Tools, step_kind
 
 DAYS_DEFAULT: Final = 30.0
+DAYS_MAX: Final = 90.0
 _CALL_BACK: Final = "call_back"
 
 
@@ -45,6 +46,8 @@ class WaitFor:
         if isinstance(issue, Failure):
             return issue
         minutes = self.minutes + 60 * self.hours + 1_440 * self.days or 1_440 * DAYS_DEFAULT
+        if minutes > 1_440 * DAYS_MAX:
+            return Failure(code=FailureCode.SETTING_INVALID, field="with.days", detail="longer_than_90_days")
         due = tools.now_milliseconds() + int(minutes * 60_000)
         if self.event == _CALL_BACK:
             return Park(WaitKind.CALL_BACK, due)
@@ -77,6 +80,7 @@ EXAMPLES = (
     ),
     Example({"event": "jira.issue_commented", "issue": "AB-9"}, FailureCode.NOT_FOUND, replies=((404, {}),)),
     Example({"event": "jira.issue_updated"}, FailureCode.SETTING_INVALID),
+    Example({"days": 90, "minutes": 1}, FailureCode.SETTING_INVALID),
     Example(
         {"hours": 2},
         EnterNamed("timeout", {"event": None, "timed_out": True}),
