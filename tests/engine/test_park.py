@@ -106,6 +106,25 @@ async def test_large_values_are_split_and_too_large_ones_refused_before_anything
         assert world.jira.kept == {}
 
 
+async def test_of_a_parking_that_carried_more_nothing_stays_behind(tmp_path: Path) -> None:
+    steps = f"""\
+  - {WAIT}
+  - {http("middle", "{{webhookData.text.length}}")}
+  - {WAIT.replace("pause", "again")}
+  - {http("last", "{{webhookData.word}}")}"""
+    noise = "".join(f"{number * 7919 % 1_000_003:x}" for number in range(40_000))
+    async with park_world(tmp_path, steps) as world:
+        await world.start({"text": noise, "word": "w"})
+        assert len(world.jira.kept) > 1
+        second = await world.wake(3 * 86_400)
+        assert isinstance(second, Parked)
+        assert await world.parker.park(second.message, second.waits) is None
+        assert len(world.jira.kept) == 1
+        await world.end(await world.wake(3 * 86_400))
+        assert world.asked == [str(len(noise)), "w"]
+        assert world.jira.kept == {}
+
+
 async def break_off(world: ParkedWorld, where: str) -> Any:
     """Park a run, with a process that dies or a service that is away at one place; then let another conduit do it again."""
     message = make_message(json.dumps(BODY).encode())

@@ -108,6 +108,7 @@ class Parker:
             failure = await self._write(_Place(issue, run), tenant, parts)
         if failure is not None:
             return failure
+        await self._delete_surplus(_Place(slot.issue, run), tenant, slot.parts, kept=len(parts) if issue == slot.issue else 0)
         armed = ArmSlot(tenant=tenant, run=run, ordinal=ordinal, issue=issue, parts=len(parts), waits=waits)
         if await self._desk.tell(armed) is SlotVerdict.UNAVAILABLE:
             raise UnavailableError("The control plane does not take the parked run.")
@@ -150,6 +151,11 @@ class Parker:
             if isinstance(answer, Failure):
                 return answer
         return None
+
+    async def _delete_surplus(self, place: _Place, tenant: TenantId, count: int, *, kept: int) -> None:
+        """Delete what the run left there when it was parked before, as far as this time has not written over it."""
+        for number in range(kept, count):
+            await self.ask(tenant, "DELETE", place.path(number))
 
     async def read(self, tenant: TenantId, run: RunId, ordinal: int, slot: Slot) -> RunMessage | None:
         """Read what a parked run carried; None when it is no longer there, or is not what was left. Raises UnavailableError."""
