@@ -877,9 +877,17 @@ class ParkedStore(Protocol):
         ...
 
     async def move(
-        self, tenant: TenantId, run: RunId, before: ParkedStatus, after: ParkedStatus, at_milliseconds: int, *, since: int = 0
+        self,
+        tenant: TenantId,
+        run: RunId,
+        before: ParkedStatus,
+        after: ParkedStatus,
+        at_milliseconds: int,
+        *,
+        since: int = 0,
+        ordinal: int = 0,
     ) -> ParkedRow | None:
-        """Change the status when it is `before` (and was, if `since` is given, since then); None when it is not."""
+        """Change the status when it is `before` (since then, and of that parking, if one is given); None when it is not."""
         ...
 
     async def find_mailbox(self, tenant: TenantId, name: str) -> tuple[ParkedRow, WaitRow] | None:

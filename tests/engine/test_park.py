@@ -6,20 +6,21 @@ from typing import Any
 
 import pytest
 
+from blubees.engine.message import open_run
 from blubees.engine.park import CARRIED_MAX_BYTES
 from blubees.engine.runner import Ended, Parked
 from blubees.main.orders import send_to_desks
 from blubees.model.errors import UnavailableError
 from blubees.model.failures import FailureCode, explain_failure
-from blubees.model.ids import RunId
+from blubees.model.ids import RunId, TenantId
 from blubees.model.order import Order, Wake
 from blubees.model.parking import Answered, WaitEnd, WaitKind
 from blubees.model.receipt import LicenceState, RunOutcome, TenantSeen
 from blubees.model.settings import Parking
 from blubees.operations.parking import EXPIRY_MILLISECONDS
-from blubees.ports import ParkedStatus
+from blubees.ports import Lane, ParkedStatus, Put
 from fakes.engine import TENANT, make_message
-from fakes.parked_world import ParkedWorld, park_world
+from fakes.parked_world import SEALER, ParkedWorld, park_world
 from fakes.world import http
 
 WAIT = "{id: pause, kind: wait, with: {days: 2}}"
@@ -48,6 +49,31 @@ async def test_a_run_waits_without_us_and_goes_on_with_what_it_still_needs(tmp_p
         assert receipt.payload_bytes == len(json.dumps(BODY))
         assert receipt.duration_microseconds >= 2 * 86_400 * 1_000_000
         assert world.jira.kept == {}, "what it had left in Jira is deleted"
+
+
+async def test_a_run_that_waits_again_before_we_heard_that_it_is_in_the_queue_is_parked_again(tmp_path: Path) -> None:
+    steps = f"  - {WAIT}\n  - {WAIT.replace('pause', 'again')}\n  - {http('last', 'last')}"
+    async with park_world(tmp_path, steps) as world:
+        await world.start(BODY)
+        put = world.queue.put
+
+        async def put_and_perform_at_once(tenant: TenantId, lane: Lane, sealed: bytes, *, delivery: str) -> Put:
+            found = await put(tenant, lane, sealed, delivery=delivery)
+            end = await world.perform(open_run(tenant, sealed, SEALER))
+            assert isinstance(end, Parked)
+            assert await world.parker.park(end.message, end.waits) is None
+            return found
+
+        world.queue.put = put_and_perform_at_once  # type: ignore[method-assign]
+        world.clock.advance(3 * 86_400)
+        await world.service.wake_due()
+        await world.carry_out()
+        world.queue.put = put  # type: ignore[method-assign]
+        row = await world.database.parked.load(TENANT, make_message().run)
+        assert row is not None
+        assert (row.status, row.ordinal) == (ParkedStatus.WAITING, 2)
+        await world.end(await world.wake(3 * 86_400))
+        assert world.asked == ["last"]
 
 
 async def test_what_is_left_in_jira_opens_with_the_runs_key_only_and_the_key_goes_with_the_run(tmp_path: Path) -> None:

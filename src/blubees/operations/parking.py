@@ -258,7 +258,7 @@ class ParkingService:
         if request.cleared:
             await self._store.move(tenant, run, ParkedStatus.DONE, ParkedStatus.CLEARED, now)
         else:
-            await self._store.move(tenant, run, ParkedStatus.WAKING, ParkedStatus.RUNNING, now)
+            await self._store.move(tenant, run, ParkedStatus.WAKING, ParkedStatus.RUNNING, now, ordinal=request.ordinal)
         return SlotVerdict.DONE
 
     async def give(self, row: ParkedRow, answers: Sequence[Answered] = ()) -> Slot:

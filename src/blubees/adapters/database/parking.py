@@ -19,6 +19,7 @@ _WAITING = sa.select(PARKED_RUNS, WAITS.c.path, WAITS.c.wait, WAITS.c.answer).jo
     WAITS, sa.and_(WAITS.c.tenant == PARKED_RUNS.c.tenant, WAITS.c.run == PARKED_RUNS.c.run)
 )
 _LIVE = (ParkedStatus.OPEN.value, ParkedStatus.RUNNING.value)
+_WOKEN = (ParkedStatus.WAKING.value, ParkedStatus.RUNNING.value)
 
 
 class SqlParkedStore:
@@ -37,7 +38,12 @@ class SqlParkedStore:
             if (await connection.execute(insert.returning(PARKED_RUNS.c.run))).first() is not None:
                 return row
             kept = await _load(connection, row.tenant, row.run)
-        if kept is None or kept.status.value not in _LIVE or kept.ordinal > row.ordinal:
+        if kept is None or kept.ordinal > row.ordinal:
+            return None
+        has_gone_on = (
+            kept.status is ParkedStatus.WAKING and kept.ordinal < row.ordinal
+        )  # we have not heard yet that it was queued
+        if kept.status.value not in _LIVE and not has_gone_on:
             return None
         if kept.ordinal == row.ordinal and kept.status is ParkedStatus.RUNNING:
             return None  # this very parking was woken
@@ -49,7 +55,7 @@ class SqlParkedStore:
         columns = PARKED_RUNS.c
         is_next = sa.or_(
             sa.and_(columns.status == ParkedStatus.OPEN.value, columns.ordinal <= request.ordinal),
-            sa.and_(columns.status == ParkedStatus.RUNNING.value, columns.ordinal < request.ordinal),
+            sa.and_(columns.status.in_(_WOKEN), columns.ordinal < request.ordinal),
         )
         update = (
             sa.update(PARKED_RUNS)
@@ -127,7 +133,15 @@ class SqlParkedStore:
             return Ends(len(ended), await _wake(connection, tenant, ended, at_milliseconds))
 
     async def move(
-        self, tenant: TenantId, run: RunId, before: ParkedStatus, after: ParkedStatus, at_milliseconds: int, *, since: int = 0
+        self,
+        tenant: TenantId,
+        run: RunId,
+        before: ParkedStatus,
+        after: ParkedStatus,
+        at_milliseconds: int,
+        *,
+        since: int = 0,
+        ordinal: int = 0,
     ) -> ParkedRow | None:
         """See the port."""
         update = (
@@ -137,6 +151,8 @@ class SqlParkedStore:
         )
         if since:
             update = update.where(PARKED_RUNS.c.changed_at == since)
+        if ordinal:
+            update = update.where(PARKED_RUNS.c.ordinal == ordinal)
         async with using(self._engine, tenant) as connection:
             if (await connection.execute(update)).rowcount == 0:
                 return None
