@@ -21,7 +21,8 @@ sys.path[:0] = [str(ROOT / "tests" / "main"), str(ROOT / "src")]
 
 from product import call, free_port, run_product, wait_for  # noqa: E402 - the tests' own starter
 
-import chaos_world as faults  # noqa: E402 - beside this file
+import chaos_cluster as cluster_faults  # noqa: E402 - beside this file
+import chaos_world as faults  # noqa: E402 - see above
 from chaos_page import write_page  # noqa: E402 - see above
 from chaos_world import EFFECTS, OPEN, Flow, Round, World, list_runs, send_round, settle  # noqa: E402 - see above
 from defects import DEFECTS  # noqa: E402 - see above
@@ -53,6 +54,16 @@ FAULTS = {
     "clock": Fault("clock jumps", faults.jump_clock, 2, 120, 6),
     "broker": Fault("SIGKILL of the only broker", faults.kill_broker, 2, 120, 4, loses=True),
     "all": Fault("all but the broker's, at once", faults.do_all, 2, 150, 7, latency=0.6),
+}
+
+
+IN_CLUSTER = {
+    "cluster": Fault("cluster: none", faults.do_nothing, 1, 120, 3),
+    "node": Fault("cluster: SIGKILL of a broker node", cluster_faults.kill_node, 3, 120, 5),
+    "cluster-conduits": Fault("cluster: SIGKILL of a conduit", cluster_faults.kill_a_conduit, 2, 120, 3, latency=0.6),
+    "cluster-control": Fault("cluster: SIGKILL of a control plane", cluster_faults.kill_a_control_plane, 2, 120, 5),
+    "postgresql": Fault("cluster: PostgreSQL hangs, then stops", cluster_faults.stop_database, 2, 120, 8),
+    "cluster-all": Fault("cluster: all of them at once", cluster_faults.do_all_in_cluster, 2, 120, 7, latency=0.6),
 }
 
 
@@ -113,6 +124,15 @@ def try_fault(world: World, name: str, fault: Fault, settle_seconds: float = SET
     return tally
 
 
+def try_and_tell(world: World, name: str, fault: Fault) -> Tally:
+    """Try, and print what was found."""
+    started = time.monotonic()
+    tally = try_fault(world, name, fault)
+    print(f"{tally.title}: {dict(tally.counts)} {dict(tally.failures)} {time.monotonic() - started:.0f} s", flush=True)
+    print("  BROKEN: " + "; ".join(tally.broken) if tally.broken else "  kept", flush=True)
+    return tally
+
+
 def judge(world: World, flow: Flow, tally: Tally) -> None:
     """Hold what the ledger says against what the third party saw."""
     runs, records, counts = list_runs(world, flow), world.records({flow.name}), tally.counts
@@ -142,7 +162,7 @@ def judge(world: World, flow: Flow, tally: Tally) -> None:
 def time_take_overs(world: World, flow: Flow, runs: list[dict[str, Any]], records: list[dict[str, Any]]) -> list[float]:
     """For each run that was delivered again in a round with a kill: the seconds from the kill to its next sign of life."""
     found = []
-    for run in runs:
+    for run in runs if flow.effect != faults.WAITING else []:  # a wait is no sign of death
         mine = [each for each in records if each["run"] == run["run"]]
         if run.get("deliveries", 1) < 2 or not mine:
             continue
@@ -177,17 +197,19 @@ def plant_defects() -> dict[str, list[str]]:
 def main() -> int:
     """Run; 0 when no promise was broken and every planted defect was seen."""
     parser = argparse.ArgumentParser(description="Two-effect runs under faults.")
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(FAULTS)}, defects; none means all")
+    everything = FAULTS | IN_CLUSTER
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(everything)}, defects; none means all")
     parser.add_argument("--dry", action="store_true", help="print only")
     chosen = parser.parse_args()
     started, tallies, planted = time.monotonic(), list[Tally](), dict[str, list[str]]()
-    names = [name for name in FAULTS if (not chosen.parts or name in chosen.parts) and (name != "clock" or LIBRARIES)]
-    if names:
-        with run_world() as world:
-            for name in names:
-                tallies.append(try_fault(world, name, FAULTS[name]))
-                print(f"{tallies[-1].title}: {dict(tallies[-1].counts)} {dict(tallies[-1].failures)}", flush=True)
-                print("  BROKEN: " + "; ".join(tallies[-1].broken) if tallies[-1].broken else "  kept", flush=True)
+    unknown = set(chosen.parts) - {*everything, "defects"}
+    if unknown:
+        parser.error(f"{', '.join(sorted(unknown))}: not a part. Parts are {', '.join(everything)}, defects.")
+    for group, start in ((FAULTS, run_world), (IN_CLUSTER, cluster_faults.run_cluster)):
+        names = [name for name in group if (not chosen.parts or name in chosen.parts) and (name != "clock" or LIBRARIES)]
+        if names:
+            with start() as world:
+                tallies += [try_and_tell(world, name, group[name]) for name in names]
     if not chosen.parts or "defects" in chosen.parts:
         planted = plant_defects()
     if not chosen.dry and not chosen.parts:

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from product import Product, call, wait_for
+from product import call, wait_for
 
 JSON = {"Content-Type": "application/json"}
-EFFECTS = {"keyed": ("POST", "keyed"), "idempotent": ("PUT", "auto"), "unsafe": ("POST", "auto")}
+EFFECTS = {"keyed": ("POST", "keyed"), "idempotent": ("PUT", "auto"), "unsafe": ("POST", "auto"), "waiting": ("POST", "auto")}
+WAITING = "waiting"  # such a flow parks between its two unsafe effects
+WAIT_SECONDS = 2
 OPEN = frozenset({"accepted", "parked"})
 GIVE_UP_SECONDS = 60.0  # a sender that had no 2xx for so long was promised nothing
 SENDERS = 12
@@ -44,7 +46,7 @@ class Flow:
 
     name: str
     effect: str
-    path: str
+    paths: tuple[str, ...]  # at each conduit that has an address of its own
     accepted: dict[int, int] = field(default_factory=dict)  # number of a delivery: in which round
     refused: set[int] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)  # runs, where a person said that the effect had happened
@@ -55,11 +57,12 @@ class Flow:
 class World:
     """The product, its third party, and the clock of its conduits."""
 
-    product: Product
+    product: Any  # product.Product, or chaos_cluster.ClusterProduct
     witness: str
     clock: Path
     rounds: list[Round] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
+    to_start: list[Callable[[], object]] = field(default_factory=list)  # what a fault has ended, for the main thread
 
     def behave(self, **mode: Any) -> None:
         """Tell the third party how to behave."""
@@ -89,9 +92,11 @@ class World:
             }
             for number, word in ((1, "one"), (2, "two"))
         ]
+        if effect == WAITING:
+            steps.insert(1, {"id": "pause", "kind": "wait", "with": {"seconds": WAIT_SECONDS}})
         trigger = {"on": "webhook", "delivery_id_header": "X-Delivery"}
-        flow = {"id": name, "name": name, "trigger": trigger, "steps": steps}
-        return Flow(name, effect, self.product.publish(json.dumps(flow)))
+        path = self.product.publish(json.dumps({"id": name, "name": name, "trigger": trigger, "steps": steps}))
+        return Flow(name, effect, (path,) if isinstance(path, str) else path)
 
     def kill(self, word: str, number: int = 0) -> float:
         """SIGKILL one of the product's processes; gives when."""
@@ -125,9 +130,10 @@ def send_round(world: World, flows: list[Flow], this: Round, fault: Callable[[Wo
 
 def _insist(flow: Flow, number: int) -> bool:
     deadline = time.monotonic() + GIVE_UP_SECONDS
-    body = json.dumps({"n": number}).encode()
+    body, tries = json.dumps({"n": number}).encode(), number
     while time.monotonic() < deadline:
-        if call(flow.path, body, JSON | {"X-Delivery": f"{flow.name}-{number}"})[0] == 202:
+        tries += 1
+        if call(flow.paths[tries % len(flow.paths)], body, JSON | {"X-Delivery": f"{flow.name}-{number}"})[0] == 202:
             return True
         time.sleep(0.2)
     return False
@@ -146,6 +152,8 @@ def list_runs(world: World, flow: Flow) -> list[dict[str, Any]]:
 
 def settle(world: World, flows: list[Flow], seconds: float) -> None:
     """Wait until all that was accepted has ended; answer what is in doubt as a person would who looks at the third party."""
+    while world.to_start:
+        world.to_start.pop(0)()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(Exception):  # the control plane may be away: asked again
@@ -223,7 +231,7 @@ def misbehave(world: World, _this: Round) -> None:
 
 
 def jump_clock(world: World, this: Round) -> None:
-    """The conduits' wall clock jumps by hours and days, to and fro."""
+    """The wall clock of conduits and control plane jumps by hours and days, to and fro."""
     for offset in ("+3600s", "-7200s", "+259200s", "-86400s", "+30s"):
         world.clock.write_text(offset)
         if world.stop.wait(this.seconds / 5):

@@ -1,7 +1,8 @@
 """Starts the product for a campaign: `start.py DEFECT CLOCK serve --data …`. Run by bench/chaos.py and bench/proof.py.
 
-DEFECT names a defect of bench/defects.py that is planted in each conduit; CLOCK is a file with the offset of the conduits'
-wall clock for libfaketime. Both may be empty. Nothing of this is in the product: its children are started another way.
+DEFECT names a defect of bench/defects.py that is planted in each conduit; CLOCK is a file with the offset of the wall clock
+of conduits and control plane for libfaketime. Both may be empty. Nothing of this is in the product: its children are
+started another way.
 """
 
 import asyncio
@@ -29,8 +30,8 @@ def main() -> None:
     spawn = asyncio.create_subprocess_exec
 
     async def spawn_otherwise(program: str, *words: str, **options: Any) -> Process:
-        if words == ("-m", "blubees.main.conduit"):
-            words = (DEFECTS, defect, words[1])
+        if words in {("-m", "blubees.main.conduit"), ("-m", "blubees.main.control_plane")}:
+            words = (DEFECTS, defect if words[1] == "blubees.main.conduit" else "", words[1])
             if clock:
                 options["env"] = options["env"] | list_clock_settings(clock)
         return await spawn(program, *words, **options)

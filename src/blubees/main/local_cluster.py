@@ -6,6 +6,7 @@ Used by main/cluster.py (`make cluster`) and the tests.
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -89,15 +90,31 @@ class LocalCluster(LocalNodes):
         self.conduits, self.control_planes = ("conduit1", "conduit2"), ("control1", "control2")
         self.service_ports = dict(zip((*self.conduits, *self.control_planes), free_ports(4), strict=True))
         self._postgres: PostgresChild | None = None
+        self._database_port = free_ports(1)[0]
 
     def start_all(self) -> None:
         """Start all, in an order in which each finds what it needs; does not wait for the services."""
-        self._postgres = start_postgresql(self.folder / "postgresql", free_ports(1)[0])
-        asyncio.run(
-            migrate_postgresql(self._postgres.owner_url.format("blubees"), self._postgres.service_url.format("blubees"))
-        )
+        database = self.start_database()
+        asyncio.run(migrate_postgresql(database.owner_url.format("blubees"), database.service_url.format("blubees")))
         for name in (*self.names, *self.control_planes, *self.conduits):
             self.start(name)
+
+    def start_database(self) -> PostgresChild:
+        """Start PostgreSQL, or start it again on the same data."""
+        self._postgres = start_postgresql(self.folder / "postgresql", self._database_port)
+        return self._postgres
+
+    def stop_database(self) -> None:
+        """Stop PostgreSQL at once: what is under way in it is rolled back."""
+        assert self._postgres is not None  # noqa: S101 - started first
+        self._postgres.process.send_signal(signal.SIGINT)  # "fast shutdown"
+        self._postgres.process.wait(20)
+
+    @property
+    def database(self) -> subprocess.Popen[bytes]:
+        """The server's process, which leads its process group."""
+        assert self._postgres is not None  # noqa: S101 - started first
+        return self._postgres.process
 
     def url(self, name: str) -> str:
         """Where a service listens."""
