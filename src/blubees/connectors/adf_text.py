@@ -7,11 +7,7 @@ from blubees.connectors.rich_text.plain import read_plain
 
 
 def to_adf(value: object) -> dict[str, Any]:
-    """Make a document: blank lines part paragraphs, line ends become hard breaks. A document stays as it is.
-
-    Raises:
-        RichTextError: a text of more than 10,000 lines.
-    """
+    """Make a document: blank lines part paragraphs, line ends become hard breaks. A document stays as it is."""
     if isinstance(value, dict) and is_adf(value):
         return value
     return read_plain("" if value is None else value if isinstance(value, str) else str(value))

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from blubees.connectors.rich_text.adf_schema import is_adf, is_valid
-from blubees.connectors.rich_text.bounds import Node, RichTextError, RichTextProblem, check_length
+from blubees.connectors.rich_text.bounds import NODES_MAX, Node, RichTextError, RichTextProblem, check_length
 from blubees.connectors.rich_text.fit import fit_document
 from blubees.connectors.rich_text.html_read import read_html
 from blubees.connectors.rich_text.html_write import write_html
@@ -37,6 +37,8 @@ def read_text(value: object, form: TextForm, *, is_trusted: bool = False) -> Nod
     text = value if isinstance(value, str) else ""
     check_length(text)
     if form is TextForm.PLAIN:
+        if text.count("\n") > NODES_MAX:
+            raise RichTextError(RichTextProblem.TOO_MANY_PARTS)
         return _check(fit_document(read_plain(text)))
     read = read_html if form is TextForm.HTML else read_markdown
     return _check(fit_document(read(text, is_trusted=is_trusted)))

@@ -80,8 +80,10 @@ def fit_attributes(kind: str, given: object, number: int) -> Node | None:
 
 def fit_marks(given: object, allowed: frozenset[str]) -> list[Node]:
     """Give the marks among these that may be here, in their order, each once."""
+    if not given or not isinstance(given, list):
+        return []
     found: dict[str, Node] = {}
-    for mark in given if isinstance(given, list) else ():
+    for mark in given:
         fitted = _fit_mark(mark) if isinstance(mark, dict) and mark.get("type") in allowed else None
         if fitted is not None:
             found.setdefault(fitted["type"], fitted)

@@ -121,6 +121,8 @@ class _Reader:
             title = {"title": element.attributes["title"]} if element.attributes.get("title") else {}
             found.append({"type": "link", "attrs": {"href": element.attributes["href"], **title, **attributes}})
         style = _read_style(element)
+        if not style:
+            return found
         for name, mark in (("color", "textColor"), ("background-color", "backgroundColor")):
             color = _read_color(style.get(name, ""))
             found += [{"type": mark, "attrs": {"color": color}}] if color else []

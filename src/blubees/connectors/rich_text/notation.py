@@ -71,6 +71,8 @@ def write_notation(kind: str = "", attributes: Node | None = None, marks: list[N
 
 def read_notation(found: dict[str, str], *, is_trusted: bool) -> tuple[str, Node, list[Node]]:
     """Give the type, attributes and marks that an element tells; an empty type when it tells none that may be read."""
+    if not found:
+        return "", {}, []
     kind = found.get(KIND, "")
     attributes = _read_json(found.get(ATTRIBUTES), dict) or {}
     marks = [mark for mark in _read_json(found.get(MARKS), list) or [] if isinstance(mark, dict)]

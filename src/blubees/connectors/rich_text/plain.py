@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from blubees.connectors.rich_text.bounds import NODES_MAX, Node, RichTextError, RichTextProblem
+from blubees.connectors.rich_text.bounds import Node
 from blubees.connectors.rich_text.fit import is_inline
 from blubees.connectors.rich_text.html_write import tell_words
 
@@ -12,13 +12,7 @@ _CLOSE: Final = frozenset({"bulletList", "orderedList", "taskList", "decisionLis
 
 
 def read_plain(text: str) -> Node:
-    """Give a document: empty lines part paragraphs, line ends become hard breaks.
-
-    Raises:
-        RichTextError: it has more than 10,000 lines.
-    """
-    if text.count("\n") > NODES_MAX:
-        raise RichTextError(RichTextProblem.TOO_MANY_PARTS)
+    """Give a document: empty lines part paragraphs, line ends become hard breaks."""
     blocks = [block.strip("\n") for block in text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n")]
     return {"version": 1, "type": "doc", "content": [_read_paragraph(block) for block in blocks if block.strip()]}
 

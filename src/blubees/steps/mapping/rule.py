@@ -9,16 +9,16 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from blubees.connectors.rich_text.convert import TextForm
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.mapping.problems import FieldError, refuse
-from blubees.steps.mapping.texts import Reading
+from blubees.steps.mapping.texts import READS, Reading
 from blubees.steps.mapping.types import TYPES, to_text
 
 FIELDS_MAX: Final = 200
 VALUES_MAX: Final = 1_000
 ITEMS_MAX: Final = 10_000
 OTHER: Final = "_other"
+_READINGS: Final = {(form.value, trusted): Reading(form, trusted) for form in READS for trusted in (False, True)}
 
 TypeName = Literal[
     "any", "text", "number", "boolean", "date", "datetime", "user", "option", "option_id", "named", "cascading",
@@ -145,7 +145,7 @@ def _look_up(rule: FieldRule, value: Any) -> Any:  # noqa: ANN401 - see above
 
 
 def _reading(rule: FieldRule) -> Reading:
-    return Reading(TextForm(rule.reads), rule.trusted)
+    return _READINGS[rule.reads, rule.trusted]
 
 
 def _is_missing(value: object) -> bool:
