@@ -71,7 +71,15 @@ def test_every_node_and_mark_has_a_sample() -> None:
 
 
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.datetimes(timezones=st.just(UTC))),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.just(2**5_000),
+        st.floats(),
+        st.text(max_size=8),
+        st.datetimes(timezones=st.just(UTC)),
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(

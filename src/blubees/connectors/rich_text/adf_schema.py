@@ -40,8 +40,11 @@ def is_adf(value: object) -> bool:
 
 
 def is_valid(document: Node) -> bool:
-    """Whether Atlassian's schema takes the document."""
-    return bool(_load_validator().is_valid(document))
+    """Whether Atlassian's schema takes the document. One that JSON can't hold (dates, levels without end) it does not."""
+    try:
+        return bool(_load_validator().is_valid(document))
+    except ValueError:
+        return False
 
 
 def allows(parent: str, child: str) -> bool:

@@ -3,6 +3,7 @@
 What is the editor's own bookkeeping, or says what is so anyhow, goes: two documents that mean the same become the same.
 """
 
+import math
 import re
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ _NEEDED: Final[dict[str, Node]] = {
 """What a node must have, and has when it says nothing."""
 _BESIDE_CODE: Final = frozenset({"code", "link", "annotation"})
 _CARDS: Final = frozenset({"inlineCard", "blockCard", "embedCard"})
+_JSON_BITS: Final = 63
 _NOT_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
@@ -128,10 +130,12 @@ def _clean(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - JSON
         return {clean_text(str(name)): _clean(each, depth + 1) for name, each in value.items()}
     if isinstance(value, list) and depth < 40:  # noqa: PLR2004 - see above
         return [_clean(each, depth + 1) for each in value]
-    return (
-        value
-        if value is None or type(value) in {bool, int, float}
-        else str(value)
-        if not isinstance(value, dict | list)
-        else value
-    )
+    if isinstance(value, dict | list):
+        return value
+    if value is None or type(value) is bool or _is_json_number(value):
+        return value
+    return None if isinstance(value, int | float) else str(value)
+
+
+def _is_json_number(value: object) -> bool:
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, int) and value.bit_length() <= _JSON_BITS

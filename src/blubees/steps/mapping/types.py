@@ -20,7 +20,7 @@ from blubees.steps.mapping.texts import Reading, convert_text
 _NUMBER: Final = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 _BOOLEANS: Final = {"true": True, "false": False}
-_DAY: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T.*)?")
+_NUMBER_MAX_BITS: Final = 1_024  # past a float's range
 _CHILDREN_MAX: Final = 2
 
 Convert = Callable[[Any, Reading], Any]
@@ -53,7 +53,7 @@ def to_text(value: Any, _reading: Reading) -> str:  # noqa: ANN401 - see above
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float) and math.isfinite(value):
+    if _is_number(value):
         return write_number(value)
     if isinstance(value, datetime):
         return write_moment(value)
@@ -64,8 +64,8 @@ def to_text(value: Any, _reading: Reading) -> str:  # noqa: ANN401 - see above
 
 def to_number(value: Any, _reading: Reading) -> float:  # noqa: ANN401 - see above
     """Read a number, also one that is written as text."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return value
+    if _is_number(value):
+        return float(value) if isinstance(value, float) else int(value)
     text = value.strip() if isinstance(value, str) else ""
     if _NUMBER.fullmatch(text):
         number = int(text) if text.lstrip("+-").isdigit() else float(text)
@@ -168,8 +168,14 @@ def to_plain_text(value: Any, reading: Reading) -> Any:  # noqa: ANN401 - see ab
     return convert_text(value, TextForm.PLAIN, reading, "plain_text")
 
 
+def _is_number(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _NUMBER_MAX_BITS
+
+
 def _is_word(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+    return value != "" if isinstance(value, str) else isinstance(value, int) and _is_number(value)
 
 
 def _to_word(value: Any, wanted: str) -> str:  # noqa: ANN401 - see above
