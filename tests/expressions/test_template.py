@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from blubees.expressions.document import check_document, compile_document
 from blubees.expressions.errors import EvaluationCode, EvaluationError, TemplateError
-from blubees.expressions.functions import FUNCTIONS, Function
+from blubees.expressions.functions import FUNCTIONS, GLOBALS
+from blubees.expressions.signatures import Function
 from blubees.expressions.template import compile_template, equality
 
 ISSUE: dict[str, Any] = {
@@ -25,7 +26,10 @@ ISSUE: dict[str, Any] = {
     },
 }
 SCOPE: dict[str, object] = {"issue": ISSUE, "steps": {"one": {"id": 7}}, "text": "{{issue.key}}", "no": False}
-ALL = [pytest.param(each, id=f"{each.receiver}-{each.name}") for table in FUNCTIONS.values() for each in table.values()]
+ALL = [
+    pytest.param(each, id=f"{each.receiver}-{each.name}")
+    for each in [*GLOBALS.values(), *(row for table in FUNCTIONS.values() for row in table.values())]
+]
 
 
 @pytest.mark.parametrize("function", ALL)

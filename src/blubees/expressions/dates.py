@@ -12,12 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from blubees.expressions.errors import EvaluationCode, EvaluationError
 from blubees.expressions.limits import Meter
-from blubees.expressions.values import write_date
 
 _ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?)?")
 _TOKEN: Final = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
 PATTERN_MAX_CHARACTERS: Final = 200
-_NAMED: Final = {
+NAMED: Final = {
     "jiraDate": "yyyy-MM-dd",
     "jqlDate": "yyyy-MM-dd",
     "jiraDateTime": "yyyy-MM-dd'T'HH:mm:ss.SZ",
@@ -112,7 +111,9 @@ def _whole(argument: object, name: str) -> int:
     return int(argument)  # type: ignore[call-overload, no-any-return]
 
 
-def _shift(unit: str, sign: int) -> Callable[[Meter, Any, Sequence[Any]], Any]:
+def shift(unit: str, sign: int) -> Callable[[Meter, Any, Sequence[Any]], Any]:
+    """Give what adds or takes off so many units."""
+
     def shift(_meter: Meter, value: datetime, arguments: Sequence[Any]) -> datetime:
         amount = _whole(arguments[0], unit) * sign
         try:
@@ -134,54 +135,24 @@ def _add_months(value: datetime, months: int) -> datetime:
     return value.replace(year=year, month=month + 1, day=min(value.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def _other(argument: object, name: str) -> datetime:
+def other(argument: object, name: str) -> datetime:
+    """An argument as a date."""
     date = read_date(argument)
     if date is None:
         raise EvaluationError(EvaluationCode.BAD_ARGUMENT, name)
     return date
 
 
-def _convert(_meter: Meter, value: datetime, arguments: Sequence[Any]) -> datetime:
+def convert(_meter: Meter, value: datetime, arguments: Sequence[Any]) -> datetime:
+    """Tell the same instant in another zone."""
     try:
         return value.astimezone(ZoneInfo(str(arguments[0])[:64]))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise EvaluationError(EvaluationCode.BAD_ARGUMENT, "convertToTimeZone") from None
 
 
-def _difference(value: datetime, argument: object) -> dict[str, object]:
+def difference(value: datetime, argument: object) -> dict[str, object]:
     """Argument minus receiver, in whole units."""
-    seconds = (_other(argument, "diff") - value).total_seconds()
+    seconds = (other(argument, "diff") - value).total_seconds()
     units = {"millis": 0.001, "seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400, "weeks": 604_800}
     return {unit: int(seconds / size) for unit, size in units.items()}
-
-
-def DATE_FUNCTIONS(function: Callable[..., Any]) -> list[Any]:  # noqa: N802 - a table that needs the row's type
-    """Make the rows of the function table for dates."""
-
-    def row(name: str, least: int, call: object, example: str, gives: object) -> object:
-        return function(name, "date", least, least, call, example, gives)
-
-    day = '"2026-11-23T06:23:12Z".toDate()'
-    rows = [
-        row("format", 1, lambda _m, v, a: format_date(v, str(a[0])), f'{day}.format("dd/MM/yyyy HH:mm")', "23/11/2026 06:23"),
-        row("as", 1, lambda _m, v, a: format_date(v, str(a[0])), f'{day}.as("EEE")', "Mon"),
-        row("isAfter", 1, lambda _m, v, a: v > _other(a[0], "isAfter"), f'{day}.isAfter("2026-01-01")', True),
-        row("isBefore", 1, lambda _m, v, a: v < _other(a[0], "isBefore"), f'{day}.isBefore("2026-01-01")', False),
-        row("isEquals", 1, lambda _m, v, a: v == _other(a[0], "isEquals"), f"{day}.isEquals({day})", True),
-        row("diff", 1, lambda _m, v, a: _difference(v, a[0]), f'{day}.diff("2026-11-25T06:23:12Z").days', 2),
-        row("convertToTimeZone", 1, _convert, f'{day}.convertToTimeZone("Europe/Berlin").format("HH:mm")', "07:23"),
-        row("toDate", 0, lambda _m, v, _a: v, f"{day}.toDate().jqlDate()", "2026-11-23"),
-        row("dayOfMonth", 0, lambda _m, v, _a: v.day, f"{day}.dayOfMonth()", 23),
-        row("dayOfWeek", 0, lambda _m, v, _a: v.isoweekday(), f"{day}.dayOfWeek()", 1),
-    ]
-    for name, pattern in _NAMED.items():
-        example = datetime(2026, 11, 23, 6, 23, 12, tzinfo=UTC)
-        for called in (name, "as" + name[0].upper() + name[1:]):
-            call = lambda _m, v, _a, pattern=pattern: format_date(v, pattern)  # noqa: E731 - a row of a table
-            rows.append(row(called, 0, call, f"{day}.{called}()", format_date(example, pattern)))
-    for unit in ("Millis", "Seconds", "Minutes", "Hours", "Days", "Weeks", "Months", "Years"):
-        for word, sign in (("plus", 1), ("minus", -1)):
-            moved = _shift(unit.lower(), sign)
-            shown = write_date(moved(None, datetime(2026, 11, 23, 6, 23, 12, tzinfo=UTC), (1,)))  # type: ignore[arg-type]
-            rows.append(row(f"{word}{unit}", 1, moved, f'{day}.{word}{unit}(1).concat("")', shown))
-    return rows

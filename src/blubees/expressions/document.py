@@ -8,7 +8,8 @@ from typing import Any
 
 from blubees.expressions.errors import TemplateError
 from blubees.expressions.limits import DEFAULT, Limits
-from blubees.expressions.template import Run, Template, compile_template, guard
+from blubees.expressions.running import Run, guard
+from blubees.expressions.template import Template, compile_template
 
 Place = tuple[str | int, ...]
 _Render = Callable[[Run], Any]

@@ -4,7 +4,7 @@ By hand, since the language is a Mustache dialect with calls, names with spaces 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from blubees.expressions.errors import TemplateError
@@ -12,15 +12,18 @@ from blubees.expressions.limits import PARSE_DEPTH_MAX, SOURCE_MAX_CHARACTERS
 
 _TYPOGRAPHIC: Final = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"'})
 _NUMBER: Final = re.compile(r"-?\d{1,300}(\.\d{1,300})?")
+_INDEX: Final = re.compile(r"(.*[^\s.])\s*\[(\d{1,9})\]", re.DOTALL)
+_BEHIND: Final = re.compile(r"\[(\d{1,9})\]")
 _NAME_END: Final = frozenset('.(),|"')
 BLOCKS: Final = frozenset({"=", "math", "increment", "debug"})
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A text or number as written."""
+    """A text or number as written. `position`: its offset in the template, as for all nodes."""
 
     value: str | int | float
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Path:
 
     start: Literal | None
     segments: tuple[Segment, ...]
+    position: int = field(default=0, compare=False)
 
 
 Expression = Literal | Path
@@ -50,6 +54,7 @@ class Value:
 
     expression: Expression
     default: Expression | None
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Section:
     inverse: bool
     body: tuple["Node", ...]
     otherwise: tuple["Node", ...]
+    position: int = field(default=0, compare=False)
 
 
 Node = str | Value | Section
@@ -109,6 +115,7 @@ def read_template(source: str) -> tuple[Node, ...]:
 def _find_end(source: str, position: int) -> int:
     """Find the `}}` of a tag; braces in quotes do not count."""
     quoted = False
+    start = position
     while position < len(source):
         letter = source[position]
         if quoted and letter == "\\":
@@ -119,42 +126,46 @@ def _find_end(source: str, position: int) -> int:
         elif not quoted and source.startswith("}}", position):
             return position
         position += 1
-    raise TemplateError("A {{ is not closed" + (" (an odd number of quotes?)." if quoted else "."), position, "Add }}.")
+    raise TemplateError("A {{ is not closed" + (" (an odd number of quotes?)." if quoted else "."), start - 2, "Add }}.")
 
 
 def _take_tag(text: str, offset: int, stack: list[_Open]) -> None:
-    text = text.removeprefix("{")
+    if text.startswith("{"):
+        text, offset = text[1:], offset + 1
     stripped = text.strip()
+    place = offset + len(text) - len(text.lstrip())
     if stripped.startswith("/"):
         if len(stack) == 1:
-            raise TemplateError("{{/}} closes nothing.", offset)
+            raise TemplateError("{{/}} closes nothing.", place)
         done = stack.pop()
         otherwise = tuple(done.otherwise or ())
-        stack[-1].add(Section(done.expression, done.block, done.inverse, tuple(done.body), otherwise))
+        stack[-1].add(Section(done.expression, done.block, done.inverse, tuple(done.body), otherwise, done.position))
     elif stripped == "else":
         if len(stack) == 1 or stack[-1].otherwise is not None:
-            raise TemplateError("{{else}} stands in no section, or twice in one.", offset)
+            raise TemplateError("{{else}} stands in no section, or twice in one.", place)
         stack[-1].otherwise = []
     elif stripped[:1] in {"#", "^"}:
         if len(stack) > PARSE_DEPTH_MAX:
-            raise TemplateError(f"Sections are nested deeper than {PARSE_DEPTH_MAX}.", offset)
+            raise TemplateError(f"Sections are nested deeper than {PARSE_DEPTH_MAX}.", place)
         inner = stripped[1:].strip()
         block = inner if inner in BLOCKS else ""
-        expression = None if block else _read_whole(inner, offset)
-        stack.append(_Open(expression, "math" if block == "=" else block, stripped[0] == "^", offset, []))
+        expression = None if block else _read_whole(stripped[1:], place + 1)
+        stack.append(_Open(expression, "math" if block == "=" else block, stripped[0] == "^", place, []))
     else:
         stack[-1].add(_read_value(text, offset))
 
 
 def _read_value(text: str, offset: int) -> Value:
     reader = _Reader(text, offset)
+    reader.peek()
+    place = offset + reader.position
     expression = reader.read_expression(0)
     default = None
     if reader.peek() == "|":
         reader.position += 1
         default = reader.read_expression(0)
     reader.expect_end()
-    return Value(expression, default)
+    return Value(expression, default, place)
 
 
 def _read_whole(text: str, offset: int) -> Expression:
@@ -162,6 +173,10 @@ def _read_whole(text: str, offset: int) -> Expression:
     expression = reader.read_expression(0)
     reader.expect_end()
     return expression
+
+
+def _get(index: int, place: int) -> Segment:
+    return Segment("get", (Literal(index, place),), quoted=False, position=place)
 
 
 class _Reader:
@@ -186,46 +201,60 @@ class _Reader:
         if depth > PARSE_DEPTH_MAX:
             raise self.complain(f"Calls are nested deeper than {PARSE_DEPTH_MAX}.")
         first = self.peek()
+        place = self.offset + self.position
         if not first:
             raise self.complain("An expression is missing.")
         start: Literal | None = None
         if first == '"':
-            start = Literal(self.read_text())
+            start = Literal(self.read_text(), place)
         elif (number := _NUMBER.match(self.text, self.position)) and self._ends_at(number.end()):
             self.position = number.end()
-            start = Literal(float(number[0]) if "." in number[0] else int(number[0]))
+            start = Literal(float(number[0]) if "." in number[0] else int(number[0]), place)
         elif first == ".":
             self.position += 1
             if not self.peek() or self.peek() in ",)|":
-                return Path(None, ())
-            return Path(None, tuple(self.read_segments(depth)))
+                return Path(None, (), place)
+            return Path(None, tuple(self.read_segments(depth)), place)
         else:
-            return Path(None, tuple(self.read_segments(depth)))
+            return Path(None, tuple(self.read_segments(depth)), place)
         if self.peek() != ".":
             return start
         self.position += 1
-        return Path(start, tuple(self.read_segments(depth)))
+        return Path(start, tuple(self.read_segments(depth)), place)
 
     def read_segments(self, depth: int) -> list[Segment]:
-        segments = [self.read_segment(depth)]
+        segments = self.read_segment(depth)
         while self.peek() == ".":
             self.position += 1
-            segments.append(self.read_segment(depth))
+            segments += self.read_segment(depth)
         return segments
 
-    def read_segment(self, depth: int) -> Segment:
+    def read_segment(self, depth: int) -> list[Segment]:
+        """Read a segment and the `[0]` behind it, which are calls of get()."""
         first = self.peek()
         place = self.offset + self.position
         if first == '"':
-            return Segment(self.read_text(), None, quoted=True, position=place)
+            return [Segment(self.read_text(), None, quoted=True, position=place), *self.read_indices(place)]
         start = self.position
         while self.position < len(self.text) and self.text[self.position] not in _NAME_END:
             self.position += 1
         name = self.text[start : self.position].strip()
         if not name:
             raise self.complain("A name is missing.", "Write a path such as issue.summary.")
-        arguments = self.read_arguments(depth) if self.peek() == "(" else None
-        return Segment(name, arguments, quoted=False, position=place)
+        if self.peek() == "(":
+            return [Segment(name, self.read_arguments(depth), quoted=False, position=place), *self.read_indices(place)]
+        indices = []
+        while found := _INDEX.fullmatch(name):  # a name may itself hold brackets: [CHART] Date
+            name = found[1].strip()
+            indices.append(_get(int(found[2]), place))
+        return [Segment(name, None, quoted=False, position=place), *reversed(indices)]
+
+    def read_indices(self, place: int) -> list[Segment]:
+        indices = []
+        while self.peek() == "[" and (found := _BEHIND.match(self.text, self.position)):
+            self.position = found.end()
+            indices.append(_get(int(found[1]), place))
+        return indices
 
     def read_arguments(self, depth: int) -> tuple[Expression, ...]:
         self.position += 1

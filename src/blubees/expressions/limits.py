@@ -43,3 +43,8 @@ class Meter:
         if characters > self.output_characters:
             raise EvaluationError(EvaluationCode.OUTPUT_TOO_LARGE)
         self.spend(characters >> 6)
+
+    def expect_size(self, characters: int) -> None:
+        """Check the size of a text that grows; its making is counted elsewhere."""
+        if characters > self.output_characters:
+            raise EvaluationError(EvaluationCode.OUTPUT_TOO_LARGE)

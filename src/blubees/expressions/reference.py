@@ -1,7 +1,10 @@
 """Writes docs/smart-values.md from the function table; a test compares the two."""
 
+from collections.abc import Iterable
+
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
 from blubees.expressions.limits import DEFAULT, PARSE_DEPTH_MAX, SOURCE_MAX_CHARACTERS, Meter
+from blubees.expressions.signatures import Function, ValueType
 from blubees.expressions.values import write_json
 
 HEAD = """\
@@ -24,6 +27,7 @@ Rulings:
 - `issue.summary` reads `issue.fields.summary`; names ignore case when the exact one is not there.
 - A path or text function over a list maps over it; a list as text is joined by ", "; an object as text is JSON.
 - False are null, false, empty text and empty list; as a condition also the text "false". 0 is true.
+- `list[0]` is `list.get(0)`. A field of an issue can be named as people know it where the issue carries `names`.
 - In list sections: `{{.}}`, `first`, `last`, `index` (from 0), `_first`, `_last`, `-index`.
 - A default (`|`) stands for null, empty text and empty list. A bare name is a property before it is a function.
 - Patterns are RE2: linear time; back references and look-around are refused when the flow is checked.
@@ -40,12 +44,21 @@ def render_reference() -> str:
         f"Limits: a template has at most {SOURCE_MAX_CHARACTERS:,} characters and {PARSE_DEPTH_MAX} levels; one evaluation "
         f"{DEFAULT.steps:,} steps, {DEFAULT.output_characters:,} characters of text, {DEFAULT.depth} levels of data.\n\n"
     )
-    lines.append("## Global functions\n" + ", ".join(f"`{name}`" for name in GLOBALS) + "\n")
-    for receiver in ("text", "number", "list", "date", "any"):
-        lines.append(f"\n## On {receiver}\n| function | example | gives |\n|---|---|---|\n")
-        for table in FUNCTIONS.values():
-            if receiver in table:
-                row = table[receiver]
-                example, gives = row.example.replace("|", "\\|"), write_json(row.gives, meter).replace("|", "\\|")
-                lines.append(f"| {row.name} | `{example}` | `{gives}` |\n")
+    lines += _list_functions("Global functions", GLOBALS.values(), meter)
+    for receiver in ValueType:
+        lines += _list_functions(
+            f"On {receiver.value}", [table[receiver] for table in FUNCTIONS.values() if receiver in table], meter
+        )
     return "".join(lines)
+
+
+def _list_functions(title: str, functions: Iterable[Function], meter: Meter) -> list[str]:
+    rows = [
+        "| " + " | ".join((each.signature, _cell(each.example), _cell(write_json(each.gives, meter)))) + " |\n"
+        for each in functions
+    ]
+    return [f"\n## {title}\n| function | example | gives |\n|---|---|---|\n", *rows] if rows else []
+
+
+def _cell(text: str) -> str:
+    return "`" + text.replace("|", "\\|") + "`"

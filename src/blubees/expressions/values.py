@@ -16,32 +16,63 @@ MISSING: Final = object()
 def look_up(value: object, name: str, meter: Meter) -> Any:  # noqa: ANN401 - data
     """Give a property; over a list, of each element that has it. What is not there is None."""
     if type(value) is dict:
-        found = value.get(name, MISSING)
-        return found if found is not MISSING else _look_closer(value, name)
+        return look_up_in_dict(value, name, meter)
     if type(value) is list:
         meter.spend(len(value))
-        found_all = [look_up(each, name, meter) for each in value if type(each) is not list]
+        found_all = [look_up_in_dict(each, name, meter) for each in value if type(each) is dict]
         return [each for each in found_all if each is not None]
     return None
+
+
+def look_up_in_dict(value: dict[str, Any], name: str, meter: Meter) -> Any:  # noqa: ANN401 - data
+    """Give a property of an object: under its very name, as one of an issue's fields, or under a name that differs in case.
+
+    A field of an issue can also be asked for by the name people know it by, where the issue carries `names` (as Jira gives
+    them with `expand=names`).
+    """
+    found = value.get(name, MISSING)
+    if found is not MISSING:
+        return found
+    fields = value.get("fields")
+    inner: dict[str, Any] | None = fields if type(fields) is dict and "key" in value else None
+    if inner is not None and (found := inner.get(name, MISSING)) is not MISSING:
+        return found
+    folded = name.casefold()
+    if (found := value.get(folded, MISSING)) is not MISSING:
+        return found
+    if inner is None:
+        return _scan(value, folded, meter, None)
+    if (found := inner.get(folded, MISSING)) is not MISSING:
+        return found
+    found = _scan(value, folded, meter, MISSING)
+    if found is MISSING:
+        found = _scan(inner, folded, meter, MISSING)
+    return found if found is not MISSING else _look_up_named(value.get("names"), inner, folded, meter)
+
+
+def _look_up_named(names: object, fields: dict[str, Any], folded: str, meter: Meter) -> Any:  # noqa: ANN401 - data
+    if type(names) is not dict:
+        return None
+    meter.spend(len(names) >> 3)
+    for field, known in names.items():
+        if type(known) is str and field in fields and known.casefold() == folded:
+            return fields[field]
+    return None
+
+
+def _scan(place: dict[str, Any], folded: str, meter: Meter, otherwise: object) -> Any:  # noqa: ANN401 - data
+    """Find a name that differs in case only."""
+    meter.spend(len(place) >> 3)
+    length = len(folded)
+    for key, value in place.items():
+        if (len(key) == length or not key.isascii()) and key.casefold() == folded:
+            return value
+    return otherwise
 
 
 def has(value: object, name: str) -> bool:
     """Whether a dict has the property itself, under this very name."""
     return type(value) is dict and name in value
-
-
-def _look_closer(value: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - data
-    """An issue's fields are its own (`issue.summary`), and names ignore case."""
-    fields = value.get("fields")
-    inner_fields: dict[str, Any] = fields if isinstance(fields, dict) and "key" in value else {}
-    if name in inner_fields:
-        return inner_fields[name]
-    folded = name.casefold()
-    for place in (value, inner_fields):
-        for key, inner in place.items():
-            if key.casefold() == folded:
-                return inner
-    return None
 
 
 def is_true(value: object) -> bool:

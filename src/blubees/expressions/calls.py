@@ -1,0 +1,92 @@
+"""How a function is applied to whatever the value is: null stays null, lists are mapped over, texts converted.
+
+Called by closures.py.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from blubees.expressions.conversions import as_number
+from blubees.expressions.dates import read_date
+from blubees.expressions.errors import EvaluationError, TemplateError
+from blubees.expressions.functions import GLOBALS
+from blubees.expressions.grammar import Literal, Segment
+from blubees.expressions.limits import Meter
+from blubees.expressions.patterns import compile_pattern
+from blubees.expressions.signatures import Function
+from blubees.expressions.values import write_date, write_number
+
+_PATTERN_FUNCTIONS: Final = frozenset({"match", "replaceAll"})
+_ON_NULL: Final[dict[str, object]] = {
+    "size": 0,
+    "isEmpty": True,
+    "isNotEmpty": False,
+    "length": 0,
+    "asJsonString": "null",
+    "toJson": "null",
+}
+
+
+def apply(meter: Meter, name: str, table: Mapping[str, Function], value: Any, arguments: Sequence[Any]) -> Any:  # noqa: ANN401 - data
+    """Apply a function, by the rulings."""
+    kind = type(value)
+    if value is None:
+        return (arguments[0] is None if name == "equals" else _ON_NULL.get(name)) if arguments or name in _ON_NULL else None
+    if kind is list:
+        if "list" in table:
+            return table["list"].call(meter, value, arguments)
+        if "any" not in table or len(table) > 1:
+            meter.spend(2 * len(value))
+            return [apply(meter, name, table, each, arguments) for each in value if each is not None]
+    for receiver, convert in _CONVERSIONS.get(kind, ()):
+        if receiver in table:
+            converted = convert(value)
+            return None if converted is None else table[receiver].call(meter, converted, arguments)
+    if "any" in table:
+        return table["any"].call(meter, value, arguments)
+    return table["list"].call(meter, [value], arguments) if "list" in table else None
+
+
+def _keep(value: Any) -> Any:  # noqa: ANN401 - data
+    return value
+
+
+_NUMERIC: Final = (("number", _keep), ("text", write_number))
+_CONVERSIONS: Final[dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]]] = {
+    str: (("text", _keep), ("number", as_number), ("date", read_date)),
+    int: _NUMERIC,
+    float: _NUMERIC,
+    bool: (("text", lambda value: "true" if value else "false"),),
+    datetime: (("date", _keep), ("text", write_date)),
+    dict: (("object", _keep),),
+}
+
+
+def check_call(segment: Segment, functions: Sequence[Function]) -> None:
+    """Check how many arguments are given, and a pattern that is written out.
+
+    Raises:
+        TemplateError: with the place.
+    """
+    count = len(segment.arguments or ())
+    least, most = min(each.least for each in functions), max(each.most for each in functions)
+    if not least <= count <= most:
+        allowed = str(least) if least == most else f"{least} to {most}"
+        raise TemplateError(f"{segment.name}() has {count} arguments, allowed are {allowed}.", segment.position)
+    first = segment.arguments[0] if segment.arguments else None
+    if segment.name in _PATTERN_FUNCTIONS and isinstance(first, Literal):
+        try:
+            compile_pattern(str(first.value))
+        except EvaluationError:
+            hint = "Back references and look-around are not allowed (patterns take linear time here)."
+            raise TemplateError(f"{segment.name}() has a pattern that can't be read.", first.position, hint) from None
+
+
+def complain_unknown(segment: Segment, known: Mapping[str, object]) -> TemplateError:
+    """Give the error for a function that is not there, with the nearest right name."""
+    near = difflib.get_close_matches(segment.name, [*known, *GLOBALS], n=1)
+    return TemplateError(
+        f"There is no function {segment.name[:60]}().", segment.position, f"Did you mean {near[0]}()?" if near else ""
+    )

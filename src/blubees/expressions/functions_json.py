@@ -1,0 +1,53 @@
+"""The functions that write JSON. Called through functions.py."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from blubees.expressions.conversions import as_text
+from blubees.expressions.limits import Meter
+from blubees.expressions.signatures import Function, function
+from blubees.expressions.values import quote_json, write_json
+
+
+def _string(meter: Meter, value: object, _arguments: Sequence[Any]) -> str:
+    text = as_text(meter, value)
+    meter.expect_text(len(text) + 2)
+    made = quote_json(text)
+    meter.expect_text(len(made))
+    return made
+
+
+def _object(meter: Meter, text: str, arguments: Sequence[Any]) -> str:
+    made = "{" + quote_json(as_text(meter, arguments[0])) + ":" + quote_json(text) + "}"
+    meter.expect_text(len(made))
+    return made
+
+
+def _string_array(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> str:
+    return write_json([as_text(meter, each) for each in values], meter)
+
+
+def _array(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> str:
+    parts = [as_text(meter, each) for each in values]
+    meter.expect_text(sum(map(len, parts)) + len(parts))
+    return "[" + ",".join(parts) + "]"
+
+
+def _object_array(meter: Meter, values: list[Any], arguments: Sequence[Any]) -> str:
+    key = quote_json(as_text(meter, arguments[0]))
+    meter.spend(len(values))
+    meter.expect_text(len(key) * len(values))
+    parts = ["{" + key + ":" + quote_json(as_text(meter, each)) + "}" for each in values]
+    meter.expect_text(sum(map(len, parts)))
+    return "[" + ",".join(parts) + "]"
+
+
+JSON: Final[tuple[Function, ...]] = (
+    function("text.asJsonString() -> text", _string, '"a".asJsonString()', '"a"'),
+    function("any.asJsonString() -> text", _string, "7.asJsonString()", '"7"'),
+    function("text.asJsonObject(key: text) -> text", _object, '"v".asJsonObject("k")', '{"k":"v"}'),
+    function("list.asJsonStringArray() -> text", _string_array, '"a,b".split(",").asJsonStringArray()', '["a","b"]'),
+    function("list.asJsonArray() -> text", _array, '"1,2".split(",").asJsonArray()', "[1,2]"),
+    function("list.asJsonObjectArray(key: text) -> text", _object_array, '"a,b".split(",").asJsonObjectArray("k")', '[{"k":"a"},{"k":"b"}]'),
+    function("any.toJson() -> text", lambda m, v, _a: write_json(v, m), '"a,b".split(",").toJson()', '["a","b"]'),
+)  # fmt: skip

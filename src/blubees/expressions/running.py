@@ -1,0 +1,69 @@
+"""One evaluation of templates: scope, the elements of open sections, the meter. Made by template.py and document.py."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from blubees.expressions.errors import EvaluationCode, EvaluationError
+from blubees.expressions.limits import Limits, Meter
+from blubees.expressions.values import MISSING, has, look_up, look_up_in_dict
+
+_SPECIAL: Final = frozenset({"first", "last", "_first", "_last", "index", "-index"})
+
+
+class Run(Meter):
+    """One evaluation. It is its own meter, which saves an object where a condition takes a microsecond.
+
+    Attributes:
+        frames: element, index and size of each open section, outermost first; size -1 for an object that was entered.
+    """
+
+    __slots__ = ("frames", "scope")
+
+    def __init__(self, scope: Mapping[str, object], limits: Limits) -> None:
+        self.scope = scope
+        self.frames: list[tuple[Any, int, int]] | None = None
+        self.steps = limits.steps
+        self.output_characters = limits.output_characters
+        self.depth = limits.depth
+
+    def find(self, name: str) -> Any:  # noqa: ANN401 - data
+        """Find a root name: in the elements, innermost first, then in the scope."""
+        if self.frames:
+            for element, index, size in reversed(self.frames):
+                if size >= 0 and name in _SPECIAL and (name[0] in "_-" or not has(element, name)):
+                    return _tell_place(name, index, size)
+                found = look_up(element, name, self) if type(element) is dict else None
+                if found is not None or has(element, name):
+                    return found
+        found = self.scope.get(name, MISSING)
+        return found if found is not MISSING else look_up_in_dict(dict(self.scope), name, self)
+
+    def enter(self, element: object, index: int, size: int) -> None:
+        """Put an element on top."""
+        if self.frames is None:
+            self.frames = []
+        self.frames.append((element, index, size))
+
+    def leave(self) -> None:
+        """Take the top element off."""
+        if self.frames:
+            self.frames.pop()
+
+
+Getter = Callable[[Run], Any]
+
+
+def guard(get: Getter, run: Run) -> Any:  # noqa: ANN401 - data
+    """Evaluate; what the interpreter itself refuses becomes an error of this language."""
+    try:
+        return get(run)
+    except RecursionError:
+        raise EvaluationError(EvaluationCode.TOO_DEEP) from None
+    except (OverflowError, MemoryError):
+        raise EvaluationError(EvaluationCode.BAD_ARGUMENT) from None
+
+
+def _tell_place(name: str, index: int, size: int) -> object:
+    if name.endswith("index"):
+        return index
+    return index == 0 if name.endswith("first") else index == size - 1
