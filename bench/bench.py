@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT / "tests" / "main")]
 
 from product import call, free_port, run_product, wait_for  # noqa: E402 - the tests' own starter
 
+from expressions import try_expressions  # noqa: E402 - beside this file
 from load import Load, list_tree, make_event, make_list, measure_all, write_flows  # noqa: E402 - beside this file
 from parked import try_parked  # noqa: E402 - beside this file
 from trials import try_accepting, try_in_flight, try_noise  # noqa: E402 - beside this file
@@ -39,7 +40,7 @@ ALLOWED = {"w1": 2.5, "w2": 4.0, "w3": 4.0}  # times the ceiling's CPU
 ROUNDS = 7
 FOLDER = ROOT / "docs" / "bench"
 TRIALS = {"parked": try_parked, "inflight": try_in_flight, "accepting": try_accepting, "noise": try_noise}
-PARTS = (*REQUESTS, *TRIALS, "match")
+PARTS = (*REQUESTS, *TRIALS, "match", "expressions")
 TITLES = {
     "w1": "W1: map and answer",
     "w2": "W2: map, choose, POST",
@@ -153,6 +154,8 @@ def main() -> int:
             server.wait()
     if "match" in parts:
         fresh["match_microseconds_by_flows_that_do_not_match"] = run_matching()
+    if "expressions" in parts:
+        fresh["expressions"] = try_expressions()
     merged = {name: {**last[name], **value} if isinstance(last.get(name), dict) else value for name, value in fresh.items()}
     result = {**last, **merged}
     print(json.dumps(fresh, indent=2))
