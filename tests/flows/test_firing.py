@@ -18,6 +18,7 @@ from blubees.flows.check import check_flow
 from blubees.flows.firing import ASKING_PER_TENANT, FiringDesk
 from blubees.flows.intake import Intake
 from blubees.flows.match import FlowIndex
+from blubees.flows.refetch import can_ask_again
 from blubees.model.call import Call, CallAnswer
 from blubees.model.errors import UnavailableError
 from blubees.model.failures import Failure, FailureCode
@@ -142,6 +143,10 @@ async def test_a_search_starts_one_run_with_all_issues_or_one_for_each() -> None
     assert (await each.fire()).runs == 0, "the same tick"
     assert [body["issue"]["key"] for body in each.bodies()] == ["AB-1", "AB-3"]
     assert (await each.fire(NOW + 60_000)).runs == 2
+    assert [can_ask_again(known.trigger, known.reference) for known in (*world.accepted, *each.accepted)] == [
+        False,
+        *[True] * 4,
+    ]
 
 
 async def test_a_search_that_fails_is_answered_and_at_the_last_try_told_in_the_ledger_once() -> None:

@@ -176,7 +176,8 @@ class FiringDesk:
         issue = document.get("issue")
         reference = Reference(
             issue=read_id(issue.get("id")) if isinstance(issue, dict) else "",
-            due_at_milliseconds=order.due_milliseconds,
+            # what a search found as a whole can't be asked for again: nobody knows later what it found then
+            due_at_milliseconds=0 if "issues" in document else order.due_milliseconds,
             item=order.cursor if "~" not in order.cursor else "",
         )
         return RawEvent(
