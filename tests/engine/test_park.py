@@ -1,25 +1,29 @@
 """A run that waits leaves memory with what it still needs, sealed, and comes back once: whatever breaks, nothing is lost."""
 
+import base64
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from blubees.engine.message import open_run
-from blubees.engine.park import CARRIED_MAX_BYTES
+from blubees.engine.park import CARRIED_MAX_BYTES, PART_CHARACTERS, count_parts
 from blubees.engine.runner import Ended, Parked
 from blubees.main.orders import send_to_desks
 from blubees.model.errors import UnavailableError
 from blubees.model.failures import FailureCode, explain_failure
 from blubees.model.ids import RunId, TenantId
 from blubees.model.order import Order, Wake
-from blubees.model.parking import Answered, WaitEnd, WaitKind
+from blubees.model.parking import Answered, ArmSlot, SlotAnswer, SlotRequest, SlotVerdict, WaitEnd, WaitKind
 from blubees.model.receipt import LicenceState, RunOutcome, TenantSeen
 from blubees.model.settings import Parking
 from blubees.operations.parking import EXPIRY_MILLISECONDS
 from blubees.ports import Lane, ParkedStatus, Put
+from blubees.vault.seal import Sealer
 from fakes.engine import TENANT, make_message
+from fakes.machine import FakeChance
 from fakes.parked_world import SEALER, ParkedWorld, park_world
 from fakes.world import http
 
@@ -149,6 +153,40 @@ async def test_of_a_parking_that_carried_more_nothing_stays_behind(tmp_path: Pat
         await world.end(await world.wake(3 * 86_400))
         assert world.asked == [str(len(noise)), "w"]
         assert world.jira.kept == {}
+
+
+@pytest.mark.parametrize("size", [1, 23_970, 23_971, 23_972, 24_000, 47_971, 47_972, 262_144])
+def test_it_is_known_beforehand_in_how_many_properties_it_will_be(size: int) -> None:
+    sealed = Sealer(b"k" * 32, FakeChance()).seal(bytes(size), ("a",))
+    assert count_parts(size) == -(-len(base64.b64encode(sealed)) // PART_CHARACTERS)
+
+
+@pytest.mark.parametrize("size", [0, 70_000])
+async def test_a_run_that_ends_before_it_is_parked_leaves_nothing_behind(tmp_path: Path, size: int) -> None:
+    steps = f"  - {{id: pause, kind: wait, with: {{until: '2026-11-20'}}}}\n  - {http('last', '{{webhookData.text.length}}')}"
+    async with park_world(tmp_path, steps) as world:
+        body = json.dumps({"text": random.Random(1).randbytes(size // 2).hex()}).encode()  # noqa: S311 - noise
+        end = await world.perform(make_message(body))
+        assert isinstance(end, Parked)
+        opened = world.desk.answer
+
+        async def die_before_arming(request: SlotRequest) -> SlotAnswer | SlotVerdict:
+            if isinstance(request, ArmSlot):
+                return SlotVerdict.UNAVAILABLE
+            return await opened(request)
+
+        world.desk.answer = die_before_arming
+        with pytest.raises(UnavailableError):
+            await world.parker.park(end.message, end.waits)
+        left = len(world.jira.kept)
+        assert left > 0
+        row = await world.database.parked.load(TENANT, make_message().run)
+        assert row is not None
+        assert row.parts == left
+        world.desk.answer = opened
+        world.clock.advance(3 * 86_400)
+        await world.end(await world.perform(make_message(body), deliveries=2))
+        assert (world.jira.kept, world.asked) == ({}, [str(size // 2 * 2)])
 
 
 async def break_off(world: ParkedWorld, where: str) -> Any:

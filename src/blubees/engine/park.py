@@ -27,7 +27,7 @@ from blubees.model.order import Clear, Wake
 from blubees.model.parking import ArmSlot, LeaveSlot, OpenSlot, Slot, SlotVerdict, TakeSlot, Wait, WaitKind
 from blubees.model.receipt import RunOutcome, RunReceipt
 from blubees.ports import Chance, Lane, ParkingDesk, Put, RunQueue
-from blubees.vault.seal import Sealer
+from blubees.vault.seal import SEAL_BYTES, Sealer
 
 CARRIED_MAX_BYTES: Final = 262_144  # docs/decisions/0004-size-limits.md
 PART_CHARACTERS: Final = 32_000  # Jira takes 32,768 of JSON in one property
@@ -88,6 +88,8 @@ class Parker:
                 trigger=message.trigger,
                 accepted_at_milliseconds=message.accepted_at_milliseconds,
                 is_empty=_is_empty(message),
+                issue=message.issue,
+                parts=count_parts(len(carried)),
             )
         )
         if slot is SlotVerdict.OVER:
@@ -188,6 +190,12 @@ class Parker:
         if answer.status >= 300:  # noqa: PLR2004 - RFC 9110
             return Failure(code=FailureCode.NOT_PARKED, detail="jira_refused", http_status=answer.status)
         return answer
+
+
+def count_parts(carried_bytes: int) -> int:
+    """In how many properties it will be: sealed, in base64."""
+    characters = 4 * -(-(carried_bytes + SEAL_BYTES) // 3)
+    return -(-characters // PART_CHARACTERS)
 
 
 def _is_empty(message: RunMessage) -> bool:

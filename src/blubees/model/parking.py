@@ -98,8 +98,13 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     otherwise: tuple[AccountText, ...] = ()
 
 
-class OpenSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="open"):
-    """A run is about to be parked for the `ordinal`th time: give me its key. `is_empty`: it carries no payload."""
+class OpenSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="open"):
+    """A run is about to be parked for the `ordinal`th time: give me its key.
+
+    Attributes:
+        is_empty: it carries no payload.
+        issue, parts: where its values will be left, and in how many properties: if it ends before it is parked.
+    """
 
     tenant: TenantText
     run: RunText
@@ -109,6 +114,8 @@ class OpenSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trigger: TriggerKind
     accepted_at_milliseconds: Count
     is_empty: bool = False
+    issue: IssueText = ""
+    parts: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
 
 
 class ArmSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="arm"):

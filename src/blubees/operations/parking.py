@@ -218,6 +218,8 @@ class ParkingService:
                 version=request.version,
                 trigger=request.trigger,
                 accepted_at_milliseconds=request.accepted_at_milliseconds,
+                issue=request.issue,
+                parts=request.parts,
                 key_version=version,
                 sealed_key=sealed,
                 changed_at_milliseconds=self._clock.now_milliseconds(),

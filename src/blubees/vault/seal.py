@@ -17,6 +17,7 @@ VERSION: Final = b"\x01"
 NONCE_BYTES: Final = 12
 COMMITMENT_BYTES: Final = 16
 KEY_BYTES: Final = 32
+SEAL_BYTES: Final = 29  # what sealing adds: the version, the nonce, and a tag of 16 bytes
 
 
 def bind(associated: tuple[str, ...]) -> bytes:
