@@ -82,5 +82,5 @@ def test_a_type_that_nobody_knows_becomes_a_placeholder_and_keeps_what_it_was() 
     done = translate(rule(CREATED, unknown, COMMENT))
     assert [each.verdict.value for each in done.findings] == [examples.SAME, examples.NONE, examples.SAME]
     assert "Say hello" in done.flows[0].text
-    assert '# was: {"id":"1","component":"ACTION","type":"jira.some.day"' in done.flows[0].text
+    assert '#   "type": "jira.some.day",\n' in done.flows[0].text
     assert "Hello {{issue.key}}" in done.flows[0].text

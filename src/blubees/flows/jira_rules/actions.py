@@ -7,20 +7,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from blubees.flows.jira_rules.build import Build, Note, Step, UntranslatableError
+from blubees.flows.jira_rules.build import Build, Step, UntranslatableError
 from blubees.flows.jira_rules.export import Component, read_text
 from blubees.flows.jira_rules.fields import (
     Field,
-    Shape,
     account_of,
     copy_value,
     list_references,
-    read_field,
     read_reference,
-    set_value,
+    write_adf,
 )
+from blubees.flows.jira_rules.note import Note
+from blubees.flows.jira_rules.operations import clean_document, read_operations
 
 _MARKUP = re.compile(
     r"(?m)(\[~|\{code|\{quote|\{panel|\{color|\{noformat|^h[1-6]\. |^[*#-]+ |\*\w[^*\n]*\w\*|\[[^\]\n]+\|[^\]\n]+\]|^\|\|)"
@@ -31,7 +29,7 @@ KEY_OF_ISSUE = "issue.key"
 def create_issue(build: Build, component: Component, note: Note) -> list[Step]:
     """Create an issue."""
     prepare: list[Step] = []
-    fields, update = _read_operations(build, component.settings, note, prepare)
+    fields, update = read_operations(build, component.settings, note, prepare)
     return _create(build, note, prepare, fields, update)
 
 
@@ -45,7 +43,7 @@ def create_subtask(build: Build, component: Component, note: Note) -> list[Step]
     lines = next(
         (settings[name] for name in ("subtasks", "summaries", "subTasks") if isinstance(settings.get(name), list)), None
     )
-    fields, update = _read_operations(build, settings, note, prepare)
+    fields, update = read_operations(build, settings, note, prepare)
     if kind:
         fields.setdefault("issuetype", {"id" if kind[0][0] == "ID" else "name": kind[0][1]})
     if "issuetype" not in fields:
@@ -65,7 +63,7 @@ def create_subtask(build: Build, component: Component, note: Note) -> list[Step]
 def clone_issue(build: Build, component: Component, note: Note) -> list[Step]:
     """Create a copy of the issue."""
     prepare: list[Step] = []
-    fields, update = _read_operations(build, component.settings, note, prepare)
+    fields, update = read_operations(build, component.settings, note, prepare)
     note.approximate(
         "Summary, description, type, labels and what the rule sets are copied; other fields, links and attachments are not."
     )
@@ -85,7 +83,7 @@ def clone_issue(build: Build, component: Component, note: Note) -> list[Step]:
 def edit_issue(build: Build, component: Component, note: Note) -> list[Step]:
     """Set fields of the issue."""
     prepare: list[Step] = []
-    fields, update = _read_operations(build, component.settings, note, prepare)
+    fields, update = read_operations(build, component.settings, note, prepare)
     settings: dict[str, Any] = {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}"}
     labels = update.pop("labels", [])
     settings |= {"fields": fields} if fields else {}
@@ -114,7 +112,7 @@ def transition_issue(build: Build, component: Component, note: Note) -> list[Ste
         raise UntranslatableError("It names no status in a form that is known.", "Write the step by hand.")
     if read_text(settings.get("transitionMatch")).strip() and not to.startswith("{{"):
         note.approximate("Of several transitions to the status, the first is taken, whatever the rule's pattern.")
-    fields, update = _read_operations(build, settings, note, prepare)
+    fields, update = read_operations(build, settings, note, prepare)
     if update:
         note.approximate("Operations other than setting a field are not made with the move.", "Add a jira.edit_issue step.")
     made: dict[str, Any] = {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}", "to": to} | ({"fields": fields} if fields else {})
@@ -160,7 +158,7 @@ def comment_issue(build: Build, component: Component, note: Note) -> list[Step]:
     prepare: list[Step] = []
     given = settings.get("comment", settings.get("body", component.value if isinstance(component.value, str) else ""))
     if isinstance(given, dict) and given.get("type") == "doc":
-        body: Any = _clean_document(build, given, note, prepare)
+        body: Any = clean_document(build, given, note, prepare)
         plain = ""
     else:
         body = plain = build.text(read_reference(given)[1], note, prepare)
@@ -286,73 +284,6 @@ def _name_of(reference: object) -> str:
     return read_text(reference)
 
 
-def _read_operations(
-    build: Build, settings: Mapping[str, Any], note: Note, prepare: list[Step]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read the operations on fields as `fields` and `update` of Jira's REST API."""
-    fields: dict[str, Any] = {}
-    update: dict[str, Any] = {}
-    operations = settings.get("operations")
-    for operation in operations if isinstance(operations, list) else ():
-        if isinstance(operation, dict):
-            _read_operation(build, operation, note, prepare, (fields, update))
-    _read_advanced(build, settings, note, prepare, (fields, update))
-    return fields, update
-
-
-def _read_operation(
-    build: Build, operation: Mapping[str, Any], note: Note, prepare: list[Step], into: tuple[dict[str, Any], dict[str, Any]]
-) -> None:
-    field = read_field(operation, note)
-    word = read_text(operation.get("type"), 20).upper() or "SET"
-    given = operation.get("value", operation.get("rawValue"))
-    fields, update = into
-    if word in {"CLEAR", "EMPTY"}:
-        fields[field.id] = [] if field.is_many else None
-    elif word == "COPY":
-        fields[field.id] = copy_value(build, field, given if isinstance(given, dict) else {"value": read_text(given)}, note)
-    elif word in {"ADD", "REMOVE"} or (isinstance(given, dict) and given.get("type") in {"ADD", "REMOVE"}):
-        value = set_value(build, field, given, note, prepare)
-        update.setdefault(field.id, []).extend({word.lower(): each} for each in (value if isinstance(value, list) else [value]))
-    else:
-        value = set_value(build, field, given, note, prepare)
-        if (
-            field.shape is Shape.PLAIN
-            and field.id.startswith("customfield_")
-            and not isinstance(value, str | int | float | list)
-        ):
-            note.approximate("A field was set to something of a form that is not known.", "Check the field's value.")
-        fields[field.id] = value
-
-
-def _read_advanced(
-    build: Build, settings: Mapping[str, Any], note: Note, prepare: list[Step], into: tuple[dict[str, Any], dict[str, Any]]
-) -> None:
-    """Fields that the rule's author wrote as JSON."""
-    text = next((settings[name] for name in ("advancedFields", "additionalFields", "jsonFields") if settings.get(name)), None)
-    if text is None:
-        return
-    try:
-        document = orjson.loads(text) if isinstance(text, str) else text
-    except orjson.JSONDecodeError:
-        raise UntranslatableError(
-            "Its additional fields are JSON only once the smart values are worked out.",
-            "Write the fields into the step by hand.",
-        ) from None
-    written = _clean_document(build, document, note, prepare)
-    for name, place in (("fields", into[0]), ("update", into[1])):
-        inner = written.get(name) if isinstance(written, dict) else None
-        place.update(inner if isinstance(inner, dict) else {})
-
-
-def _clean_document(build: Build, document: Any, note: Note, prepare: list[Step]) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(document, dict):
-        return {build.clean(key, note): _clean_document(build, value, note, prepare) for key, value in document.items()}
-    if isinstance(document, list):
-        return [_clean_document(build, each, note, prepare) for each in document]
-    return build.text(document, note, prepare) if isinstance(document, str) else document
-
-
 def _write_comment(build: Build, settings: Mapping[str, Any], note: Note, issue: str, body: Any) -> Step:  # noqa: ANN401 - text or ADF
     visibility = settings.get("commentVisibility")
     is_internal = (
@@ -375,12 +306,6 @@ def _write_comment(build: Build, settings: Mapping[str, Any], note: Note, issue:
         note.approximate("In a service project it is internal, as in Jira; elsewhere that makes no difference.")
     request = {"method": "POST", "path": "/rest/api/3/issue/{issue}/comment", "parts": {"issue": issue}, "json": json}
     return build.step("jira.request", request, note, wanted="comment")
-
-
-def write_adf(text: str) -> dict[str, Any]:
-    """A text as a document of one paragraph."""
-    content = [{"type": "paragraph", "content": [{"type": "text", "text": text}]}]
-    return {"type": "doc", "version": 1, "content": content}
 
 
 def _read_other_issue(build: Build, settings: Mapping[str, Any], note: Note, prepare: list[Step]) -> str:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from blubees.flows.jira_rules.build import Build, Note, Step, UntranslatableError
+from blubees.flows.jira_rules.build import Build, Step, UntranslatableError
 from blubees.flows.jira_rules.export import Component, read_text
+from blubees.flows.jira_rules.note import Note
 from blubees.flows.jira_rules.related import (
     CREATED_ALL,
     CREATED_LAST,
@@ -64,7 +65,7 @@ def branch_over_values(build: Build, component: Component, note: Note, walk: Wal
         raise UntranslatableError("It goes over something that is not one smart value.", "Write an each step over a list.")
     named = settings.get("variableName", settings.get("name"))
     name = read_text(named.get("value") if isinstance(named, dict) else named, 80) or "item"
-    own = re.sub(r"[^a-z0-9_]", "_", name.lower()).strip("_") or "item"
+    own = re.sub(r"[^a-z0-9_]", "_", build.clean(name, note).lower()).strip("_") or "item"
     own = (
         own
         if re.fullmatch(r"[a-z][a-z0-9_]{0,62}", own) and own not in {"steps", "flow", "now", "issue", "trigger"}

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from blubees.expressions.errors import TemplateError
+from blubees.expressions.functions import FUNCTIONS as ALL_FUNCTIONS
 from blubees.expressions.template import compile_template
 from blubees.flows.jira_rules.export import Component, read_text
-from blubees.flows.jira_rules.report import Finding, NeededConnection, Verdict
-from blubees.flows.jira_rules.secrets import clean_strictly, clean_text, clean_tree
+from blubees.flows.jira_rules.note import Note, comment_on, describe
+from blubees.flows.jira_rules.report import NeededConnection
+from blubees.flows.jira_rules.secrets import clean_strictly, clean_text
 from blubees.flows.jira_rules.smart import choose_root, mask_texts, rewrite_inner, rewrite_roots, write_expression
 from blubees.flows.jira_rules.writing import COMMENT
 
@@ -45,12 +46,68 @@ SHARED: Final = {
     "project": "issue.project",
 }
 """Jira's roots that stand for a part of one of ours, wherever there is that one."""
+ISSUES: Final = frozenset({"issue", "triggerissue", "createdissue", "lookupissues"})
+FIELDS: Final = frozenset(
+    {
+        "key",
+        "id",
+        "self",
+        "fields",
+        "url",
+        "summary",
+        "description",
+        "environment",
+        "status",
+        "issuetype",
+        "issue type",
+        "project",
+    }
+    | {
+        "creator",
+        "created",
+        "reporter",
+        "assignee",
+        "updated",
+        "priority",
+        "labels",
+        "components",
+        "versions",
+        "fixversions",
+        "parent",
+    }
+    | {
+        "subtasks",
+        "issuelinks",
+        "attachment",
+        "comment",
+        "comments",
+        "worklog",
+        "watches",
+        "votes",
+        "resolution",
+        "resolutiondate",
+    }
+    | {
+        "duedate",
+        "security",
+        "timetracking",
+        "timeestimate",
+        "timespent",
+        "timeoriginalestimate",
+        "progress",
+        "workratio",
+        "properties",
+    }
+    | {"statuscategorychangedate", "lastviewed", "aggregatetimespent", "aggregateprogress", "aggregatetimeestimate"}
+)
+"""What an issue of Jira's REST API has by a name of its own; others are customfield_ and a number."""
+FUNCTIONS: Final = frozenset({name.casefold() for name in ALL_FUNCTIONS})
+NAMED_FIELD: Final = "It reads something of an issue that Jira does not give by this name: it would be empty."
 TAKEN: Final = frozenset(
     {"issue", "triggerIssue", "steps", "flow", "now", "item", "index", "inputs", "trigger", "error", "event", "callBacks"}
 )
 _NO_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 ID_MAX: Final = 50
-WAS_MAX: Final = 20_000
 
 
 class UntranslatableError(Exception):
@@ -59,43 +116,6 @@ class UntranslatableError(Exception):
     def __init__(self, reason: str, to_do: str = "") -> None:
         super().__init__(reason)
         self.reason, self.to_do = reason, to_do
-
-
-@dataclass(slots=True)
-class Note:
-    """What is said of one component while it is translated."""
-
-    component: Component
-    becomes: str
-    differs: list[str] = field(default_factory=list)
-    to_do: list[str] = field(default_factory=list)
-    refusal: str = ""
-    step: str = ""
-
-    def approximate(self, how: str, to_do: str = "") -> None:
-        """Say how it differs from what Jira did."""
-        if how not in self.differs:
-            self.differs.append(how)
-        if to_do:
-            self.ask(to_do)
-
-    def ask(self, to_do: str) -> None:
-        """Say what the reader has to do."""
-        if to_do not in self.to_do:
-            self.to_do.append(to_do)
-
-    def finish(self) -> Finding:
-        """Make the finding."""
-        verdict = Verdict.NOT_TRANSLATABLE if self.refusal else Verdict.APPROXIMATED if self.differs else Verdict.TRANSLATED
-        return Finding(
-            path=self.component.path,
-            type=clean_strictly(self.component.type) or "(no type)",
-            name=clean_strictly(self.component.name),
-            verdict=verdict,
-            reason=self.refusal or " ".join([f"Becomes {self.becomes}.", *self.differs]),
-            to_do=" ".join(self.to_do),
-            step=self.step,
-        )
 
 
 @dataclass(slots=True)
@@ -108,6 +128,7 @@ class Build:
         tables: lookup tables by name; `variables`: names that `set` steps gave.
         created: ids of the steps that made issues, in order.
         shared: connections of the rules before.
+        unknown: fields that a smart value reads by a name that is none of Jira's own.
         watched: roots, in small letters, that stand for the event's issue.
     """
 
@@ -121,6 +142,7 @@ class Build:
     connections: dict[str, NeededConnection] = field(default_factory=dict)
     shared: dict[str, NeededConnection] = field(default_factory=dict)
     watched: frozenset[str] = frozenset()
+    unknown: set[str] = field(default_factory=set)
 
     def take_id(self, wanted: str) -> str:
         """A step id that is not taken."""
@@ -169,7 +191,11 @@ class Build:
                 f"A smart value can't be read: {clean_strictly(error.message)} (character {error.position + 1} of its text)",
                 clean_strictly(error.hint) or "Write it anew.",
             ) from None
-        return self.rename(self.look_up(text, note, prepare))
+        written = self.rename(self.look_up(text, note, prepare))
+        if self.unknown:
+            self.unknown.clear()
+            note.approximate(NAMED_FIELD, "For a custom field, write customfield_ and its number.")
+        return written
 
     def clean(self, text: str, note: Note) -> str:
         """Take secrets out of a text, and say so."""
@@ -189,6 +215,8 @@ class Build:
     def give_root(self, name: str, follows: str) -> str | None:
         """What stands for a root here, and None where it stays; remembers what is read of the event's issue."""
         root = name
+        if name.casefold() in ISSUES and follows and not is_known_field(follows):
+            self.unknown.add(follows)
         other = choose_root(self.aliases, name)
         if other is None and (shared := choose_root(SHARED, name)) and name not in self.variables:
             head, _, part = shared.partition(".")
@@ -222,9 +250,9 @@ class Build:
         prepare.append(self.step("set", {"values": {name: template}}, wanted=f"set_{name}"))
         return name
 
-    def take_variable(self, name: str) -> str:
+    def take_variable(self, name: str, note: Note) -> str:
         """The name under which a variable can be set: ours, where Jira's is taken or holds what names may not."""
-        chosen = re.sub(r"[^A-Za-z0-9_]", "_", name).strip("_") or "value"
+        chosen = re.sub(r"[^A-Za-z0-9_]", "_", self.clean(name, note)).strip("_") or "value"
         if chosen in TAKEN or choose_root(SHARED, chosen) or not chosen[0].isalpha():
             chosen = f"my_{chosen}"
         self.variables.add(name)
@@ -236,6 +264,8 @@ class Build:
     def connect(self, needed: NeededConnection, note: Note) -> str:
         """List a connection to make, once for all that need the same; gives its name."""
         path = note.component.path
+        hosts = tuple(host for host in needed.hosts if clean_text(host) == host)
+        needed = msgspec.structs.replace(needed, hosts=hosts, name=needed.name if hosts == needed.hosts else "web-request")
         number, name = 1, needed.name
         while not all(_is_same(needed, each.get(name, needed)) for each in (self.connections, self.shared)):
             number += 1
@@ -259,21 +289,10 @@ class Build:
         self.aliases, self.created, self.watched = before, created, watched
 
 
-def comment_on(component: Component) -> list[str]:
-    """The comment that its author gave a component."""
-    return [line for line in clean_text(component.comment).splitlines() if line.strip()]
-
-
-def describe(component: Component) -> list[str]:
-    """How a component stood in the rule, as JSON without secrets: the lines of a comment."""
-    text = orjson.dumps(clean_tree(_gather(component)), default=str).decode()
-    cut = " … (cut)" if len(text) > WAS_MAX else ""
-    return [f"was: {text[:WAS_MAX]}{cut}"]
-
-
-def _gather(component: Component) -> dict[str, Any]:
-    inner = {"children": component.children, "conditions": component.conditions}
-    return dict(component.raw) | {name: [_gather(each) for each in parts] for name, parts in inner.items() if parts}
+def is_known_field(name: str) -> bool:
+    """Whether an issue has it by this name, or it is a function or a custom field's id."""
+    plain = name.strip().casefold()
+    return plain in FIELDS or plain in FUNCTIONS or plain.startswith("customfield_") or plain.isdecimal()
 
 
 def host_name(host: str) -> str:

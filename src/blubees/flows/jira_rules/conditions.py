@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from blubees.flows.jira_rules.build import Build, Note, Step, UntranslatableError
+from blubees.flows.jira_rules.build import Build, Step, UntranslatableError
 from blubees.flows.jira_rules.export import Component, read_text
 from blubees.flows.jira_rules.fields import Field, Shape, list_references, read_field
+from blubees.flows.jira_rules.note import Note
 from blubees.flows.jira_rules.related import read_relation
 from blubees.flows.jira_rules.smart import join, write_literal
 

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import orjson
 
-from blubees.flows.jira_rules.build import Build, Note, Step, UntranslatableError
+from blubees.flows.jira_rules.build import Build, Step, UntranslatableError
 from blubees.flows.jira_rules.export import read_text
+from blubees.flows.jira_rules.note import Note
+from blubees.flows.jira_rules.secrets import clean_text
 
 
 class Shape(Enum):
@@ -22,6 +24,7 @@ class Shape(Enum):
     PLAIN = ""
     NUMBER = "number"
     LABELS = "labels"
+    DOCUMENT = "document"
     ISSUE = "key"
 
 
@@ -40,6 +43,7 @@ _SYSTEM: Final = {
     "versions": Shape.NAMED,
     "labels": Shape.LABELS,
     "parent": Shape.ISSUE,
+    "environment": Shape.DOCUMENT,
 }
 _CUSTOM: Final = {
     "userpicker": Shape.USER,
@@ -51,6 +55,7 @@ _CUSTOM: Final = {
     "multicheckboxes": Shape.OPTION,
     "cascadingselect": Shape.OPTION,
     "float": Shape.NUMBER,
+    "textarea": Shape.DOCUMENT,
     "labels": Shape.LABELS,
     "version": Shape.NAMED,
     "multiversion": Shape.NAMED,
@@ -61,6 +66,7 @@ _MANY: Final = frozenset(
     | {"people", "multiversion"}
 )
 _SPELLED: Final = {
+    **{name: name for name in ("summary", "description", "environment", "duedate", "timetracking")},
     "fixversions": "fixVersions",
     "issue type": "issuetype",
     "due date": "duedate",
@@ -101,7 +107,7 @@ def read_field(value: Mapping[str, Any], note: Note) -> Field:
         field = Field("" if by_name else text, text if by_name else "", kind)
     else:
         field = Field(read_text(given, 200), "", kind)
-    if not field.id or '"' in field.id or "{{" in field.id:
+    if not field.id or '"' in field.id or "{{" in field.id or clean_text(field.id) != field.id:
         raise UntranslatableError("It names no field in a form that is known.", "Write the step by hand.")
     if field.is_named:
         note.ask(f"Write the id of the field in place of its name ({field.id[:60]}): a step sets fields by id.")
@@ -133,9 +139,17 @@ def _set_one(build: Build, field: Field, value: object, note: Note, prepare: lis
         return {word: written}
     if field.shape is Shape.ISSUE:
         return {"id" if kind == "ID" and text.isdecimal() else "key": written}
+    if field.shape is Shape.DOCUMENT:  # version 3 of the API takes no plain text here
+        return write_adf(written)
     if field.shape is Shape.NUMBER and "{{" not in written:
         return _number(written)
     return written
+
+
+def write_adf(text: str) -> dict[str, Any]:
+    """A text as a document of one paragraph."""
+    content = [{"type": "paragraph", "content": [{"type": "text", "text": text}]}]
+    return {"type": "doc", "version": 1, "content": content}
 
 
 def account_of(text: str) -> str:

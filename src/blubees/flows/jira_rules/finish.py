@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from blubees.flows.check import check_flow
 from blubees.flows.document import DEPTH_MAX, Problem
-from blubees.flows.jira_rules.build import Note, Step
+from blubees.flows.jira_rules.build import Step
+from blubees.flows.jira_rules.note import Note
 from blubees.flows.jira_rules.report import ImportedFlow
 from blubees.flows.jira_rules.secrets import clean_strictly
 from blubees.flows.jira_rules.walk import list_steps

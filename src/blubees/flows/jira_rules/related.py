@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from blubees.flows.jira_rules.build import Build, Note, Step, UntranslatableError
+from blubees.flows.jira_rules.build import Build, Step, UntranslatableError
 from blubees.flows.jira_rules.export import read_text
+from blubees.flows.jira_rules.note import Note
 
 CHILDREN: Final = frozenset(
     {
@@ -54,7 +55,7 @@ def read_relation(build: Build, settings: Mapping[str, Any], note: Note, prepare
         if query.strip():
             return query
     raise UntranslatableError(
-        f"It looks for related issues in a way ({kind[:40] if kind.isalnum() else 'unnamed'}) that has no search.",
+        "It looks for related issues in a way that has no search.",
         "Write a search by hand, with jira.search_issues and each.",
     )
 

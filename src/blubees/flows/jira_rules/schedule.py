@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from blubees.flows.jira_rules.build import Note, UntranslatableError
+from blubees.flows.jira_rules.build import UntranslatableError
 from blubees.flows.jira_rules.export import read_text
+from blubees.flows.jira_rules.note import Note
 
 SECONDS: Final = (60, 2_592_000)
 _CRON_PART: Final = re.compile(

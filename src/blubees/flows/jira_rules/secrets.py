@@ -116,6 +116,15 @@ def clean_tree(value: Any, name: str = "") -> Any:  # noqa: ANN401 - JSON
     return clean_strictly(value) if isinstance(value, str) else value
 
 
+def scrub(document: Any) -> Any:  # noqa: ANN401 - a flow document
+    """The last look at a document: what still looks like a secret goes, whatever it is for."""
+    if isinstance(document, dict):
+        return {clean_text(name): scrub(value) for name, value in document.items()}
+    if isinstance(document, list):
+        return [scrub(each) for each in document]
+    return clean_text(document) if isinstance(document, str) else document
+
+
 def is_only_smart(text: str) -> bool:
     """Whether a text has nothing but smart values, and words such as Bearer."""
     rest = _TAGS.sub("", text).strip()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from blubees.flows.jira_rules import actions, actions_more, branches, conditions, triggers
+from blubees.flows.jira_rules import actions, actions_more, branches, conditions, requests, triggers
 from blubees.flows.jira_rules.build import UntranslatableError
 from blubees.flows.jira_rules.report import Verdict
 
@@ -222,7 +222,7 @@ ACTIONS: Final = _list(
     ),
     *_same("jira.set_property", actions_more.set_property, "jira.issue.entity.property"),
     *_near("jira.request, which has Jira notify its users", actions_more.send_email, "jira.issue.outgoing.email"),
-    *_same("http", actions_more.send_request, "jira.issue.outgoing.webhook", "jira.issue.webhook", "jira.issue.web.request"),
+    *_same("http", requests.send_request, "jira.issue.outgoing.webhook", "jira.issue.webhook", "jira.issue.web.request"),
     *_near("http to Slack's API", actions_more.send_slack, "jira.issue.slack.message", "slack.notification"),
     *_same("set", actions_more.create_variable, "jira.create.variable"),
     *_same(

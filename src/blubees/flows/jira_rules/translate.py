@@ -12,7 +12,7 @@ from blubees.flows.jira_rules.build import EVENT_FIELDS, Build, Step, Untranslat
 from blubees.flows.jira_rules.export import Component, Rule, read_export
 from blubees.flows.jira_rules.finish import finish_flow
 from blubees.flows.jira_rules.report import Finding, ImportedFlow, ImportedRule, ImportReport, NeededConnection, Verdict
-from blubees.flows.jira_rules.secrets import clean_text
+from blubees.flows.jira_rules.secrets import clean_text, scrub
 from blubees.flows.jira_rules.smart import join
 from blubees.flows.jira_rules.table import TRIGGERS, find_entry
 from blubees.flows.jira_rules.triggers import Start
@@ -64,7 +64,7 @@ def translate_rule(
     findings: dict[str, Finding] = {}
     connections: dict[str, NeededConnection] = {}
     for draft in _draft_all(rule, shared):
-        document = _write_flow(rule, draft, taken)
+        document = scrub(_write_flow(rule, draft, taken))
         flows.append(finish_flow(document, draft.build.notes, book))
         for path, note in draft.build.notes.items():
             finding = note.finish()
@@ -191,6 +191,6 @@ def _list_notes(rule: Rule) -> Iterator[str]:
     """What holds of the rule as a whole."""
     yield "The flow acts as the BluBees app, not as the rule's actor: the app needs that actor's permissions in the projects."
     if rule.raw.get("canOtherRuleTrigger") is not True:
-        yield "Changes by other rules start it too: no flow can tell them from changes by people, but by their account."
+        yield "What flows do does not start it; what rules of Jira Automation do does: they look like changes by people."
     if rule.projects:
         yield "Projects are named by their ids: they are those of the site that the rule was exported from."

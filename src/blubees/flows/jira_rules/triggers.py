@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from blubees.flows.jira_rules.build import Build, Note, Step
+from blubees.flows.jira_rules.build import Build, Step
 from blubees.flows.jira_rules.export import Rule, read_project, read_text
 from blubees.flows.jira_rules.fields import list_references
+from blubees.flows.jira_rules.note import Note
 from blubees.flows.jira_rules.report import NeededConnection
 from blubees.flows.jira_rules.schedule import write_schedule
 from blubees.flows.jira_rules.smart import join, write_literal
@@ -215,7 +216,7 @@ def start_by_hand(build: Build, rule: Rule, note: Note) -> list[Start]:
     for prompt in prompts if isinstance(prompts, list) else ():
         if isinstance(prompt, dict):
             name = read_text(prompt.get("variableName", prompt.get("name")), 60)
-            own = re.sub(r"[^A-Za-z0-9_]", "_", name).strip("_")
+            own = re.sub(r"[^A-Za-z0-9_]", "_", build.clean(name, note)).strip("_")
             if own and own[0].isalpha() and len(inputs) < 50:  # noqa: PLR2004 - the most that a flow takes
                 inputs[own] = _write_input(prompt)
     get = build.step("jira.get_issue", {"issue": "{{inputs.issue_key}}"}, wanted="the_issue")
@@ -245,7 +246,8 @@ def start_by_jira_webhook(event: str, **aliases: str) -> Any:  # noqa: ANN401 - 
 def _start_event(build: Build, rule: Rule, note: Note, on: str, *holds: str) -> Start:
     """An event that Jira tells the app of."""
     _ = build, note
-    return Start({"on": on}, holds=[*_limit_event(_list_projects(rule), "issue.project.id"), *holds], is_event=True)
+    trigger: dict[str, Any] = {"on": on} | ({"from_flows": True} if rule.raw.get("canOtherRuleTrigger") is True else {})
+    return Start(trigger, holds=[*_limit_event(_list_projects(rule), "issue.project.id"), *holds], is_event=True)
 
 
 def _limit_event(projects: tuple[str, ...], path: str) -> list[str]:

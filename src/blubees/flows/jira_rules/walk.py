@@ -6,9 +6,10 @@ In the main line a condition that does not hold ends the run; in a branch it end
 from collections.abc import Iterator
 from typing import Any, Final
 
-from blubees.flows.jira_rules.build import Build, Note, Step, UntranslatableError
+from blubees.flows.jira_rules.build import Build, Step, UntranslatableError
 from blubees.flows.jira_rules.conditions import NEVER, Condition
 from blubees.flows.jira_rules.export import Component, read_text
+from blubees.flows.jira_rules.note import Note
 from blubees.flows.jira_rules.secrets import clean_text
 from blubees.flows.jira_rules.smart import join
 from blubees.flows.jira_rules.table import ACTIONS, BRANCHES, CONDITIONS, CONTAINER, GROUP, IF_BLOCKS, find_entry

@@ -26,7 +26,7 @@ def write_comment(lines: object, indent: str) -> Iterator[str]:
     for line in lines if isinstance(lines, list | tuple) else ():
         text = "".join(letter if letter.isprintable() else " " for letter in str(line))
         for start in range(0, max(len(text), 1), WIDTH):
-            yield f"{indent}# {text[start : start + WIDTH]}".rstrip()
+            yield f"{indent}# {text[start : start + WIDTH]}" if text else f"{indent}#"
 
 
 def write_scalar(value: object) -> str:
