@@ -131,6 +131,37 @@ def devsite(*arguments: Annotated[str, cyclopts.Parameter(allow_leading_hyphen=T
     os.execv(sys.executable, [sys.executable, "-m", "devsite", *arguments])  # noqa: S606 - our own module
 
 
+@app.command(name="try")
+def try_value(
+    text: Annotated[str, cyclopts.Parameter(allow_leading_hyphen=True)] = "",
+    *,
+    file: Annotated[str, cyclopts.Parameter(name="--data", allow_leading_hyphen=True)] = "",
+    trigger: str = "",
+    json: Json = False,
+) -> int:
+    """Work out a smart value beside data from a file; without one, ask for one after another, with completion. Works offline.
+
+    Args:
+        text: a template such as '{{issue.summary.left(20)}}', or an expression alone.
+        file: JSON, or - for standard input: its names can be read, and all of it as `webhookData`.
+        trigger: set the data out as the event of this trigger, such as jira.issue_created.
+    """
+    from blubees.main.trying import Bench, list_triggers, try_in_loop  # noqa: PLC0415 - see the module's docstring
+
+    known = list_triggers()
+    if trigger and trigger not in known:
+        raise InputError(f"--trigger {trigger}: there is no such trigger. Known are {', '.join(known)}.")
+    bench = Bench(Console(soft_wrap=True), known.get(trigger), is_json=json)
+    bench.read_data(file)
+    if text:
+        return 0 if bench.work_out(text) else PROBLEMS
+    if sys.stdin.isatty():
+        try_in_loop(bench)
+        return 0
+    good = [bench.work_out(line) for line in sys.stdin.read().splitlines() if line]
+    return 0 if all(good) else PROBLEMS
+
+
 @flow_app.command
 def check(*files: Path, json: Json = False) -> int:
     """Report everything that is wrong with flow files, with line, column and the nearest right name. Works offline."""
