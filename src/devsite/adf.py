@@ -2,7 +2,18 @@
 
 from typing import Any
 
-INLINE = {"text", "hardBreak", "mention", "emoji", "date", "status", "inlineCard", "placeholder"}
+INLINE = {
+    "text",
+    "hardBreak",
+    "mention",
+    "emoji",
+    "date",
+    "status",
+    "inlineCard",
+    "placeholder",
+    "mediaInline",
+    "inlineExtension",
+}
 BLOCKS = {
     "paragraph",
     "heading",
@@ -19,18 +30,43 @@ BLOCKS = {
     "decisionList",
     "expand",
     "blockCard",
+    "embedCard",
+    "layoutSection",
+    "extension",
+    "bodiedExtension",
+    "syncBlock",
+    "bodiedSyncBlock",
 }
 CONTAINERS = {
     "bulletList": {"listItem"},
     "orderedList": {"listItem"},
     "table": {"tableRow"},
     "tableRow": {"tableCell", "tableHeader"},
-    "taskList": {"taskItem", "taskList"},
+    "taskList": {"taskItem", "taskList", "blockTaskItem"},
+    "layoutSection": {"layoutColumn"},
     "decisionList": {"decisionItem"},
 }
-HOLDS_BLOCKS = {"doc", "listItem", "blockquote", "panel", "tableCell", "tableHeader", "expand"}
+HOLDS_BLOCKS = {"doc", "listItem", "blockquote", "panel", "tableCell", "tableHeader", "expand", "nestedExpand"} | {
+    "layoutColumn",
+    "bodiedExtension",
+    "bodiedSyncBlock",
+    "blockTaskItem",
+}
+HOLDS_NESTED = {"expand", "tableCell", "tableHeader"}
 HOLDS_INLINE = {"paragraph", "heading", "taskItem", "decisionItem"}
-MARKS = {"strong", "em", "code", "strike", "underline", "link", "subsup", "textColor", "backgroundColor", "border"}
+MARKS = {
+    "strong",
+    "em",
+    "code",
+    "strike",
+    "underline",
+    "link",
+    "subsup",
+    "textColor",
+    "backgroundColor",
+    "border",
+    "annotation",
+}
 NEEDS = {
     "heading": "level",
     "mention": "id",
@@ -40,6 +76,11 @@ NEEDS = {
     "status": "text",
     "taskList": "localId",
     "decisionList": "localId",
+    "extension": "extensionKey",
+    "inlineExtension": "extensionKey",
+    "bodiedExtension": "extensionKey",
+    "mediaInline": "id",
+    "embedCard": "url",
 }
 DEPTH_MAX = 40
 
@@ -57,7 +98,7 @@ def _holds(node: dict[str, Any], depth: int) -> bool:
     if depth > DEPTH_MAX or not isinstance(content, list):
         return False
     if kind in HOLDS_BLOCKS:
-        allowed = BLOCKS
+        allowed = BLOCKS | {"nestedExpand"} if kind in HOLDS_NESTED else BLOCKS
     elif kind in HOLDS_INLINE:
         allowed = INLINE
     elif kind == "codeBlock":

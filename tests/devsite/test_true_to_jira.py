@@ -16,6 +16,7 @@ from jsonschema import Draft4Validator
 from product import call, free_port, wait_for
 
 from blubees.connectors.adf_text import to_adf
+from blubees.connectors.rich_text.samples import SAMPLES
 from blubees.steps.book import KindEntry, list_kinds
 from blubees.steps.contract import Example
 from devsite.adf import is_document
@@ -214,7 +215,12 @@ def test_points_run_out_as_jira_tells_it(monkeypatch: pytest.MonkeyPatch) -> Non
     assert points.spend(1)[0]
 
 
-GOOD = [to_adf("a\nb\n\nc"), to_adf(""), {"version": 1, "type": "doc", "content": [{"type": "rule"}]}]
+GOOD = [
+    *({"version": 1, "type": "doc", "content": content} for content in SAMPLES.values()),
+    to_adf("a\nb\n\nc"),
+    to_adf(""),
+    {"version": 1, "type": "doc", "content": [{"type": "rule"}]},
+]
 BAD = [
     {"version": 1, "type": "doc"},
     {"version": 2, "type": "doc", "content": []},
@@ -223,6 +229,8 @@ BAD = [
     {"version": 1, "type": "doc", "content": [{"type": "bulletList", "content": []}]},
     {"version": 1, "type": "doc", "content": [{"type": "heading", "attrs": {"level": 9}, "content": []}]},
     {"version": 1, "type": "doc", "content": [{"type": "nonsense"}]},
+    {"version": 1, "type": "doc", "content": [{"type": "nestedExpand", "attrs": {}, "content": [{"type": "rule"}]}]},
+    {"version": 1, "type": "doc", "content": [{"type": "extension", "attrs": {}}]},
     {"type": "paragraph"},
     "text",
 ]
