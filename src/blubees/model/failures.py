@@ -212,10 +212,32 @@ DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
         "The run could not be parked: Jira refused to keep what it must hold as a property.",
         "See the HTTP status. 403: the app may not edit the issue; give it the permission in the project.",
     ),
+    (FailureCode.FIELD_INVALID, "missing"): (
+        "A field of a mapping that is `required` has no value.",
+        "See where its value comes from (`from`), or give it a `default`.",
+    ),
+    (FailureCode.FIELD_INVALID, "not_in_values"): (
+        "A field of a mapping was given a value that its `values` does not list.",
+        "Add it to `values`, or `_other` for all that is not listed.",
+    ),
+    (FailureCode.FIELD_INVALID, "email_not_user"): (
+        "A field of a mapping was given an e-mail address, expected is an account id.",
+        "Look the person up in a step before: GET /rest/api/3/user/search.",
+    ),
+    (FailureCode.FIELD_INVALID, "not_adf"): (
+        "A field of a mapping was given a document that Atlassian's schema does not take.",
+        "Correct what makes the document, or give the text and say in `reads` what it is.",
+    ),
 }
 """What a refinement means, where the code alone says too little."""
 
 
 def explain_failure(failure: Failure) -> tuple[str, str]:
     """Give what happened, and what to do."""
-    return DETAILS.get((failure.code, failure.detail)) or EXPLANATION[failure.code]
+    known = DETAILS.get((failure.code, failure.detail))
+    if known is None and failure.code in {FailureCode.FIELD_INVALID, FailureCode.INPUT_INVALID}:
+        given, _, expected = failure.detail.partition("_not_")
+        if expected:
+            what = f"{failure.field} was given: {given}. Expected is: {expected.replace('_', ' ')}."
+            return what, EXPLANATION[failure.code][1]
+    return known or EXPLANATION[failure.code]

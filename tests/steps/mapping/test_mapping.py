@@ -14,7 +14,7 @@ from blubees.connectors.rich_text.convert import TextForm, read_text, write_text
 from blubees.connectors.rich_text.fit import fit_document
 from blubees.connectors.rich_text.samples import SAMPLES
 from blubees.flows.check import check_flow
-from blubees.model.failures import Failure, FailureCode
+from blubees.model.failures import EXPLANATION, Failure, FailureCode, explain_failure
 from blubees.steps.book import load_book
 from blubees.steps.mapping.problems import FieldError
 from blubees.steps.mapping.reference import render_reference
@@ -39,6 +39,19 @@ def test_the_page_is_made_from_the_tables() -> None:
 
 def test_the_flow_on_the_page_is_good() -> None:
     assert check_flow(PAGE.read_text().split("```yaml\n")[1].split("```")[0], load_book()).problems == ()
+
+
+def test_the_flow_on_the_page_is_an_example() -> None:
+    assert (PAGE.parents[1] / "examples" / "flows" / "take-over.yaml").read_text() in PAGE.read_text()
+
+
+def test_a_failure_is_told_in_words_with_field_given_and_expected_type() -> None:
+    what, _ = explain_failure(Failure(code=FailureCode.FIELD_INVALID, field="with.fields.f[2]", detail="list_not_rich_text"))
+    assert what == "with.fields.f[2] was given: list. Expected is: rich text."
+    missing, _ = explain_failure(Failure(code=FailureCode.FIELD_INVALID, field="with.fields.f", detail="missing"))
+    assert "required" in missing
+    plain = explain_failure(Failure(code=FailureCode.FIELD_INVALID, field="with.fields.f", detail="too_deep"))
+    assert plain == EXPLANATION[FailureCode.FIELD_INVALID]
 
 
 def test_each_type_has_its_row() -> None:
