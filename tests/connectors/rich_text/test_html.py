@@ -187,7 +187,12 @@ def test_an_adf_document_is_checked_against_atlassians_schema() -> None:
         "text",
         None,
         [],
-        {"version": 1, "type": "doc", "content": [para({"type": "text", "text": ""})]},
+        {"version": 1, "type": "doc", "content": [{"type": "newer"}]},
+        {"version": 1, "type": "doc", "content": [para(words("a")), 3]},
+        {"version": 1, "type": "doc", "content": [{"type": "heading", "content": [words("no level")]}]},
+        {"version": 1, "type": "doc", "content": [para(para(words("a")))]},
+        {"version": 1, "type": "doc", "content": [{"type": "bulletList", "content": []}]},
+        {"version": 1, "type": "doc", "content": [{"type": "rule", "content": [para(words("a"))]}]},
     )
     for bad in bads:
         with pytest.raises(RichTextError) as caught:
@@ -206,3 +211,16 @@ def test_a_text_where_items_stand_becomes_one() -> None:
             ],
         }
     ]
+
+
+def test_attributes_and_marks_that_jira_wrote_and_the_schema_does_not_know_are_dropped() -> None:
+    mention = {
+        "type": "mention",
+        "attrs": {"id": "a1", "text": "@Ann", "newer": 1, "localId": None},
+        "marks": [{"type": "strong"}],
+    }
+    given = {"type": "paragraph", "attrs": {"localId": None}, "content": [words("a", "newer"), words(""), words("b"), mention]}
+    document = {"version": 1, "type": "doc", "content": [given]}
+    assert not is_valid(document)
+    kept = {"type": "mention", "attrs": {"id": "a1", "text": "@Ann"}}
+    assert read_text(document, TextForm.ADF)["content"] == [para(words("ab"), kept)]

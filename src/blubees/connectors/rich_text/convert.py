@@ -6,6 +6,7 @@ from typing import Final
 from blubees.connectors.rich_text.adf_schema import is_adf, is_valid
 from blubees.connectors.rich_text.bounds import NODES_MAX, Node, RichTextError, RichTextProblem, check_length
 from blubees.connectors.rich_text.fit import fit_document
+from blubees.connectors.rich_text.fit_attributes import clean_text
 from blubees.connectors.rich_text.html_read import read_html
 from blubees.connectors.rich_text.html_write import write_html
 from blubees.connectors.rich_text.markdown_read import read_markdown
@@ -53,12 +54,47 @@ def write_text(document: Node, form: TextForm) -> str | Node:
 def check_adf(value: object) -> Node:
     """Give an ADF document as Jira may be sent it: one that the schema takes, with safe addresses only.
 
+    Jira itself writes attributes and marks that the schema does not know (null, newer ones): those are dropped. A node that is
+    not known, or stands where it may not, is an error.
+
     Raises:
-        RichTextError: not_adf when the schema does not take it.
+        RichTextError: not_adf.
     """
-    if not isinstance(value, dict) or not is_adf(value) or not is_valid(value):
+    if not isinstance(value, dict) or not is_adf(value):
         raise RichTextError(RichTextProblem.NOT_ADF)
-    return _check(fit_document(value))
+    fitted = _check(fit_document(value))
+    if not is_valid(value) and not _has_same_nodes(value, fitted):
+        raise RichTextError(RichTextProblem.NOT_ADF)
+    return fitted
+
+
+def _has_same_nodes(given: Node, fitted: Node) -> bool:
+    """Whether nodes and words are the same, whatever their attributes and marks."""
+    before, after = _list_parts(given), _list_parts(fitted)
+    if len(before) != len(after):
+        return False
+    pairs = zip(before, after, strict=True)
+    return all(
+        a == b if isinstance(b, str) else isinstance(a, dict) and a["type"] == b["type"] and _has_same_nodes(a, b)
+        for a, b in pairs
+    )
+
+
+def _list_parts(node: Node) -> list[Node | str]:
+    """What stands in a node: nodes, and texts of which neighbours are one."""
+    parts: list[Node | str] = []
+    content = node.get("content")
+    for part in content if isinstance(content, list) else ():
+        text = part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None
+        if not isinstance(text, str):
+            parts.append(part if isinstance(part, dict) and "type" in part else {"type": ""})
+            continue
+        text = clean_text(text)
+        if parts and isinstance(parts[-1], str):
+            parts[-1] += text
+        elif text:
+            parts.append(text)
+    return parts
 
 
 _WRITERS: Final = {TextForm.HTML: write_html, TextForm.MARKDOWN: write_markdown, TextForm.PLAIN: write_plain}

@@ -169,6 +169,7 @@ class _Fitter:
         if model:
             content = self.fit_content(node, kind, depth)
             if content is None:
+                self.numbers = number - 1
                 return None
             fitted["content"] = content
         return fitted

@@ -75,8 +75,8 @@ first: `/rest/api/3/user/search`), `too_many_items`; of rich texts `too_large`, 
 RICH_TEXT: Final = f"""
 ## Rich text
 Texts go through ADF, in every direction: [decision 36](decisions/0036-rich-text.md). Every document that is made is checked against
-Atlassian's own schema. An ADF document given for `rich_text` must pass it (`not_adf`); one that is only read may have what the schema
-does not know: that gives its words. At most {TEXT_MAX_CHARACTERS:,} characters, {NODES_MAX:,} nodes, {DEPTH_MAX} levels.
+Atlassian's own schema. In an ADF document given for `rich_text`, attributes and marks that the schema does not take are dropped (Jira itself
+writes some); nodes that it does not take are an error (`not_adf`). One that is only read may have such nodes: they give their words. At most {TEXT_MAX_CHARACTERS:,} characters, {NODES_MAX:,} nodes, {DEPTH_MAX} levels.
 
 - A document comes back from HTML and from Markdown as it was, but: `localId`s are numbered anew or gone; neighbouring texts with the same marks
   are one; what is so anyhow (`order: 1`, `layout: default`, `colspan: 1`) is not said; addresses are percent-encoded; control characters go.
