@@ -8,19 +8,19 @@ the result says so. A leak is planted in each run and must be found, in each for
 import base64
 import contextlib
 import gzip
+import io
 import json
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.parse
+import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,68 +33,15 @@ from blubees.main.live_view import watch_trial  # noqa: E402 - after the path is
 from blubees.steps.book import list_kinds  # noqa: E402 - after the path is set
 from proof_clock import KINDS, exercise_clock  # noqa: E402 - see above
 from proof_faults import try_faults  # noqa: E402 - beside this file
+from proof_scan import Canaries, Canary, list_forms, scan  # noqa: E402 - beside this file
 
 JSON = {"Content-Type": "application/json"}
 IMAGE_MEBIBYTES = 96
 PERFORMED = [entry for entry in list_kinds() if entry.name != "placeholder"]  # a flow with one is not published
 PAGE = ROOT / "docs" / "proof.md"
-COMPRESSED = ((b"\x1f\x8b\x08", 31), (b"\x78\x01", 15), (b"\x78\x9c", 15), (b"\x78\xda", 15))
+ALSO = "; each also cut in two, with a stray byte between letters, in gzip, zlib and zip, also where those are in base64"
 
 HEARD: list[str] = []  # what was tried besides, and what callers heard
-
-
-@dataclass(frozen=True)
-class Canary:
-    """Twenty-four random characters, and where they were planted."""
-
-    place: str
-    text: str
-
-
-class Canaries:
-    """Makes canaries and remembers them."""
-
-    def __init__(self) -> None:
-        self.made: list[Canary] = []
-
-    def plant(self, place: str) -> str:
-        text = "cnry" + secrets.token_hex(10)
-        self.made.append(Canary(place, text))
-        return text
-
-
-def list_forms(text: str) -> dict[str, bytes]:
-    """The forms in which a canary is looked for."""
-    plain = text.encode()
-    forms = {
-        "raw": plain,
-        "UTF-16LE": text.encode("utf-16-le"),
-        "UTF-16BE": text.encode("utf-16-be"),
-        "hex": plain.hex().encode(),
-        "HEX": plain.hex().upper().encode(),
-        "reversed": plain[::-1],
-        "percent": "".join(f"%{byte:02X}" for byte in plain).encode(),
-        "JSON escapes": "".join(f"\\u{byte:04x}" for byte in plain).encode(),
-    }
-    for shift in range(3):  # the core that is the same whatever stands before and after
-        core = base64.b64encode(b"x" * shift + plain)[4 if shift else 0 : -4]
-        forms[f"base64 at {shift}"] = core
-    return forms
-
-
-def scan(data: bytes, canaries: list[Canary]) -> list[tuple[Canary, str]]:
-    """Find canaries in bytes, and in every compressed stream within them."""
-    found = _scan_plain(data, canaries)
-    for magic, bits in COMPRESSED:
-        for match in re.finditer(re.escape(magic), data):
-            with contextlib.suppress(zlib.error):
-                inflated = zlib.decompressobj(bits).decompress(data[match.start() : match.start() + 1_048_576], 4_194_304)
-                found += [(canary, f"compressed, {form}") for canary, form in _scan_plain(inflated, canaries)]
-    return found
-
-
-def _scan_plain(data: bytes, canaries: list[Canary]) -> list[tuple[Canary, str]]:
-    return [(canary, form) for canary in canaries for form, needle in list_forms(canary.text).items() if needle in data]
 
 
 @contextlib.contextmanager
@@ -273,17 +220,32 @@ def watch_trials(product: Product, flows: list[str], canaries: Canaries) -> None
 
 
 def plant_leaks(folder: Path, canaries: Canaries) -> list[Canary]:
-    """Write canaries as a leak would: plain, encoded, compressed, and into a file that is deleted while open."""
-    leaks = []
-    for form in list_forms("x" * 24):
+    """Write canaries as a leak would: plain, encoded, cut, compressed."""
+    leaks: list[Canary] = []
+    ways: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress,
+        "zlib": zlib.compress,
+        "zip": _zip,
+        "gzip in base64": lambda text: base64.b64encode(gzip.compress(text)),
+        "cut by a page's border": lambda text: text[:19] + bytes(16) + text[19:],
+        "an escape after each letter": lambda text: b"\\".join(text[place : place + 1] for place in range(len(text))),
+    }
+    for form in list_forms("a"):
         text = canaries.plant(f"planted leak: {form}")
         leaks.append(canaries.made.pop())
         (folder / f"leak-{len(leaks)}").write_bytes(b"before" + list_forms(text)[form] + b"after")
-    for name, pack in (("gzip", gzip.compress), ("zlib", zlib.compress)):
+    for name, write in ways.items():
         text = canaries.plant(f"planted leak: {name}")
         leaks.append(canaries.made.pop())
-        (folder / f"leak-{name}").write_bytes(pack(b"some text " + text.encode()))
+        (folder / f"leak-{len(leaks)}").write_bytes(write(b"some text " + text.encode()))
     return leaks
+
+
+def _zip(text: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", text)
+    return file.getvalue()
 
 
 def plant_deleted(folder: Path, canaries: Canaries) -> Canary:
@@ -356,7 +318,10 @@ def main() -> int:
             ("watched test runs and dry runs", f"{len(PERFORMED) + len(FAILURES)} of each"),
             ("runs in the ledger", str(runs)),
             ("canaries planted", str(len(canaries.made))),
-            ("forms looked for", f"{len(list_forms('x' * 24))}, each also inside gzip and zlib streams"),
+            (
+                "forms looked for",
+                f"{len(list_forms('a'))}{ALSO}",
+            ),
             ("canaries found", "none" if not found else "; ".join(sorted({f"{c.place} ({form})" for c, form in found}))),
             ("planted leaks found", f"{len(leaks) - len(missed)} of {len(leaks)}" + (f"; MISSED: {missed}" if missed else "")),
             (
