@@ -36,6 +36,7 @@ from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.broker.sign_offs import NatsSignOffDesk
 from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.broker.traces import NatsTraceStore
+from blubees.adapters.library_log import tell_library_logs
 from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import GuardedWebClient
@@ -358,6 +359,7 @@ def main() -> int:
     start = decode_start(sys.stdin.buffer.readline())
     sys.dont_write_bytecode = True
     events = EventLog(sys.stdout.buffer)
+    tell_library_logs(events, start.settings.log_level)
     load_book()
     adf_schema.prepare()
     gc.freeze()

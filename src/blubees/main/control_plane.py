@@ -32,6 +32,7 @@ from blubees.adapters.broker.sign_offs import NatsSignOffDesk
 from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.database import open_database
 from blubees.adapters.keys import LocalKeyProvider
+from blubees.adapters.library_log import tell_library_logs
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.doors.operator_api import OperatorServices, create_operator_api
 from blubees.flows.timetable import Timetable
@@ -253,6 +254,7 @@ def main() -> int:
     """Start: read, run."""
     start = decode_start(sys.stdin.buffer.readline())
     events = EventLog(sys.stdout.buffer)
+    tell_library_logs(events, start.settings.log_level)
     sys.excepthook = lambda kind, _error, _trace: events("control_plane_crashed", error=kind.__name__)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_control_plane(start, events))

@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         public_url: where third parties reach the conduits: the beginning of call-back addresses.
         database_url: where the control plane keeps things; never told to a conduit.
         host: the address on which a service of a cluster listens.
+        log_level: `info`, or `debug`: also where libraries log something, statements of the database included; never what.
     """
 
     data: Path
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str = ""
     database_url: str = ""
     host: str = "127.0.0.1"
+    log_level: str = "info"
 
 
 def read_settings(data: Path | None = None) -> Settings:
@@ -71,6 +73,7 @@ def read_settings(data: Path | None = None) -> Settings:
         allowed_loopback_ports=_read_ports("BLUBEES_ALLOW_LOOPBACK_PORTS"),
         public_url=given.get("BLUBEES_PUBLIC_URL", "").rstrip("/"),
         require_lockdown=given.get("BLUBEES_REQUIRE_LOCKDOWN", "") == "1",
+        log_level=_read_level("BLUBEES_LOG_LEVEL"),
     )
 
 
@@ -79,6 +82,13 @@ def _read_number(name: str, default: int, low: int, high: int) -> int:
     if not text.isdecimal() or not low <= int(text) <= high:
         raise ValueError(f"{name}: {text!r} is not a whole number from {low} to {high}. Change or unset it.")
     return int(text)
+
+
+def _read_level(name: str) -> str:
+    text = os.environ.get(name, "info")
+    if text not in {"info", "debug"}:
+        raise ValueError(f"{name}: {text!r} is not info or debug. Change or unset it.")
+    return text
 
 
 def _read_ports(name: str) -> tuple[int, ...]:
