@@ -1,5 +1,6 @@
 """A run that waits leaves memory with what it still needs, sealed, and comes back once: whatever breaks, nothing is lost."""
 
+import asyncio
 import base64
 import json
 import random
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from blubees.engine import park as park_module
 from blubees.engine.message import open_run
 from blubees.engine.park import CARRIED_MAX_BYTES, PART_CHARACTERS, count_parts
 from blubees.engine.runner import Ended, Parked
@@ -34,6 +36,11 @@ SIMPLE = f"""\
   - {WAIT}
   - {http("last", "last-{{word}}-{{webhookData.person.name}}")}"""
 BODY = {"word": "w", "secret": "canary-5hd8", "person": {"name": "Mia", "mail": "canary-mail"}, "list": ["canary-list"] * 50}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(park_module, "LOOK_AGAIN_SECONDS", 0)
 
 
 async def test_a_run_waits_without_us_and_goes_on_with_what_it_still_needs(tmp_path: Path) -> None:
@@ -187,6 +194,40 @@ async def test_a_run_that_ends_before_it_is_parked_leaves_nothing_behind(tmp_pat
         world.clock.advance(3 * 86_400)
         await world.end(await world.perform(make_message(body), deliveries=2))
         assert (world.jira.kept, world.asked) == ({}, [str(size // 2 * 2)])
+
+
+async def test_a_run_that_just_writes_what_it_holds_next_is_not_taken_for_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = f"  - {WAIT}\n  - {http('middle', 'm')}\n  - {WAIT.replace('pause', 'again')}\n  - {http('last', '{{webhookData.word}}')}"
+    async with park_world(tmp_path, steps) as world:
+        await world.start({"word": "w"})
+        world.clock.advance(3 * 86_400)
+        await world.service.wake_due()
+        (order,) = world.orders.given
+        assert isinstance(order, Wake)
+        (run,) = await world.carry_out()
+        second = await world.perform(run)
+        assert isinstance(second, Parked)
+        opened = world.desk.answer
+
+        async def die_before_arming(request: SlotRequest) -> SlotAnswer | SlotVerdict:
+            return SlotVerdict.UNAVAILABLE if isinstance(request, ArmSlot) else await opened(request)
+
+        world.desk.answer = die_before_arming
+        with pytest.raises(UnavailableError):
+            await world.parker.park(second.message, second.waits)
+        world.desk.answer = opened
+
+        monkeypatch.setattr(park_module, "LOOK_AGAIN_SECONDS", 0.5)
+        again = asyncio.create_task(world.parker.wake(order))  # the same order, once more
+        await asyncio.sleep(0.1)
+        assert not again.done()
+        assert await world.parker.park(second.message, second.waits) is None
+        await again
+        assert world.ended == []
+        await world.end(await world.wake(3 * 86_400))
+        assert world.asked == ["m", "w"]
 
 
 async def break_off(world: ParkedWorld, where: str) -> Any:

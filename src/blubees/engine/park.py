@@ -31,6 +31,7 @@ from blubees.vault.seal import SEAL_BYTES, Sealer
 
 CARRIED_MAX_BYTES: Final = 262_144  # docs/decisions/0004-size-limits.md
 PART_CHARACTERS: Final = 32_000  # Jira takes 32,768 of JSON in one property
+LOOK_AGAIN_SECONDS: Final = 3.0  # at values that are not there: parking takes less
 PARKED_AT_ONCE: Final = 16  # by one conduit: so that the control plane answers each in time
 _LATER: Final = frozenset({401, 408, 425, 429})  # 401: the app's token has run out, and the next invocation brings another
 
@@ -123,12 +124,14 @@ class Parker:
     async def wake(self, order: Wake) -> None:
         """Put a parked run back into the queue. Raises UnavailableError."""
         tenant, run = TenantId(order.tenant), RunId(order.run)
-        slot = await self._desk.open(TakeSlot(tenant=tenant, run=run, ordinal=order.ordinal))
-        if slot in {SlotVerdict.OVER, SlotVerdict.DONE}:
+        slot = await self._take(order)
+        message = await self.read(tenant, run, order.ordinal, slot) if slot is not None else None
+        if slot is not None and message is None:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)  # it may have gone on, and be writing what it holds at its next wait
+            slot = await self._take(order)
+            message = await self.read(tenant, run, order.ordinal, slot) if slot is not None else None
+        if slot is None:
             return
-        if not isinstance(slot, Slot):
-            raise UnavailableError("The control plane does not give the slot.")
-        message = await self.read(tenant, run, order.ordinal, slot)
         if message is None:
             self._ended(_describe_gone(tenant, run, slot))
             return
@@ -138,6 +141,16 @@ class Parker:
         if await self._queue.put(tenant, Lane.PROMPT, seal_run(message, self._sealer), delivery=delivery) is Put.FULL:
             raise UnavailableError("The tenant's queue is full.")
         await self._desk.tell(LeaveSlot(tenant=tenant, run=run, ordinal=order.ordinal))
+
+    async def _take(self, order: Wake) -> Slot | None:
+        """Give the slot of a run that is to be woken; None: it has gone on, or is over. Raises UnavailableError."""
+        request = TakeSlot(tenant=order.tenant, run=order.run, ordinal=order.ordinal)
+        slot = await self._desk.open(request)
+        if slot in {SlotVerdict.OVER, SlotVerdict.DONE}:
+            return None
+        if not isinstance(slot, Slot):
+            raise UnavailableError("The control plane does not give the slot.")
+        return slot
 
     async def clear(self, order: Clear) -> None:
         """Delete what a run left in Jira. Raises UnavailableError."""
