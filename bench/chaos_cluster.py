@@ -96,7 +96,8 @@ def run_cluster() -> Iterator[World]:
         try:
             cluster.start_all()
             cluster.wait_until_whole()
-            world = World(ClusterProduct(cluster), f"http://127.0.0.1:{port}", Path(folder) / "clock")
+            third_party = f"http://127.0.0.1:{port}"
+            world = World(ClusterProduct(cluster), third_party, Path(folder) / "clock", whole=cluster.wait_until_whole)
             wait_for(lambda: call(f"{world.witness}/records")[0] == 200)
             yield world
         finally:
@@ -110,7 +111,7 @@ def _end(world: World, name: str) -> float:
     """SIGKILL one process of the cluster, which is started again after the burst; gives when."""
     cluster: ChaosCluster = world.product.cluster
     cluster.stop(name, kill=True)
-    world.to_start += [lambda: cluster.start(name), cluster.wait_until_whole]
+    world.to_start.append(lambda: cluster.start(name))
     return time.time()
 
 
@@ -145,7 +146,7 @@ def stop_database(world: World, this: Round) -> None:
             os.kill(pid, signal.SIGCONT)
     time.sleep(1)
     cluster.stop_database()
-    world.to_start += [cluster.start_database, cluster.wait_until_whole]
+    world.to_start.append(cluster.start_database)
 
 
 def do_all_in_cluster(world: World, this: Round) -> None:

@@ -63,6 +63,7 @@ class World:
     rounds: list[Round] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
     to_start: list[Callable[[], object]] = field(default_factory=list)  # what a fault has ended, for the main thread
+    whole: Callable[[], None] = lambda: None  # returns when all that is to be there is there
 
     def behave(self, **mode: Any) -> None:
         """Tell the third party how to behave."""
@@ -154,6 +155,7 @@ def settle(world: World, flows: list[Flow], seconds: float) -> None:
     """Wait until all that was accepted has ended; answer what is in doubt as a person would who looks at the third party."""
     while world.to_start:
         world.to_start.pop(0)()
+    world.whole()
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(Exception):  # the control plane may be away: asked again
