@@ -191,3 +191,54 @@ def test_blocks_too_deep_are_held_where_they_are() -> None:
     assert done.flows[0].placeholders == 1
     assert done.flows[0].text.count("kind: choose") == 7
     assert "kind: jira.add_comment" in done.flows[0].text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{" * 16_000,
+        "{{a.get(" * 4_000,
+        "a.get(1)" * 4_000,
+        "{{a.get(1)}}" * 2_700,
+        "order by " * 3_600,
+        "x" * 32_000,
+        "token" * 6_000,
+        "https://" * 4_000,
+        "-----BEGIN PRIVATE KEY-----" * 1_000,
+        "[" * 32_000,
+    ],
+)
+def test_long_texts_of_any_kind_come_to_an_end(text: str) -> None:
+    """No speed is asserted: what grows too fast runs into the timeout of all tests."""
+    table_of = component(
+        "ACTION", "jira.create.mapping-variable", {"name": {"value": "a"}, "mappings": [{"key": "1", "value": "b"}]}
+    )
+    actions = [
+        component("ACTION", name, value)
+        for name, value in (
+            ("jira.issue.comment", {"comment": text}),
+            ("jira.issue.outgoing.webhook", {"url": text, "headers": [{"name": "A", "value": text}], "customBody": text}),
+            ("jira.some.day", {"a": text}),
+        )
+    ]
+    condition = component("CONDITION", "jira.jql.condition", text)
+    (done,) = import_rules(orjson.dumps(rule(CREATED, table_of, condition, *actions, description=text, name=text)), BOOK).rules
+    assert check_flow(done.flows[0].text, BOOK).flow is not None
+
+
+def test_a_block_whose_conditions_and_actions_stand_side_by_side_is_a_branch_too() -> None:
+    asked = component(
+        "CONDITION", "jira.comparator.condition", {"first": "{{issue.key}}", "second": "A-1", "operator": "EQUALS"}
+    )
+    group = component(
+        "ORCHESTRATION",
+        table.GROUP,
+        {"name": "Group 2"},
+        children=[component("CONDITION", table.CONTAINER, {}, children=[asked, COMMENT])],
+    )
+    (done,) = import_rules(orjson.dumps(rule(CREATED, group, COMMENT)), BOOK).rules
+    flow = check_flow(done.flows[0].text, BOOK).flow
+    assert flow is not None
+    assert [step.kind for step in flow.steps] == ["choose", "jira.add_comment"]
+    assert flow.steps[0].branches[0].when == '{{equals(issue.key, "A-1")}}'
+    assert flow.steps[0].branches[0].steps[0].kind == "jira.add_comment"

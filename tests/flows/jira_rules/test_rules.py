@@ -48,7 +48,7 @@ def test_names_descriptions_comments_labels_and_state_are_kept() -> None:
     assert (flow.id, flow.name, flow.description, flow.steps[0].name) == (
         "greet-people",
         "Greet: people",
-        "For { {whom}}",
+        "For {{whom}}",
         "Say hi",
     )
     for line in ("# It was disabled in Jira.", "# Labels: a, b", "  # Politely.", "  # Twice."):

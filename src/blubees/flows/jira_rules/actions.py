@@ -164,7 +164,7 @@ def comment_issue(build: Build, component: Component, note: Note) -> list[Step]:
         body = plain = build.text(read_reference(given)[1], note, prepare)
     if not body:
         raise UntranslatableError("It has no text in a form that is known.", "Write the step by hand.")
-    if _MARKUP.search(plain):
+    if _MARKUP.search(plain[:4_000]):
         note.approximate("Wiki markup stands in it: it is shown as typed.", "Write it as plain text or as an ADF document.")
     issue = f"{{{{{build.path(KEY_OF_ISSUE)}}}}}"
     step = _write_comment(build, settings, note, issue, body)

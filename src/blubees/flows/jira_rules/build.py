@@ -108,6 +108,7 @@ TAKEN: Final = frozenset(
 )
 _NO_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 ID_MAX: Final = 50
+LOOKUPS_MAX: Final = 50  # of one component: a flow has 200 steps
 
 
 class UntranslatableError(Exception):
@@ -233,6 +234,10 @@ class Build:
                 end = _find_close(mask_texts(text), found.end())
                 if end is None:
                     break
+                if len(prepare) >= LOOKUPS_MAX:
+                    raise UntranslatableError(
+                        f"It asks lookup tables more than {LOOKUPS_MAX} times.", "Split it into several steps."
+                    )
                 key = self.rename("{{" + text[found.end() : end] + "}}")
                 step = self.step("lookup", {"table": self.tables[name], "key": key}, wanted=f"look_up_{name}")
                 prepare.append(step)

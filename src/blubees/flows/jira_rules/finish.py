@@ -121,7 +121,7 @@ def _give_up(document: Document, problem: Problem, notes: Mapping[str, Note]) ->
         note.refusal = note.refusal or f"The flow can't be made: {reason}"
     document["trigger"] = {"on": "manual"}
     document.pop("inputs", None)
-    document["description"] = document.get("description", "")
+    document.pop("description", None)
     document["steps"] = [{"id": "to_do", "kind": PLACEHOLDER, "name": "To do: the whole rule", "with": {"note": reason}}]
 
 

@@ -14,6 +14,7 @@ from blubees.flows.jira_rules.report import NeededConnection
 from blubees.flows.jira_rules.secrets import HARMLESS_HEADERS, REPLACE, clean_text, clean_tree, clean_url, is_only_smart
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+URL_MAX: Final = 8_192
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _SECRET_ADDRESS: Final = "Its address is itself a secret, and a connection can't keep an address."  # noqa: S105 - a sentence
 
@@ -23,11 +24,12 @@ def send_request(build: Build, component: Component, note: Note) -> list[Step]:
     settings = component.settings
     prepare: list[Step] = []
     address = settings.get("url", settings.get("webhookUrl"))
-    cleaned = clean_url(read_reference(address)[1].strip())
+    given = read_reference(address)[1].strip()
+    cleaned = clean_url(given if len(given) <= URL_MAX else "")
     if not cleaned.url or REPLACE in cleaned.url:
         host = cleaned.host if re.fullmatch(r"[\w.:-]{1,100}", cleaned.host) else "the third party"
         raise UntranslatableError(
-            _SECRET_ADDRESS if cleaned.url else "It has no address.",
+            _SECRET_ADDRESS if cleaned.url else f"It has no address of at most {URL_MAX} characters.",
             f"Call {host} by an http step with a connection, at an address that is no secret.",
         )
     method = read_text(settings.get("method", settings.get("httpMethod")), 20).upper() or "POST"
@@ -62,7 +64,7 @@ def _read_headers(build: Build, given: object, note: Note, prepare: list[Step]) 
         if isinstance(value, dict):
             is_marked = is_marked or value.get("secret") is True
             value = value.get("keyOrValue", value.get("value"))
-        text = read_text(value)
+        text = read_text(value, URL_MAX)
         if not is_marked and (is_only_smart(text) or name.casefold() in HARMLESS_HEADERS):
             kept[name] = build.text(text, note, prepare)
         else:

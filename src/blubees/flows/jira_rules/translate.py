@@ -180,7 +180,7 @@ def _write_flow(rule: Rule, draft: Draft, taken: set[str]) -> dict[str, Any]:
         "name": clean_text(rule.name)[:200],
     }
     if description:
-        document["description"] = description[:DESCRIPTION_MAX].replace("{{", "{ {")
+        document["description"] = description[:DESCRIPTION_MAX]
     document["trigger"] = trigger
     if start.inputs:
         document["inputs"] = start.inputs
