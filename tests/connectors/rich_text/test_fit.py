@@ -120,3 +120,29 @@ def test_values_that_json_has_not_are_no_adf() -> None:
         }
         assert is_valid(fit_document(document))
         assert write_text(document, TextForm.HTML)
+
+
+def test_a_document_of_too_much_text_is_refused() -> None:
+    lines = {"type": "codeBlock", "content": [{"type": "text", "text": "a\n" * 524_288}]}
+    document = {"version": 1, "type": "doc", "content": [lines]}
+    assert write_text(document, TextForm.MARKDOWN)
+    document["content"] = [lines, {"type": "codeBlock", "content": [{"type": "text", "text": "a"}]}]
+    with pytest.raises(RichTextError) as caught:
+        write_text(document, TextForm.MARKDOWN)
+    assert caught.value.problem is RichTextProblem.TOO_LARGE
+
+
+@pytest.mark.parametrize("form", [TextForm.MARKDOWN, TextForm.PLAIN])
+def test_lines_deep_in_lists_that_would_fill_the_memory_are_refused(form: TextForm) -> None:
+    node: Node = {"type": "codeBlock", "content": [{"type": "text", "text": "a\n" * 200_000}]}
+    for _ in range(15):
+        node = {"type": "bulletList", "content": [{"type": "listItem", "content": [node]}]}
+    with pytest.raises(RichTextError) as caught:
+        write_text({"version": 1, "type": "doc", "content": [node]}, form)
+    assert caught.value.problem is RichTextProblem.TOO_LARGE
+
+
+def test_a_text_of_special_letters_comes_back() -> None:
+    text = "*_a_b_ !&" * 2_000
+    document = {"version": 1, "type": "doc", "content": [{"type": "paragraph", "content": [{"type": "text", "text": text}]}]}
+    assert read_text(write_text(document, TextForm.MARKDOWN), TextForm.MARKDOWN) == document

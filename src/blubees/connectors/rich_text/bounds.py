@@ -9,6 +9,7 @@ from typing import Any, Final
 Node = dict[str, Any]
 
 TEXT_MAX_CHARACTERS: Final = 1_048_576
+WRITTEN_MAX_CHARACTERS: Final = 2 * TEXT_MAX_CHARACTERS
 NODES_MAX: Final = 10_000
 DEPTH_MAX: Final = 40
 """Levels of ADF nodes."""
@@ -34,12 +35,18 @@ class RichTextError(Exception):
 
 
 class Counter:
-    """Counts the nodes of one conversion."""
+    """Counts the nodes and letters of one conversion."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "letters_left")
 
     def __init__(self) -> None:
-        self.left = NODES_MAX
+        self.left, self.letters_left = NODES_MAX, TEXT_MAX_CHARACTERS
+
+    def take_text(self, text: str | bytes) -> None:
+        """Count a text."""
+        self.letters_left -= len(text)
+        if self.letters_left < 0:
+            raise RichTextError(RichTextProblem.TOO_LARGE)
 
     def take(self, depth: int) -> None:
         """Count a node that stands so deep."""
@@ -54,3 +61,16 @@ def check_length(text: str) -> None:
     """Refuse a text of more than 1,048,576 characters."""
     if len(text) > TEXT_MAX_CHARACTERS:
         raise RichTextError(RichTextProblem.TOO_LARGE)
+
+
+def indent(text: str, first: str, rest: str) -> str:
+    """Write lines with something before each; empty lines get no spaces.
+
+    Raises:
+        RichTextError: more than 2,097,152 characters come of it (lines deep in lists).
+    """
+    if len(text) + len(first) + text.count("\n") * len(rest) > WRITTEN_MAX_CHARACTERS:
+        raise RichTextError(RichTextProblem.TOO_LARGE)
+    written = first + text.replace("\n", f"\n{rest}")
+    blank, short = f"\n{rest}\n", f"\n{rest.rstrip()}\n"
+    return written.replace(blank, short).replace(blank, short)  # twice: two that follow each other share a line end

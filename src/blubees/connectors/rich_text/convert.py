@@ -46,7 +46,11 @@ def read_text(value: object, form: TextForm, *, is_trusted: bool = False) -> Nod
 
 
 def write_text(document: Node, form: TextForm) -> str | Node:
-    """Write a document, whatever stands in it, in a form. What the form can't say: docs/mappings.md."""
+    """Write a document, whatever stands in it, in a form. What the form can't say: docs/mappings.md.
+
+    Raises:
+        RichTextError: too_large (also when more than 2,097,152 characters come of it), too_deep, too_many_parts.
+    """
     fitted = fit_document(document)
     return fitted if form is TextForm.ADF else _WRITERS[form](fitted)
 

@@ -6,6 +6,8 @@ Called by convert.py for every document that is read and written. Two documents 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import orjson
+
 from blubees.connectors.rich_text.adf_schema import allows, children_of, knows, needs_attributes
 from blubees.connectors.rich_text.bounds import Counter, Node
 from blubees.connectors.rich_text.fit_attributes import clean_text, fit_attributes, fit_marks
@@ -153,11 +155,15 @@ class _Fitter:
         marks = fit_marks(node.get("marks"), children_of(parent)[kind])
         if kind == "text":
             text = clean_text(node["text"]) if isinstance(node.get("text"), str) else ""
+            self.counter.take_text(text)
             return {"type": "text", "text": text} | ({"marks": marks} if marks else {}) if text else None
         number = self.numbers + 1
         attributes = fit_attributes(kind, node.get("attrs"), number)
         if attributes is None:
             return None
+        for value in attributes.values():
+            if isinstance(value, str | list | dict):
+                self.counter.take_text(value if isinstance(value, str) else orjson.dumps(value))
         if "localId" in attributes:
             self.numbers = number
         fitted: Node = {"type": kind}

@@ -15,7 +15,10 @@ _DELIMITERS: Final = {"strong": "**", "em": "_", "strike": "~~"}
 _BEFORE: Final = frozenset({"", " ", "\n", "(", "[", ">"})
 _AFTER: Final = frozenset({"", " ", "\n", ".", ",", ";", ":", "!", "?", ")", "]", "<"})
 _UNKNOWN: Final = "…"
-_SPECIAL: Final = re.compile(r"[\\`*\[\]<>~|]|&(?=[#A-Za-z]|$)|!(?=\[|$)|(?<![^\W_])_|_(?![^\W_])")
+_ALWAYS: Final = str.maketrans({letter: f"\\{letter}" for letter in "\\`*[]<>~|"})
+_SOMETIMES: Final = re.compile(r"&(?=[#A-Za-z]|$)|!(?=\\\[|$)|(?<![^\W_])_|_(?![^\W_])")
+_SOMETIMES_ALL: Final = str.maketrans({letter: f"\\{letter}" for letter in "&!_"})
+_MANY: Final = 1_000
 _LINE_START: Final = re.compile(r"[#+=:-]|[0-9]{1,9}(?=[.)])")
 _HEADING_END: Final = re.compile("#(?=#*$)")
 _ODD_SPACE: Final = re.compile(r"[\n\t]|  |^ | $")
@@ -45,7 +48,10 @@ def write_markdown_line(nodes: list[Node], place: LinePlace) -> str:
 
 def escape_words(text: str) -> str:
     """Write words in which nothing is read as Markdown, somewhere in a line."""
-    return _SPECIAL.sub(r"\\\g<0>", text)
+    written = text.translate(_ALWAYS)
+    if text.count("_") + text.count("&") + text.count("!") > _MANY:  # looking at each takes long
+        return written.translate(_SOMETIMES_ALL)
+    return _SOMETIMES.sub(r"\\\g<0>", written)
 
 
 def has_odd_spaces(text: str) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from blubees.connectors.rich_text.bounds import Node
+from blubees.connectors.rich_text.bounds import Node, indent
 from blubees.connectors.rich_text.html_read import ALERTS
 from blubees.connectors.rich_text.html_write import LANGUAGE, open_block, write_block
 from blubees.connectors.rich_text.markdown_line import LinePlace, escape_words, has_odd_spaces, write_markdown_line
@@ -73,18 +73,18 @@ def _write_rule(_node: Node) -> str | None:
 
 
 def _write_quotation(node: Node) -> str | None:
-    return _indent(_write_blocks(node["content"]), "> ", "> ") if not node.get("attrs") else None
+    return indent(_write_blocks(node["content"]), "> ", "> ") if not node.get("attrs") else None
 
 
 def _write_panel(node: Node) -> str | None:
     alert = _ALERT_OF.get(node["attrs"]["panelType"])
     if alert is None or len(node["attrs"]) > 1:
         return None
-    return f"> [!{alert}]\n" + _indent(_write_blocks(node["content"]), "> ", "> ")
+    return f"> [!{alert}]\n" + indent(_write_blocks(node["content"]), "> ", "> ")
 
 
 def _write_bullets(node: Node) -> str | None:
-    return "\n".join(_indent(_write_item(item), "- ", "  ") for item in node["content"])
+    return "\n".join(indent(_write_item(item), "- ", "  ") for item in node["content"])
 
 
 def _write_numbers(node: Node) -> str | None:
@@ -93,7 +93,7 @@ def _write_numbers(node: Node) -> str | None:
         return None
     heads = [f"{order + number}. " for number in range(len(node["content"]))]
     items = zip(heads, node["content"], strict=True)
-    return "\n".join(_indent(_write_item(item), head, " " * len(head)) for head, item in items)
+    return "\n".join(indent(_write_item(item), head, " " * len(head)) for head, item in items)
 
 
 def _write_item(item: Node) -> str:
@@ -117,7 +117,7 @@ def _write_tasks(node: Node) -> str | None:
             under = _write_tasks(item)
             if under is None or not lines:
                 return None
-            lines.append(_indent(under, "  ", "  "))
+            lines.append(indent(under, "  ", "  "))
             continue
         line = write_markdown_line(item["content"], _IN_TASK) if item["type"] == "taskItem" else ""
         if not line:
@@ -159,14 +159,6 @@ def _write_picture(node: Node) -> str | None:
     if not is_plain or attributes["type"] != "external" or set(attributes) - _PICTURE or has_odd_spaces(alt) or alt == "":
         return None
     return f"![{escape_words(alt)}](<{attributes['url'].replace('&', '&amp;')}>)"
-
-
-def _indent(text: str, first: str, rest: str) -> str:
-    """Write lines with something before each; empty lines stay empty but in quotations."""
-    lines = text.split("\n")
-    return "\n".join(
-        (rest if number else first) + line if line or not number else rest.rstrip() for number, line in enumerate(lines)
-    )
 
 
 _PLAIN: Final[dict[str, Callable[[Node], str | None]]] = {

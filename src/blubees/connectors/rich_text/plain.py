@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from blubees.connectors.rich_text.bounds import Node
+from blubees.connectors.rich_text.bounds import Node, indent
 from blubees.connectors.rich_text.fit import is_inline
 from blubees.connectors.rich_text.html_write import tell_words
 
@@ -39,17 +39,18 @@ def _write(node: Node) -> str:
         head = {"decisionItem": "<> "}.get(kind, _BOXES.get(attributes.get("state", ""), ""))
         return head + _write_line(content)
     if kind == "bulletList":
-        return "\n".join(_indent(_write(item), "- ") for item in content)
+        return "\n".join(indent(_write(item), "- ", "  ") for item in content)
     if kind == "orderedList":
         start = int(attributes.get("order", 1))
-        return "\n".join(_indent(_write(item), f"{start + number}. ") for number, item in enumerate(content))
+        heads = [f"{start + number}. " for number in range(len(content))]
+        return "\n".join(indent(_write(item), head, " " * len(head)) for head, item in zip(heads, content, strict=True))
     if kind == "taskList":
-        return "\n".join(_indent(_write(item), "  ", "  ") if item["type"] == "taskList" else _write(item) for item in content)
+        return "\n".join(indent(_write(item), "  ", "  ") if item["type"] == "taskList" else _write(item) for item in content)
     if kind == "tableRow":
         return " | ".join(_write(cell).replace("\n\n", "\n").replace("\n", " ") for cell in content)
     title = [attributes["title"]] if attributes.get("title") and kind in {"expand", "nestedExpand"} else []
     if kind == "blockTaskItem":
-        return _indent("\n".join(map(_write, content)), _BOXES[attributes["state"]])
+        return indent("\n".join(map(_write, content)), _BOXES[attributes["state"]], "    ")
     parts = [*title, *(_write(each) for each in content)]
     return ("\n" if kind in _CLOSE else "\n\n").join(filter(None, parts))
 
@@ -69,11 +70,3 @@ def _write_line(nodes: list[Node]) -> str:
 
 def _find_address(node: Node) -> str:
     return next((str(mark["attrs"]["href"]) for mark in node.get("marks", ()) if mark["type"] == "link"), "")
-
-
-def _indent(text: str, first: str, rest: str = "") -> str:
-    lines = text.split("\n")
-    return "\n".join(
-        (rest or " " * len(first) if number else first) + line if line or not number else ""
-        for number, line in enumerate(lines)
-    )
