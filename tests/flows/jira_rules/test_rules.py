@@ -198,3 +198,15 @@ def test_roots_are_exchanged_and_nothing_else(text: str, written: str) -> None:
 )
 def test_a_template_becomes_one_expression_where_it_can(text: str, written: str | None) -> None:
     assert write_expression(text) == written
+
+
+@pytest.mark.parametrize(("link", "ends"), [("outward:10003", ("OPS", "NEW")), ("inward:10003", ("NEW", "OPS"))])
+def test_a_link_has_its_direction(link: str, ends: tuple[str, str]) -> None:
+    """Jira shows the type's outward words at the one that is sent as inwardIssue, as the development site does."""
+    create = component("ACTION", "jira.issue.create", {"operations": []})
+    made = component("ACTION", "jira.issue.link", {"linkType": link, "issue": {"type": "COPY", "value": "created"}})
+    settings = read(translate(create, made)).steps[1].settings
+    names = {"{{issue.key}}": "OPS", "{{steps.create.key}}": "NEW"}
+    assert (names[settings["inward"]], names[settings["outward"]], settings["type"]) == (*ends, "10003")
+    clone = read(translate(component("ACTION", "jira.issue.clone", {}))).steps[-1].settings
+    assert (clone["inward"], clone["outward"]) == ("{{steps.create.key}}", "{{steps.the_issue.key}}")

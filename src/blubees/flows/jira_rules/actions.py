@@ -77,7 +77,7 @@ def clone_issue(build: Build, component: Component, note: Note) -> list[Step]:
     key = f"{{{{{build.path(KEY_OF_ISSUE)}}}}}"
     steps = _create(build, note, prepare, copied | fields, update)
     made = f"{{{{steps.{build.created[-1]}.key}}}}"
-    return [*steps, build.step("jira.link_issues", {"type": "Cloners", "inward": key, "outward": made}, wanted="link_clone")]
+    return [*steps, build.step("jira.link_issues", {"type": "Cloners", "inward": made, "outward": key}, wanted="link_clone")]
 
 
 def edit_issue(build: Build, component: Component, note: Note) -> list[Step]:
