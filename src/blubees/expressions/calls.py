@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from blubees.expressions.conversions import as_number
-from blubees.expressions.dates import read_date
+from blubees.expressions.dates import LocalDate, read_date
 from blubees.expressions.errors import EvaluationError, TemplateError
 from blubees.expressions.functions import GLOBALS
 from blubees.expressions.grammar import Literal, Segment
@@ -60,6 +60,7 @@ _CONVERSIONS: Final[dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]]] = 
     float: _NUMERIC,
     bool: (("text", lambda value: "true" if value else "false"),),
     datetime: (("date", _keep), ("text", write_date)),
+    LocalDate: (("date", _keep), ("text", write_date)),
     dict: (("object", _keep),),
 }
 

@@ -31,7 +31,10 @@ Rulings:
 - In list sections: `{{.}}`, `first`, `last`, `index` (from 0), `_first`, `_last`, `-index`.
 - A default (`|`) stands for null, empty text and empty list. A bare name is a property before it is a function.
 - Patterns are RE2: linear time; back references and look-around are refused when the flow is checked.
-- Dates: reading ISO 8601, Java patterns, adding, comparing. Locales, business days and the rest come later.
+- Dates: Java's patterns and calendar. `diff` is argument minus receiver, cut towards zero; `withNextDayOfWeek` is strictly
+  later; `toBusinessDay` leaves a business day as it is; `endOfMonth` ends at 23:59:59.999; business days are Monday to
+  Friday, without holidays. American long and full date-times have a comma before the time, full times the zone's whole
+  name. A formatted date is a text.
 
 """
 

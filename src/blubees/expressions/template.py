@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from blubees.expressions.closures import compile_nodes, compile_value
+from blubees.expressions.dates import make_plain
 from blubees.expressions.errors import TemplateError
 from blubees.expressions.grammar import Node, Value, read_template
 from blubees.expressions.limits import DEFAULT, Limits
@@ -48,7 +49,10 @@ class Template:
         self.is_constant = not nodes or (len(nodes) == 1 and isinstance(nodes[0], str))
         self.is_single_expression = len(nodes) == 1 and isinstance(nodes[0], Value)
         self._parts = compile_nodes(nodes)
-        self.evaluate: Getter = compile_value(nodes[0]) if len(nodes) == 1 and isinstance(nodes[0], Value) else self._parts
+        self.evaluate: Getter = self._parts
+        if len(nodes) == 1 and isinstance(nodes[0], Value):
+            get = compile_value(nodes[0])
+            self.evaluate = (lambda run: make_plain(get(run))) if "ocale" in source else get
         self.paths = frozenset(list_paths(nodes))
         self.taken = frozenset(list_paths(nodes, heads=False))
         self.roots = frozenset(path[0] for path in self.paths)

@@ -97,9 +97,11 @@ def write_text(value: object, meter: Meter, depth: int = 0) -> str:
         parts = [write_text(each, meter, depth + 1) for each in value]
         meter.expect_text(sum(map(len, parts)) + 2 * len(parts))
         return ", ".join(parts)
-    if type(value) is datetime:
+    if isinstance(value, datetime):
         return write_date(value)
     if type(value) is dict:
+        if "statusCategory" in value and type(value.get("id")) is str:  # a status is printed as its id: ruling A14
+            return str(value["id"])
         return write_json(value, meter, depth)
     return ""
 
@@ -140,7 +142,7 @@ def write_json(value: object, meter: Meter, depth: int = 0) -> str:
     if value is None:
         return "null"
     text = write_text(value, meter, depth)
-    return quote_json(text) if type(value) is datetime else text or "null"
+    return quote_json(text) if isinstance(value, datetime) else text or "null"
 
 
 _ESCAPES: Final = {

@@ -69,6 +69,7 @@ from blubees.engine.sign_offs import SignOffs
 from blubees.engine.surroundings import Surroundings
 from blubees.engine.traces import IssueTraces
 from blubees.engine.work import Receipts, Worker
+from blubees.expressions.locales import load_common
 from blubees.flows.firing import FiringDesk
 from blubees.flows.intake import Intake
 from blubees.flows.listening import Listener
@@ -366,6 +367,7 @@ def main() -> int:
     gc.set_threshold(100_000, 50, 100)
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a held run may have a connection of its own
+    load_common()  # the files of rarer locales can still be read after the lock, which stops writing only
     lock = lock_process(require=start.settings.require_lockdown)
     sys.excepthook = lambda kind, _error, _trace: events("conduit_crashed", error=kind.__name__)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
