@@ -3,6 +3,7 @@
 import pytest
 
 from blubees.expressions.completion import FOUND_MAX, complete
+from blubees.expressions.functions import GLOBALS
 
 SCOPE = {
     "issue": {
@@ -42,9 +43,7 @@ def test_the_cursors_name_is_completed(before: str, first: str, replaces: int) -
     "before", ["{{issue.key}} iss", "issue.nothing.", "issue.key.(", "issue.summary.zzz", "{{issue.key.left(", "[[[."]
 )
 def test_where_nothing_fits_nothing_is_offered_or_only_names(before: str) -> None:
-    assert all(
-        each.text.rstrip("(") in {*SCOPE, "if", "equals", "not", "and", "or", "exists"} for each in complete(before, SCOPE)
-    )
+    assert all(each.text.rstrip("(") in {*SCOPE, *GLOBALS} for each in complete(before, SCOPE))
 
 
 def test_a_number_is_offered_no_function_of_texts_and_the_list_is_bounded() -> None:

@@ -64,7 +64,7 @@ def _compile_section(node: Section) -> Getter:
     body = compile_nodes(node.body)
     otherwise = compile_nodes(node.otherwise)
     if node.block:
-        return _compile_block(node.block, body)
+        return _compile_block(node, body)
     get = _compile_expression(node.expression)  # type: ignore[arg-type]
     if node.inverse:
         return lambda run: otherwise(run) if is_true(get(run)) else body(run)
@@ -106,14 +106,19 @@ def _render_list(run: Run, values: list[Any], body: Getter) -> str:
     return "".join(texts)
 
 
-def _compile_block(block: str, body: Getter) -> Getter:
-    if block == "debug":
+def _compile_block(node: Section, body: Getter) -> Getter:
+    if node.block == "debug":
         return body
-    if block == "increment":
+    if node.block == "increment":
         return lambda run: write_number(float(as_number(body(run).strip()) or 0) + 1)
+    needed = [compile_value(each) for each in node.body if isinstance(each, Value)]
 
     def calculate(run: Run) -> str:
-        return write_number(mathematics.evaluate(body(run)))
+        for get in needed:
+            value = get(run)
+            if value is None or value == "":  # nothing can be worked out: ruling A16
+                return ""
+        return write_number(mathematics.evaluate(body(run), run.draw))
 
     return calculate
 

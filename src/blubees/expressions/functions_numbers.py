@@ -4,11 +4,16 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from blubees.expressions.conversions import WHOLE_MAX, are_equal, as_whole, calculate, need_number
+from babel.numbers import format_currency, format_decimal, format_percent
+
+from blubees.expressions.conversions import WHOLE_MAX, are_equal, as_text, as_whole, calculate, need_number
 from blubees.expressions.errors import EvaluationCode, EvaluationError
 from blubees.expressions.limits import Meter
+from blubees.expressions.locales import DEFAULT_LOCALE
 from blubees.expressions.signatures import Function, Implementation, function
 
+_PATTERN_MAX_CHARACTERS: Final = 100
+_CODE_CHARACTERS: Final = 3  # ISO 4217
 _DIGITS_MAX: Final = 20  # past what a float holds
 
 
@@ -41,6 +46,27 @@ def _between(_meter: Meter, value: float, arguments: Sequence[Any]) -> bool:
     return need_number(arguments[0], "between") <= value <= need_number(arguments[1], "between")
 
 
+def _format(meter: Meter, value: float, arguments: Sequence[Any]) -> str:
+    pattern = as_text(meter, arguments[0])
+    if len(pattern) > _PATTERN_MAX_CHARACTERS:
+        raise EvaluationError(EvaluationCode.BAD_PATTERN, "format")
+    try:
+        return str(format_decimal(value, pattern, locale=DEFAULT_LOCALE))
+    except (ValueError, ArithmeticError, LookupError):
+        raise EvaluationError(EvaluationCode.BAD_PATTERN, "format") from None
+
+
+def _currency(meter: Meter, value: float, arguments: Sequence[Any]) -> str:
+    code = as_text(meter, arguments[0]).upper() if arguments else "USD"
+    if not (len(code) == _CODE_CHARACTERS and code.isascii() and code.isalpha()):
+        raise EvaluationError(EvaluationCode.BAD_ARGUMENT, "asCurrency")
+    return str(calculate("asCurrency", lambda: format_currency(value, code, locale=DEFAULT_LOCALE)))
+
+
+def _percentage(_meter: Meter, value: float, _arguments: Sequence[Any]) -> str:
+    return str(calculate("asPercentage", lambda: format_percent(value, locale=DEFAULT_LOCALE)))
+
+
 NUMBER: Final[tuple[Function, ...]] = (
     function("number.abs() -> number", lambda _m, v, _a: abs(v), "-3.abs()", 3),
     function("number.round(digits: number?) -> number", _round, "2.5.round()", 3),
@@ -58,6 +84,9 @@ NUMBER: Final[tuple[Function, ...]] = (
     function("number.lte(other: number) -> boolean", _compare("lte", lambda a, b: a <= b), "2.lte(2)", True),
     function("number.eq(other: number) -> boolean", _compare("eq", lambda a, b: a == b), "2.eq(2)", True),
     function("number.between(low: number, high: number) -> boolean", _between, "2.between(1, 3)", True),
+    function("number.format(pattern: text) -> text", _format, '1234.5.format("#,##0.00")', "1,234.50"),
+    function("number.asCurrency(code: text?) -> text", _currency, "1234.5.asCurrency()", "$1,234.50"),
+    function("number.asPercentage() -> text", _percentage, "0.25.asPercentage()", "25%"),
     function("number.equals(other: any) -> boolean", lambda m, v, a: are_equal(m, v, a[0]), "2.equals(2)", True),
     function("number.asNumber() -> number", lambda _m, v, _a: v, "2.asNumber()", 2),
 )  # fmt: skip

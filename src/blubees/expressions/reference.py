@@ -30,6 +30,13 @@ Rulings:
 - `list[0]` is `list.get(0)`. A field of an issue can be named as people know it where the issue carries `names`.
 - In list sections: `{{.}}`, `first`, `last`, `index` (from 0), `_first`, `_last`, `-index`.
 - A default (`|`) stands for null, empty text and empty list. A bare name is a property before it is a function.
+- Math blocks: EvalEx's operators, functions and constants, in any case; angles in degrees; NOT is logical. A block in which a
+  value is missing is empty; anything else that has no finite value is an error. RANDOM() hangs on `now`, so that a step
+  performed again draws the same number.
+- `abbreviate`, `capitalize`, `equals` and the encoders do what the Java libraries do to which Atlassian's pages link; `charAt`,
+  `indexOf` and `index` count from 0. A status as text is its id. Numbers are formatted the American way.
+- JSON and XML texts that can't be read are null; an XML document that declares a type or entities is one of them.
+- `{{else}}` is ours. A section is opened by `{{#` only: `{{if(x)}}text{{/}}` is refused, since nothing is open.
 - Patterns are RE2: linear time; back references and look-around are refused when the flow is checked.
 - Dates: Java's patterns and calendar. `diff` is argument minus receiver, cut towards zero; `withNextDayOfWeek` is strictly
   later; `toBusinessDay` leaves a business day as it is; `endOfMonth` ends at 23:59:59.999; business days are Monday to

@@ -1,6 +1,7 @@
 """One evaluation of templates: scope, the elements of open sections, the meter. Made by template.py and document.py."""
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from blubees.expressions.errors import EvaluationCode, EvaluationError
@@ -17,11 +18,12 @@ class Run(Meter):
         frames: element, index and size of each open section, outermost first; size -1 for an object that was entered.
     """
 
-    __slots__ = ("frames", "scope")
+    __slots__ = ("drawn", "frames", "scope")
 
     def __init__(self, scope: Mapping[str, object], limits: Limits) -> None:
         self.scope = scope
         self.frames: list[tuple[Any, int, int]] | None = None
+        self.drawn = 0
         self.steps = limits.steps
         self.output_characters = limits.output_characters
         self.depth = limits.depth
@@ -37,6 +39,12 @@ class Run(Meter):
                     return found
         found = self.scope.get(name, MISSING)
         return found if found is not MISSING else look_up_in_dict(dict(self.scope), name, self)
+
+    def draw(self) -> float:
+        """Give a number from 0 to 1 that hangs on the moment (`now`) only: a step performed again draws the same."""
+        self.drawn += 1
+        digest = sha256(f"{self.scope.get('now')!r} {self.drawn}".encode()).digest()
+        return int.from_bytes(digest[:6]) / 2**48
 
     def enter(self, element: object, index: int, size: int) -> None:
         """Put an element on top."""
