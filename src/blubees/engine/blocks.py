@@ -81,6 +81,7 @@ class Blocks(Tries):
             f"{frame.place.within}{step.id}/",
             frame.place.depth + 1,
             plan.call_backs,
+            plan.late,
         )
         inner = self._open_frame(place, scope, {}, root, root)
         try:

@@ -1,10 +1,11 @@
 """What a walk is made of: the line it calls over, where steps stand, and how it is unwound. Used by the files of the walk."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from blubees.engine.plan import Reads
+from blubees.expressions.running import LateName
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure
 from blubees.model.ids import FlowId, StepId
@@ -67,6 +68,7 @@ class Place:
         root: what the paths of all its results begin with.
         within: the `run_flow` steps that it stands in, for receipts; so many of them: `depth`.
         call_backs: its steps that wait for a call back.
+        late: the names that its steps make, such as webhookResponse.
     """
 
     flow: FlowId
@@ -75,6 +77,7 @@ class Place:
     within: str = ""
     depth: int = 0
     call_backs: tuple[StepId, ...] = ()
+    late: Mapping[str, LateName] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

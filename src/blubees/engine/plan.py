@@ -4,11 +4,13 @@ Called by engine/runner.py and flows/intake.py.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
+from blubees.engine.late_names import LateNames, list_late_names
 from blubees.expressions.document import CompiledDocument, compile_document
+from blubees.expressions.running import LateName
 from blubees.expressions.template import Template, compile_template
 from blubees.model.flow import Branch, PublishedFlow, Step
 from blubees.model.ids import FlowId, StepId, TenantId
@@ -67,6 +69,7 @@ class Plan:
         reads_when_called: the same with what the flow's outputs read.
         gate_key: of the flow's `runs`; None for none.
         call_backs: the steps that wait for a call back.
+        late: the names that its steps make, such as webhookResponse.
         reads_from: for each step, what it and all steps written after it read: what a run that stands there must still hold.
     """
 
@@ -78,6 +81,7 @@ class Plan:
     outputs: CompiledDocument
     gate_key: Template | None = None
     call_backs: tuple[StepId, ...] = ()
+    late: Mapping[str, LateName] = field(default_factory=dict)
 
 
 def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
@@ -88,13 +92,14 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
         TemplateError: a template is not one; publishing checks that.
     """
     steps = _compile_steps(published.flow.steps, book)
+    late = list_late_names(published.flow.steps)
     reads_from: dict[StepId, Reads] = {}
-    _note_reads(steps, Reads(), reads_from)
+    _note_reads(steps, Reads(), reads_from, late)
     outputs = compile_document(published.flow.outputs)
     reads_when_called = reads_from
     if not outputs.is_constant:
         reads_when_called = {}
-        _note_reads(steps, _sort_reads(outputs.paths), reads_when_called)
+        _note_reads(steps, _sort_reads(outputs.paths, late), reads_when_called, late)
     runs = published.flow.runs
     return Plan(
         published=published,
@@ -105,6 +110,7 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
         outputs=outputs,
         gate_key=compile_template(runs.key) if runs is not None and runs.key else None,
         call_backs=tuple(_list_call_backs(published.flow.steps)),
+        late=late.values,
     )
 
 
@@ -181,27 +187,29 @@ def _has_answer(steps: tuple[CompiledStep, ...]) -> bool:
     return any(step.kind.name == "respond" or any(_has_answer(branch.steps) for branch in step.branches) for step in steps)
 
 
-def _note_reads(steps: tuple[CompiledStep, ...], later: Reads, found: dict[StepId, Reads]) -> Reads:
+def _note_reads(steps: tuple[CompiledStep, ...], later: Reads, found: dict[StepId, Reads], late: LateNames) -> Reads:
     """Note, from the last step to the first, what is read from each step on; gives what the whole block and `later` read."""
     for step in reversed(steps):
-        block = later | _sort_reads(step.settings.paths)
+        block = later | _sort_reads(step.settings.paths, late)
         for branch in step.branches:
-            block |= _sort_reads(branch.when.paths) if branch.when is not None else Reads()
-            block |= _note_reads(branch.steps, later, found)
+            block |= _sort_reads(branch.when.paths, late) if branch.when is not None else Reads()
+            block |= _note_reads(branch.steps, later, found, late)
         if step.kind.branches not in {
             BranchRule.CONDITIONAL,
             BranchRule.NONE,
         }:  # other branches, and other turns, are still to come
             for branch in step.branches:
-                _note_reads(branch.steps, block, found)
+                _note_reads(branch.steps, block, found, late)
         later = found[step.id] = block
     return later
 
 
-def _sort_reads(paths: frozenset[tuple[str, ...]]) -> Reads:
+def _sort_reads(paths: frozenset[tuple[str, ...]], late: LateNames) -> Reads:
+    """Sort paths. A late name reads the steps that it may stand for."""
+    behind = [late.reads[path[0].casefold()] for path in paths if path[0].casefold() in late.reads]
     steps = [path for path in paths if path[0].casefold() == "steps"]
     return Reads(
-        steps=frozenset(path[1].casefold() for path in steps if len(path) > 1),
+        steps=frozenset(path[1].casefold() for path in steps if len(path) > 1).union(*behind),
         roots=frozenset(path[0].casefold() for path in paths),
         paths=paths - frozenset(steps),
         all_steps=any(len(path) == 1 for path in steps),

@@ -21,6 +21,7 @@ from blubees.engine.questions import bind_question
 from blubees.engine.receipt import StepBook
 from blubees.engine.seen import mark_seen
 from blubees.engine.surroundings import Surroundings
+from blubees.expressions.running import LateScope
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import FlowId, StepId, TenantId
@@ -259,7 +260,8 @@ class Progress:
             key, tenant, run = self._call_back_key, self._message.tenant, self.run
             addresses = {step: make(key, tenant, run, prefix + step) for step in place.call_backs}
             variables = {"callBacks": addresses, **variables}
-        return Frame(place, prefix, home, {**scope, **variables, "steps": known}, known, self._open_line(self._message.tenant))
+        names = LateScope({**scope, **variables, "steps": known}, place.late)
+        return Frame(place, prefix, home, names, known, self._open_line(self._message.tenant))
 
     def _close(self, prefix: str) -> None:
         """Forget what was kept below a path."""

@@ -8,14 +8,29 @@ from typing import Any, Final
 
 from blubees.model.flow import TriggerKind
 
-JIRA_ROOTS: Final = ("issue", "triggerIssue", "comment", "changelog", "fieldChange", "initiator", "eventType", "trigger")
+JIRA_ROOTS: Final = (
+    "issue",
+    "triggerIssue",
+    "project",
+    "comment",
+    "worklog",
+    "attachment",
+    "version",
+    "sprint",
+    "changelog",
+    "fieldChange",
+    "initiator",
+    "user",
+    "eventType",
+    "trigger",
+)
 WEBHOOK_ROOTS: Final = ("webhookData", "webhook", "trigger")
 MANUAL_ROOTS: Final = ("inputs", "trigger")
 SCHEDULE_ROOTS: Final = ("schedule", "trigger")
 POLL_ROOTS: Final = ("item", "poll", "trigger")
-ISSUE_ROOTS: Final = ("issue", "triggerIssue")
+ISSUE_ROOTS: Final = ("issue", "triggerIssue", "project")
 RESULT_ROOTS: Final = ("issues",)
-COMMON_ROOTS: Final = ("steps", "flow", "now", "callBacks")
+COMMON_ROOTS: Final = ("steps", "flow", "rule", "now", "callBacks")
 
 ROOTS: Final[dict[TriggerKind, tuple[str, ...]]] = {
     TriggerKind.ISSUE_CREATED: JIRA_ROOTS,
@@ -48,7 +63,8 @@ def trigger_scope(
 
 def _set_out_found(event: dict[str, Any]) -> dict[str, object]:
     """An issue that was found at a tick."""
-    return {"issue": event.get("issue"), "triggerIssue": event.get("issue"), "trigger": event}
+    issue = event.get("issue")
+    return {"issue": issue, "triggerIssue": issue, "project": _find_project(event, issue), "trigger": event}
 
 
 def _set_out_jira(document: dict[str, Any]) -> dict[str, object]:
@@ -56,16 +72,29 @@ def _set_out_jira(document: dict[str, Any]) -> dict[str, object]:
     event = inner if isinstance(inner, dict) and "eventType" in inner else document  # a retry comes wrapped
     items = _list_changes(event)
     changelog = {str(item.get("field", "")): item for item in items}
+    issue, initiator = event.get("issue"), {"accountId": event.get("atlassianId")}
     return {
-        "issue": event.get("issue"),
-        "triggerIssue": event.get("issue"),
+        "issue": issue,
+        "triggerIssue": issue,
+        "project": _find_project(event, issue),
         "comment": event.get("comment"),
+        "worklog": event.get("worklog"),
+        "attachment": event.get("attachment"),
+        "version": event.get("version"),
+        "sprint": event.get("sprint"),
         "changelog": changelog,
         "fieldChange": items[0] if items else None,
-        "initiator": {"accountId": event.get("atlassianId")},
+        "initiator": initiator,
+        "user": initiator,
         "eventType": event.get("eventType"),
         "trigger": event,
     }
+
+
+def _find_project(event: dict[str, Any], issue: object) -> object:
+    """The event's own project, else the issue's."""
+    fields = issue.get("fields") if isinstance(issue, dict) else None
+    return event.get("project", fields.get("project") if isinstance(fields, dict) else None)
 
 
 def _list_changes(event: dict[str, Any]) -> list[dict[str, Any]]:

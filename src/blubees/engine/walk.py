@@ -47,7 +47,7 @@ class Walk(Blocks):
         scope["now"] = self._clock.now()
         scope["flow"] = {"id": flow.id, "name": flow.name, "version": message.version, "run": message.run}
         await self._borrow_key(self._plan)
-        place = Place(flow.id, self._plan.reads_from, call_backs=self._plan.call_backs)
+        place = Place(flow.id, self._plan.reads_from, call_backs=self._plan.call_backs, late=self._plan.late)
         await self._perform_steps(self._plan.steps, self._open_frame(place, scope, {}, "", ""), last=True)
 
     async def _perform_steps(self, steps: tuple[CompiledStep, ...], frame: Frame, *, last: bool) -> None:

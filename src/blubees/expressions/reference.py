@@ -30,6 +30,12 @@ Rulings:
 - `list[0]` is `list.get(0)`. A field of an issue can be named as people know it where the issue carries `names`.
 - In list sections: `{{.}}`, `first`, `last`, `index` (from 0), `_first`, `_last`, `-index`.
 - A default (`|`) stands for null, empty text and empty list. A bare name is a property before it is a function.
+- First names: `now`, `flow` (also `rule`), `steps`; of Jira's events `issue`, `triggerIssue`, `project`, `comment`, `worklog`,
+  `attachment`, `version`, `sprint`, `changelog`, `fieldChange`, `initiator` (also `user`), `eventType`, as far as the event
+  carries them; of webhooks `webhookData`; of manual runs `inputs`; of schedules `issue` or `issues`; of polls `item`.
+- Of steps that ran: `webhookResponse` is the newest answer of an http step (status, headers, body), `webhookResponses` all of
+  them; `createdIssue` and `createdIssues` likewise (id, key); `lookupIssues` is the newest search's list; `agentResponse` the
+  newest agent's. They are worked out when read, in the order in which the steps are written.
 - Math blocks: EvalEx's operators, functions and constants, in any case; angles in degrees; NOT is logical. A block in which a
   value is missing is empty; anything else that has no finite value is an error. RANDOM() hangs on `now`, so that a step
   performed again draws the same number.

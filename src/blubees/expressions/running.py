@@ -11,6 +11,24 @@ from blubees.expressions.values import MISSING, has, look_up, look_up_in_dict
 _SPECIAL: Final = frozenset({"first", "last", "_first", "_last", "index", "-index"})
 
 
+LateName = Callable[[Mapping[str, object]], object]
+"""Gives a name's value from the scope, when the name is read."""
+
+
+class LateScope(dict[str, object]):
+    """A scope that has names besides its own, worked out when they are read and at no cost when they are not.
+
+    Attributes:
+        late: by the name without case; the scope's own names come first.
+    """
+
+    __slots__ = ("late",)
+
+    def __init__(self, names: Mapping[str, object], late: Mapping[str, LateName]) -> None:
+        super().__init__(names)
+        self.late = late
+
+
 class Run(Meter):
     """One evaluation. It is its own meter, which saves an object where a condition takes a microsecond.
 
@@ -38,6 +56,8 @@ class Run(Meter):
                 if found is not None or has(element, name):
                     return found
         found = self.scope.get(name, MISSING)
+        if found is MISSING and type(self.scope) is LateScope and (late := self.scope.late.get(name.casefold())) is not None:
+            found = late(self.scope)
         return found if found is not MISSING else look_up_in_dict(dict(self.scope), name, self)
 
     def draw(self) -> float:

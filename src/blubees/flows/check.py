@@ -18,6 +18,7 @@ from blubees.expressions.errors import TemplateError
 from blubees.expressions.template import Template, compile_template
 from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
 from blubees.flows.check_head import HEAD, check_call, check_head, check_input_names, check_outputs
+from blubees.flows.check_late import check_late, list_known
 from blubees.flows.check_mapping import check_mapping
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.placeholders import PLACEHOLDER, STANDS_IN_THE_WAY
@@ -108,6 +109,7 @@ class _Checker:
     sure: set[str] = field(default_factory=set)
     maybe: set[str] = field(default_factory=set)
     variables: set[str] = field(default_factory=set)
+    kinds: dict[str, str] = field(default_factory=dict)
     roots: tuple[str, ...] = ()
     inputs: object = None
     count: int = 0
@@ -195,6 +197,7 @@ class _Checker:
                         (*here, "id"), f"The id {identity[:60]} is taken by the step in line {line}. Choose another."
                     )
                 self.steps.setdefault(identity, here)
+                self.kinds.setdefault(identity, str(step.get("kind")))
             branches = step.get("branches")
             for index, branch in enumerate(branches) if isinstance(branches, list) else ():
                 if isinstance(branch, dict):
@@ -415,13 +418,14 @@ class _Checker:
                 self.read.complain(spot, "This looks like a secret. Keep secrets in a connection: flows are stored as typed.")
             self.check_roots(spot, template)
             self.check_references(spot, template, done)
+            check_late(self, spot, template, done, self.variables)
             check_input_names(self, spot, template, self.inputs)
 
     def check_roots(self, spot: Place, template: Template) -> None:
         """Check the first names."""
         if not self.roots:
             return
-        known = {*self.roots, *self.variables}
+        known = {*self.roots, *self.variables, *list_known(self.kinds.values())}
         folded = {name.casefold() for name in known}
         for root in sorted(template.outer_roots):
             if root.casefold() not in folded:
