@@ -94,7 +94,7 @@ async def test_runs_with_another_key_do_not_wait() -> None:
 
 async def test_a_key_that_can_not_be_worked_out_is_an_error_not_another_key() -> None:
     with pytest.raises(EvaluationError):
-        World("""{mode: queued, key: '{{webhookData.k.left("x")}}'}""").visit(1, body=b'{"k": "abc"}')
+        World("""{mode: queued, key: '{{webhookData.k.left(webhookData.k)}}'}""").visit(1, body=b'{"k": "abc"}')
 
 
 async def test_many_at_a_time_in_two_conduits_get_one_slot_each_in_turn() -> None:

@@ -231,7 +231,7 @@ async def test_a_run_that_was_paused_before_its_first_call_asks_whether_another_
     assert world.done == ["look"]
 
 
-BROKEN = """  - {id: z, kind: set, with: {values: {a: '{{"x".left("y")}}'}}}"""
+BROKEN = """  - {id: z, kind: set, with: {values: {a: '{{"x".left(flow.name)}}'}}}"""
 
 
 async def test_the_end_is_not_saved_where_the_broker_surely_hears_of_it_unless_the_run_failed() -> None:

@@ -11,7 +11,7 @@ STEPS = f"""\
       fields:
         plain: "{{{{webhookData.value}}}}"
         points: {{from: "{{{{webhookData.points}}}}", as: number}}
-  - {http("last", "{{steps.fields.plain.from}}-{{steps.fields.points.plus(1)}}-{{steps.fields.other}}")}"""
+  - {http("last", "{{steps.fields.plain.from}}-{{steps.fields.points.plus(1)}}-{{steps.fields.plain.other}}")}"""
 
 
 async def test_a_value_that_looks_like_a_rule_is_a_value() -> None:

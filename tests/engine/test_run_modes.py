@@ -147,7 +147,7 @@ async def test_too_many_that_wait_are_told() -> None:
 
 
 async def test_a_key_that_can_not_be_worked_out_fails_the_run() -> None:
-    async with World("""{mode: queued, key: '{{trigger.k.left("x")}}'}""") as world:
+    async with World("""{mode: queued, key: '{{trigger.k.left(trigger.k)}}'}""") as world:
         world.queue.give[Lane.PROMPT].append(Taken(world, seal_run(make_message(b'{"k": "abc"}'), SEALER), 1))
         await until(lambda: world.receipt(1))
         failed = world.receipt(1)

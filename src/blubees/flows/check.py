@@ -15,11 +15,13 @@ import msgspec
 from blubees.engine.scope import COMMON_ROOTS, ROOTS
 from blubees.expressions.document import check_document, list_templates
 from blubees.expressions.errors import TemplateError
+from blubees.expressions.shapes import Shape
 from blubees.expressions.template import Template, compile_template
 from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
 from blubees.flows.check_head import HEAD, check_call, check_head, check_input_names, check_outputs
 from blubees.flows.check_late import check_late, list_known
 from blubees.flows.check_mapping import check_mapping
+from blubees.flows.check_shapes import check_known, collect_shapes
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.placeholders import PLACEHOLDER, STANDS_IN_THE_WAY
 from blubees.flows.schema import settings_schema
@@ -112,6 +114,7 @@ class _Checker:
     kinds: dict[str, str] = field(default_factory=dict)
     roots: tuple[str, ...] = ()
     inputs: object = None
+    shapes: dict[str, Shape] = field(default_factory=dict)
     count: int = 0
 
     def check(self) -> None:
@@ -127,6 +130,7 @@ class _Checker:
         kind = self.check_trigger(data["trigger"]) if "trigger" in data else None
         self.inputs = data.get("inputs")
         self.list_ids(data.get("steps"), ("steps",), 0)
+        self.shapes = collect_shapes(data, kind, self.book)
         check_head(self, data, kind)
         if self.count > STEPS_MAX:
             self.read.complain(("steps",), f"The flow has {self.count} steps, allowed are {STEPS_MAX}. Split it.")
@@ -420,6 +424,7 @@ class _Checker:
             self.check_references(spot, template, done)
             check_late(self, spot, template, done, self.variables)
             check_input_names(self, spot, template, self.inputs)
+            check_known(self.read, spot, template, self.shapes, self.variables)
 
     def check_roots(self, spot: Place, template: Template) -> None:
         """Check the first names."""
