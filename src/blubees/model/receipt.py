@@ -22,6 +22,7 @@ FlowText = Annotated[str, msgspec.Meta(pattern=FLOW_PATTERN)]
 RunText = Annotated[str, msgspec.Meta(pattern=RUN_PATTERN)]
 StepText = Annotated[str, msgspec.Meta(pattern=STEP_PATTERN)]
 WithinText = Annotated[str, msgspec.Meta(pattern=r"^([a-z][a-z0-9_]{0,62}/){0,5}$")]
+FailedStepText = Annotated[str, msgspec.Meta(pattern=r"^([a-z][a-z0-9_]{0,62}(/[a-z][a-z0-9_]{0,62}){0,5})?\Z")]
 KindText = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z_.]{0,62}$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
@@ -177,7 +178,7 @@ class RunReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     deliveries: Count = 1
     relaunches: Count = 0
     steps: tuple[StepReceipt, ...] = ()
-    failed_step: str = ""
+    failed_step: FailedStepText = ""
     failure: Failure | None = None
     reason: StopReason | None = None
     trial: Trial | None = None
