@@ -1,7 +1,6 @@
 """How a process of ours comes to the brokers. Used by main/conduit.py and main/control_plane.py."""
 
 import asyncio
-import logging
 from typing import Final
 
 from blubees.adapters.broker.link import Broker, BrokerAddress, connect_broker
@@ -18,7 +17,6 @@ async def connect(start: ProcessStart) -> Broker:
     Raises:
         UnavailableError: none answers, or it does not know us.
     """
-    logging.disable()  # asyncio and nats-py would write texts of their own; what is told are events
     address = BrokerAddress(
         start.broker_url,
         start.broker_user,
