@@ -5,6 +5,7 @@ only lines that are known events: whatever else a child says is counted, not sho
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -256,9 +257,10 @@ def catch_signals() -> asyncio.Event:
 
 
 def print_event(event: dict[str, object]) -> None:
-    """Print one event line."""
-    sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
-    sys.stdout.flush()
+    """Print one event line. Where it can't be written (a full disk), it is left out: who keeps the others alive goes on."""
+    with contextlib.suppress(OSError):
+        sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
+        sys.stdout.flush()
 
 
 def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
