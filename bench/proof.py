@@ -1,26 +1,25 @@
-"""`make proof`: canaries through every step kind, failures and SIGKILL included, then a scan of every byte the product wrote.
+"""`make proof`: canaries through everything, faults included, on one machine and in a cluster; then a search of every byte.
 
-The product runs with all its writable paths on a fresh ext4 image mounted through a loop device (root); the image is
-unmounted and scanned raw, so that deleted and anonymous files count too. Without root the folders are scanned instead, and
-the result says so. A leak is planted in each run and must be found, in each form; a missed one voids the result.
+The product runs with all its writable paths, /tmp too, on a fresh ext4 image mounted through a loop device (root), which is
+searched raw, so that deleted and anonymous files count. Without root the folders are searched instead, and the result says
+so. Leaks and defects are planted in each run and must be found; a missed one voids the result. `proof.py one|defects|cluster`
+runs a part, and writes no page.
 """
 
 import base64
-import contextlib
 import gzip
 import io
 import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.parse
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,13 @@ from product import Product, call, run_product, wait_for  # noqa: E402 - the tes
 from blubees.main.live_view import watch_trial  # noqa: E402 - after the path is set
 from blubees.steps.book import list_kinds  # noqa: E402 - after the path is set
 from proof_clock import KINDS, exercise_clock  # noqa: E402 - see above
+from proof_cluster import prove_cluster  # noqa: E402 - beside this file
+from proof_defects import exercise_defects, list_missed  # noqa: E402 - beside this file
+from proof_disk import Result, make_disk, make_folder, own_mounts, read_written  # noqa: E402 - beside this file
+from proof_doors import Doors  # noqa: E402 - beside this file
 from proof_faults import try_faults  # noqa: E402 - beside this file
-from proof_scan import Canaries, Canary, list_forms, scan  # noqa: E402 - beside this file
+from proof_scan import Canaries, Canary, list_forms, say_found, scan  # noqa: E402 - beside this file
+from proof_vendor import Vendor  # noqa: E402 - beside this file
 
 JSON = {"Content-Type": "application/json"}
 IMAGE_MEBIBYTES = 96
@@ -41,36 +45,15 @@ PERFORMED = [entry for entry in list_kinds() if entry.name != "placeholder"]  # 
 PAGE = ROOT / "docs" / "proof.md"
 ALSO = "; each also cut in two, with a stray byte between letters, in gzip, zlib and zip, also where those are in base64"
 
+LIMITS = """
+Outside: RAM, kernel socket buffers, swap, what third parties keep. Declared: sizes, durations and statuses are in receipts, and
+so is a third party's id of a refused request, in the form of an id ([0003](decisions/0003-what-a-receipt-may-hold.md)).
+Not searched for: payload that our own keys seal, and formats that are neither listed above nor leave twelve letters in a row.
+Absence is shown for what was exercised. A full disk and a kernel that is out of memory are tried on one machine, not in the
+cluster; what the nodes write to tmpfs is searched as it is at the end.
+"""
+
 HEARD: list[str] = []  # what was tried besides, and what callers heard
-
-
-@contextlib.contextmanager
-def make_disk(folder: Path) -> Iterator[tuple[Path, Path | None]]:
-    """Give (where to run, the image or None): an image when we may mount one."""
-    image, mounted = folder / "disk.img", folder / "disk"
-    mounted.mkdir()
-    image.write_bytes(b"")
-    os.truncate(image, IMAGE_MEBIBYTES * 2**20)
-    made = subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=False, capture_output=True).returncode == 0
-    if (
-        not made
-        or subprocess.run(["mount", "-o", "loop", str(image), str(mounted)], check=False, capture_output=True).returncode
-    ):
-        yield mounted, None
-        return
-    try:
-        yield mounted, image
-    finally:
-        subprocess.run(["umount", str(mounted)], check=True)
-
-
-def read_all(folder: Path, image: Path | None) -> Iterator[bytes]:
-    """Every byte that was written: the raw image, or each file and name in the folder."""
-    if image is not None:
-        yield image.read_bytes()
-        return
-    for path in folder.rglob("*"):
-        yield str(path).encode() + (path.read_bytes() if path.is_file() else b"")
 
 
 def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
@@ -88,6 +71,7 @@ def write_flow(site: str, kind: str, canaries: Canaries) -> dict[str, Any]:
             "headers": {"X-Canary": c},
             "json": {"c": c, "all": "{{webhookData}}"},
         },
+        "map": {"fields": {"summary": c, "number": {"from": c, "as": "number"}}},
         "respond": {"json": {"c": c, "all": "{{webhookData}}"}, "headers": {"x-canary": c}},
         "fail": {"reason": c},
         "stop": {},
@@ -156,8 +140,8 @@ def write_failure(site: str, name: str) -> dict[str, Any]:
     return {"id": flow, "name": flow, "trigger": {"on": "webhook"}, "steps": [{"id": "it", "kind": "http", "with": settings}]}
 
 
-def exercise(product: Product, canaries: Canaries, *, image: bool) -> int:
-    """Send canaries through everything; gives how many runs were started."""
+def exercise(product: Any, canaries: Canaries) -> str:
+    """Send canaries through everything; gives the address of the last flow."""
     issue = product.jira(
         "POST",
         "/issue",
@@ -197,16 +181,31 @@ def exercise(product: Product, canaries: Canaries, *, image: bool) -> int:
         call(path + "x" + canaries.plant(f"{name}: wrong token"), b"{}", JSON)
     exercise_clock(product, canaries.plant)
     watch_trials(product, [flow["id"] for _, flow in flows], canaries)
+    return hooks[-1]
+
+
+def exercise_one_machine(product: Product, canaries: Canaries, doors: Doors, *, image: bool) -> int:
+    """Send canaries through everything, with faults; gives how many runs were started."""
+    hook = exercise(product, canaries)
+    HEARD.extend(doors.exercise())
     for number in range(3):
-        call(hooks[-1], json.dumps({"c": canaries.plant(f"SIGKILL {number}"), "pad": "x" * 100_000}).encode(), JSON)
+        call(hook, json.dumps({"c": canaries.plant(f"SIGKILL {number}"), "pad": "x" * 100_000}).encode(), JSON)
         os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
         wait_for(lambda: len(product.find("blubees.main.conduit")) == 2)
+
+    def kill_all() -> None:
+        conduits = product.find("blubees.main.conduit")
+        for pid in conduits:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: len(set(product.find("blubees.main.conduit")) - set(conduits)) == 2)
+
+    HEARD.append(doors.doubt(kill_all))
     time.sleep(15)  # longer than the take-over time
-    HEARD.extend(try_faults(product, hooks[-1], canaries.plant) if image else [])
+    HEARD.extend(try_faults(product, hook, canaries.plant) if image else [])
     return len(product.operator().get("/runs?limit=1000"))
 
 
-def watch_trials(product: Product, flows: list[str], canaries: Canaries) -> None:
+def watch_trials(product: Any, flows: list[str], canaries: Canaries) -> None:
     """A dry run and a test run of every flow, with canaries as values and keys: each must come to the one who watches."""
     tenant = product.tenant()
     for flow in flows:
@@ -268,69 +267,99 @@ def write_page(rows: list[tuple[str, str]]) -> None:
         "|---|---|",
     ]
     lines += [f"| {what} | {result} |" for what, result in rows]
-    lines += [
-        "",
-        "Limits: RAM, kernel socket buffers and what third parties keep are outside. Low-entropy facts (sizes, durations,",
-        "statuses) are in receipts by design (docs/decisions/0003). Absence is shown for what was exercised: every step kind,",
-        "the failures named, SIGKILL.",
-    ]
-    PAGE.write_text("\n".join(lines) + "\n")
+    PAGE.write_text("\n".join(lines) + "\n" + LIMITS)
     for what, result in rows:
         print(f"{what:45} {result}")
 
 
-def main() -> int:
-    """Run; 0 when every planted leak was found and no canary was."""
-    canaries = Canaries()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with make_disk(folder) as (disk, image):
-            os.environ["TMPDIR"] = str(disk)
-            with run_product(disk) as product:
-                runs = exercise(product, canaries, image=image is not None)
-                locked = call(f"{product.url}/readyz")[1]["lock"]
-            leaks = plant_leaks(disk, canaries)
-            deleted = plant_deleted(disk, canaries)
-            os.sync()
-            written = b"" if image else b"".join(read_all(disk, None))
-        written = image.read_bytes() if image else written
-    size, empty = len(written), bytes(4_096)
-    blocks = (written[place : place + 4_096] for place in range(0, size, 4_096))
-    written = b"".join(block for block in blocks if block != empty)  # whole blocks of zeros hold nothing to find
-    found = scan(written, canaries.made)
-    caught = {canary.text for canary, _ in scan(written, [*leaks, deleted])}
+def prove_one_machine(vendor: Vendor) -> Result:
+    """All on one machine: every kind, door and fault."""
+    canaries, declared = Canaries(), Canaries()
+    with make_folder() as folder, make_disk(folder, IMAGE_MEBIBYTES) as (disk, image):
+        with run_product(disk, more_ports=(vendor.port,)) as product:
+            doors = Doors(product, vendor, canaries.plant)
+            runs = exercise_one_machine(product, canaries, doors, image=image is not None)
+            doors.declare(declared.plant("a third party's id of a refused request"))
+            locked = call(f"{product.url}/readyz")[1]["lock"]
+        log = product.log.read_bytes()
+        leaks, deleted = plant_leaks(disk, canaries), plant_deleted(disk, canaries)
+        written = read_written(image, disk)
+    found = scan(written + b"".join(doors.in_jira), canaries.made)
+    caught = {canary.text for canary, _ in scan(written, [*leaks, deleted, *declared.made])}
     missed = [leak.place for leak in leaks if leak.text not in caught]
-    sees_deleted = deleted.text in caught
-    good = not found and not missed and (sees_deleted or image is None) and runs > 0
-    write_page(
-        [
-            (
-                "means",
-                f"raw image of a loop-mounted ext4, {size:,} bytes"
-                if image
-                else f"files of the folder, {len(written):,} bytes (no root: weaker)",
-            ),
-            ("the conduits' lock", "complete" if locked["complete"] else f"missing: {locked['missing']}"),
-            ("step kinds exercised", str(len(PERFORMED))),
-            ("triggers without an outside event", ", ".join(KINDS)),
-            ("kinds of failure, and SIGKILL", f"{len(FAILURES)} + 3 kills"),
-            ("besides (and the status callers got)", "; ".join(HEARD) or "not tried (needs the image)"),
-            ("watched test runs and dry runs", f"{len(PERFORMED) + len(FAILURES)} of each"),
-            ("runs in the ledger", str(runs)),
-            ("canaries planted", str(len(canaries.made))),
-            (
-                "forms looked for",
-                f"{len(list_forms('a'))}{ALSO}",
-            ),
-            ("canaries found", "none" if not found else "; ".join(sorted({f"{c.place} ({form})" for c, form in found}))),
-            ("planted leaks found", f"{len(leaks) - len(missed)} of {len(leaks)}" + (f"; MISSED: {missed}" if missed else "")),
-            (
-                "planted leak in a deleted file",
-                "found" if sees_deleted else "not found" if image else "not looked for (needs the raw image)",
-            ),
-            ("verdict", "PASS" if good else "FAIL"),
-        ]
+    sees_deleted, sees_declared = deleted.text in caught, declared.made[0].text in caught
+    told = log.count(b"library_logged")
+    good = not found and not missed and (sees_deleted or image is None) and runs > 0 and told > 0 and sees_declared
+    deleted_row = "found" if sees_deleted else "not found" if image else "not looked for (needs the raw image)"
+    size = image.stat().st_size if image and image.exists() else len(written)
+    means = (
+        f"raw image of a loop-mounted ext4, {IMAGE_MEBIBYTES} MiB, /tmp on it"
+        if image
+        else f"files, {size:,} bytes (no root: weaker)"
     )
+    rows = [
+        ("means", means),
+        ("core files", f"none can be: RLIMIT_CORE is 0; the kernel's core_pattern here: `{read_core_pattern()}`"),
+        ("log level", f"DEBUG: {told} lines of libraries told by their place"),
+        ("the conduits' lock", "complete" if locked["complete"] else f"missing: {locked['missing']}"),
+        ("step kinds exercised", str(len(list_kinds()))),
+        ("triggers without an outside event", "; ".join(KINDS)),
+        ("kinds of failure, and SIGKILL", f"{len(FAILURES)} + 3 kills of one conduit, 1 of all"),
+        ("besides (and the status callers got)", "; ".join(HEARD)),
+        ("watched test runs and dry runs", f"{len(list_kinds()) + len(FAILURES)} of each"),
+        ("runs in the ledger", str(runs)),
+        ("canaries planted", str(len(canaries.made))),
+        ("properties of parked runs looked into, in Jira", str(len(doors.in_jira))),
+        ("forms looked for", f"{len(list_forms('a'))}{ALSO}"),
+        ("canaries found", say_found(found)),
+        ("a third party's well-formed id of a refused request", "kept, as declared" if sees_declared else "NOT KEPT"),
+        ("planted leaks found", f"{len(leaks) - len(missed)} of {len(leaks)}" + (f"; MISSED: {missed}" if missed else "")),
+        ("planted leak in a deleted file", deleted_row),
+    ]
+    return Result(rows, good)
+
+
+def read_core_pattern() -> str:
+    path = Path("/proc/sys/kernel/core_pattern")
+    return path.read_text().strip() if path.exists() else "unknown"
+
+
+def prove_defects(vendor: Vendor) -> Result:
+    """The product with defects in its code: each must be found."""
+    canaries = Canaries()
+    with make_folder() as folder, make_disk(folder, IMAGE_MEBIBYTES) as (disk, image):
+        in_jira = exercise_defects(disk, vendor.url, vendor.port, canaries.plant)
+        written = read_written(image, disk)
+    missed = list_missed(written + in_jira, canaries.made)
+    words = "; ".join(canary.place for canary in canaries.made)
+    count = f"{len(canaries.made) - len(missed)} of {len(canaries.made)}"
+    return Result(
+        [("planted defects of the code found", f"{count}: {words}" + (f"; MISSED: {missed}" if missed else ""))], not missed
+    )
+
+
+def main() -> int:
+    """Run; 0 when every planted leak and defect was found and no canary was."""
+    os.environ["BLUBEES_LOG_LEVEL"] = "debug"
+    own_mounts()
+    vendor = Vendor()
+    vendor.start()
+    ways: dict[str, Callable[[Vendor], Result]] = {
+        "one": prove_one_machine,
+        "defects": prove_defects,
+        "cluster": lambda vendor: prove_cluster(vendor, exercise),
+    }
+    chosen = sys.argv[1:] or list(ways)
+    try:
+        results = [ways[name](vendor) for name in chosen]
+    finally:
+        vendor.stop()
+    good = all(result.good for result in results)
+    rows = [row for result in results for row in result.rows] + [("verdict", "PASS" if good else "FAIL")]
+    if chosen == list(ways):
+        write_page(rows)
+    else:
+        print("\n".join(f"{what:45} {result}" for what, result in rows))
     return 0 if good else 1
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from product import Product, call, wait_for
 
+from proof_memory import run_out_of_memory
+
 JSON = {"Content-Type": "application/json"}
+NO_GROUP = "killed by the kernel for want of memory: no cgroup can be made here"
 SPARE_BYTES = 1_048_576  # of memory, over what a conduit has
 
 
@@ -23,16 +26,24 @@ def try_faults(product: Product, hook: str, plant: Callable[[str], str]) -> list
         bodies = [json.dumps({"c": plant(f"{place} {number}"), "pad": "x" * pad}).encode() for number in range(count)]
         return "/".join(sorted({str(call(hook, body, JSON)[0]) for body in bodies}))
 
+    heard_then: list[str] = []
     heard = [f"full disk: {_fill_disk(product.data, lambda: send('full disk'))}"]
     conduits = product.find("blubees.main.conduit")
     for pid in conduits:
         size = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize() + SPARE_BYTES
         resource.prlimit(pid, resource.RLIMIT_AS, (size, size))
-    heard.append(f"no memory: {send('no memory', pad=240_000)}")
+    heard.append(f"no memory left, by a limit of the process: {send('no memory', pad=240_000)}")
     for pid in conduits:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     wait_for(lambda: len(set(product.find("blubees.main.conduit")) - set(conduits)) == 2)
+    wait_for(lambda: call(hook, b"{", JSON)[0] == 400)
+    conduits = product.find("blubees.main.conduit")
+    killed = run_out_of_memory(conduits, lambda: heard_then.append(send("killed for want of memory", 1, 240_000)))
+    heard.append(f"killed by the kernel for want of memory: {killed} of {len(conduits)}" if killed >= 0 else NO_GROUP)
+    if 0 <= killed < len(conduits):
+        raise AssertionError("the kernel did not end all conduits: nothing was exercised")
+    wait_for(lambda: len(product.find("blubees.main.conduit")) == 2)
     wait_for(lambda: call(hook, b"{", JSON)[0] == 400)
     heard.append(f"backup during runs: {send('backup')}")
     with (

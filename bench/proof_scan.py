@@ -29,7 +29,7 @@ _STREAMS: Final = (
     (b"\x78\xda", 15, 0),
 )
 _ZIP: Final = b"PK\x03\x04"
-_BASE64_STREAM: Final = re.compile(rb"(?:H4sI|eJ[w-z]|eAE|eNo)[A-Za-z0-9+/=]{24,}")  # gzip and zlib
+_BASE64_STREAM: Final = re.compile(rb"(?:H4sI|eA[E-H]|eF[4-7]|eJ[w-z]|eN[o-r])[A-Za-z0-9+/=]{24,}")  # gzip and zlib
 _GAP: Final = re.compile(b"(?s:.?)".join(re.escape(letter.encode()) for letter in HEAD))
 
 
@@ -186,3 +186,8 @@ def _inflate(data: bytes, place: int, bits: int) -> Iterator[bytes]:
             break
     if given:
         yield bytes(given)
+
+
+def say_found(found: list[tuple[Canary, str]]) -> str:
+    """For the page."""
+    return "none" if not found else "; ".join(sorted({f"{canary.place} ({form})" for canary, form in found}))
