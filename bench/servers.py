@@ -34,9 +34,9 @@ async def reply(send: Callable[[Message], Awaitable[None]], status: int, body: b
 
 
 async def sink(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
-    """Counts POSTs of each path, at once; `/slow` answers late, `/quiet` is timed. GET tells the count, or the times."""
+    """Counts POSTs and PUTs of each path at once; `/slow` answers late, `/quiet` is timed. GET tells the count or times."""
     name = scope["path"]
-    if scope["method"] == "POST":
+    if scope["method"] in {"POST", "PUT"}:
         body = await read(receive)
         RECEIVED[name] += 1
         if name == "/quiet":
