@@ -1,11 +1,13 @@
 """The store ports on a real SQLite file and on a real PostgreSQL: every method sees its own tenant's rows only."""
 
+import asyncio
 import itertools
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from blubees.adapters import database as database_room
 from blubees.adapters.database import Database, open_database
 from blubees.model.connection import Connection, ConnectionKind
 from blubees.model.errors import ConflictError, UnavailableError
@@ -217,3 +219,15 @@ async def test_a_run_that_starts_another_one_anew_is_found_from_both(database: D
     told = [(int(each.run[1:]), each.outcome, each.retry_of) for each in found]
     assert told == [(4, RunOutcome.ACCEPTED, first), (2, RunOutcome.FINISHED, first)]
     assert list(await database.runs.list(A, flow=None, limit=9, before=None, retry_of=RunId(f"r{2:026d}"))) == []
+
+
+async def test_writers_of_a_file_take_turns_and_none_finds_it_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pragmas = tuple(each for each in database_room._PRAGMAS if not each.startswith("busy_timeout"))
+    monkeypatch.setattr(database_room, "_PRAGMAS", (*pragmas, "busy_timeout=0"))
+    opened = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'db.sqlite3'}")
+    try:
+        await opened.prepare()
+        await asyncio.gather(*(opened.runs.record([run(number)]) for number in range(100)))
+        assert len(await opened.runs.list(A, flow=None, limit=200, before=None)) == 100
+    finally:
+        await opened.close()

@@ -131,7 +131,8 @@ def _create_engine(url: str) -> AsyncEngine:
     except sa.exc.ArgumentError:
         raise InputError("The database's address must be postgresql+asyncpg://ROLE:PASSWORD@HOST/NAME.") from None
     if backend == "sqlite":
-        engine = create_async_engine(url, hide_parameters=True)
+        # one at a time: a file has one writer, and others that want to be it would sleep and try again, for seconds at last
+        engine = create_async_engine(url, hide_parameters=True, poolclass=sa.AsyncAdaptedQueuePool, pool_size=1, max_overflow=0)
         sa.event.listen(engine.sync_engine, "connect", _set_pragmas)
         return engine
     limits = {"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS}
