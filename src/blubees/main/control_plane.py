@@ -5,6 +5,7 @@ Started by main/supervisor.py as `python -m blubees.main.control_plane`; reads i
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import os
 import signal
@@ -63,6 +64,7 @@ from blubees.vault.secrets import VaultService
 
 RETRY_SECONDS: Final = 1.0
 WAKE_SECONDS: Final = 0.5
+COLLECTOR_THRESHOLDS: Final = (20_000, 50, 100)  # as a conduit's: code stays, and receipts have no cycles
 
 
 class ReceiptKeeper:
@@ -256,6 +258,8 @@ def main() -> int:
     events = EventLog(sys.stdout.buffer)
     tell_library_logs(events, start.settings.log_level)
     sys.excepthook = lambda kind, _error, _trace: events("control_plane_crashed", error=kind.__name__)
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_control_plane(start, events))
     return 0

@@ -16,7 +16,7 @@ _TABLES = (SIGN_OFFS, SIGN_OFF_ANSWERS)
 async def arm_sign_offs(engine: AsyncEngine, connection: AsyncConnection, request: ArmSlot, at_milliseconds: int) -> None:
     """Note the sign-offs that a run waits for; forget those that it no longer waits for."""
     asked = [(wait.path, wait.rule) for wait in request.waits if wait.rule is not None]
-    for table in _TABLES:
+    for table in _TABLES if request.ordinal > 1 else ():  # the first time: there can be none of it yet
         columns = table.c
         these = sa.and_(columns.tenant == request.tenant, columns.run == request.run)
         await connection.execute(sa.delete(table).where(these, columns.path.not_in([path for path, _ in asked])))
