@@ -68,7 +68,7 @@ def _compile_section(node: Section) -> Getter:
     get = _compile_expression(node.expression)  # type: ignore[arg-type]
     if node.inverse:
         return lambda run: otherwise(run) if is_true(get(run)) else body(run)
-    turn_steps = 1 + len(node.body)
+    turn_steps = 2 + len(node.body)
 
     def render(run: Run) -> object:
         value = get(run)

@@ -12,7 +12,7 @@ from blubees.expressions.values import write_json, write_text
 
 
 def _numbers(meter: Meter, values: list[Any]) -> list[int | float]:
-    meter.spend(len(values))
+    meter.spend(2 * len(values))
     return [number for number in (as_number(each) for each in values) if number is not None]
 
 

@@ -24,7 +24,7 @@ class _RefusedError(Exception):
 def read_json(meter: Meter, text: str) -> Any:  # noqa: ANN401 - data
     """Give what a JSON text says; null where it is none. Numbers that no float holds are none either."""
     meter.expect_text(len(text))
-    meter.spend(len(text) >> 5)
+    meter.spend(len(text) >> 3)
     try:
         value = json.loads(text, parse_int=_read_whole, parse_float=_read_number, parse_constant=_refuse)
     except (ValueError, _RefusedError):
@@ -37,6 +37,7 @@ def _check_depth(meter: Meter, value: object) -> None:
     level = [value]
     for _ in range(meter.depth + 1):
         level = [inner for each in level for inner in _list_inner(each)]
+        meter.spend(len(level))
         if not level:
             return
     raise EvaluationError(EvaluationCode.TOO_DEEP)
