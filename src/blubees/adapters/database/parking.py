@@ -20,6 +20,34 @@ _WAITING = sa.select(PARKED_RUNS, WAITS.c.path, WAITS.c.wait, WAITS.c.answer).jo
 )
 _LIVE = (ParkedStatus.OPEN.value, ParkedStatus.RUNNING.value)
 _WOKEN = (ParkedStatus.WAKING.value, ParkedStatus.RUNNING.value)
+_ENDED = (ParkedStatus.DONE.value, ParkedStatus.CLEARED.value)
+
+# Built once: to build a statement anew costs more than to have SQLite carry it out.
+_ONE = sa.select(PARKED_RUNS).where(PARKED_RUNS.c.tenant == sa.bindparam("of"), PARKED_RUNS.c.run == sa.bindparam("which"))
+_ANSWERS = sa.select(WAITS.c.answer).where(
+    WAITS.c.tenant == sa.bindparam("of"), WAITS.c.run == sa.bindparam("which"), WAITS.c.answer != ""
+)
+_ALL_NOT_ENDED = sa.select(PARKED_RUNS).where(PARKED_RUNS.c.tenant == sa.bindparam("of"), PARKED_RUNS.c.status.not_in(_ENDED))
+_NOT_ENDED = _ALL_NOT_ENDED.where(PARKED_RUNS.c.run.in_(sa.bindparam("which", expanding=True)))
+_MOVE = (
+    sa.update(PARKED_RUNS)
+    .where(
+        PARKED_RUNS.c.tenant == sa.bindparam("of"),
+        PARKED_RUNS.c.run == sa.bindparam("which"),
+        PARKED_RUNS.c.status == sa.bindparam("before"),
+    )
+    .values(status=sa.bindparam("after"), changed_at=sa.bindparam("at"))
+)
+_ANSWER = (
+    sa.update(WAITS)
+    .where(
+        WAITS.c.tenant == sa.bindparam("of"),
+        WAITS.c.run == sa.bindparam("which"),
+        WAITS.c.path == sa.bindparam("where"),
+        WAITS.c.answer == "",
+    )
+    .values(answer=sa.bindparam("text"))
+)
 
 
 class SqlParkedStore:
@@ -96,12 +124,12 @@ class SqlParkedStore:
 
     async def take(self, tenant: TenantId, run: RunId) -> tuple[ParkedRow, Sequence[Answered]] | None:
         """See the port."""
-        query = sa.select(WAITS.c.answer).where(is_run(WAITS, tenant, run), WAITS.c.answer != "")
         async with using(self._engine, tenant) as connection:
             row = await _load(connection, tenant, run)
             if row is None:
                 return None
-            return row, [msgspec.json.decode(text, type=Answered) for text in (await connection.execute(query)).scalars()]
+            found = await connection.execute(_ANSWERS, {"of": tenant, "which": run})
+            return row, [msgspec.json.decode(text, type=Answered) for text in found.scalars()]
 
     async def list_waits(self, tenant: TenantId, run: RunId) -> Sequence[WaitRow]:
         """See the port."""
@@ -127,8 +155,8 @@ class SqlParkedStore:
         ended: list[RunId] = []
         async with using(self._engine, tenant) as connection:
             for run, answer in answers:
-                update = sa.update(WAITS).where(is_run(WAITS, tenant, run), WAITS.c.path == answer.path, WAITS.c.answer == "")
-                done = await connection.execute(update.values(answer=msgspec.json.encode(answer).decode()))
+                text = msgspec.json.encode(answer).decode()
+                done = await connection.execute(_ANSWER, {"of": tenant, "which": run, "where": answer.path, "text": text})
                 ended += [run] if done.rowcount else []
             return Ends(len(ended), await _wake(connection, tenant, ended, at_milliseconds))
 
@@ -144,17 +172,16 @@ class SqlParkedStore:
         ordinal: int = 0,
     ) -> ParkedRow | None:
         """See the port."""
-        update = (
-            sa.update(PARKED_RUNS)
-            .where(is_run(PARKED_RUNS, tenant, run), PARKED_RUNS.c.status == before.value)
-            .values(status=after.value, changed_at=at_milliseconds)
+        update, values = (
+            _MOVE,
+            {"of": tenant, "which": run, "before": before.value, "after": after.value, "at": at_milliseconds},
         )
         if since:
             update = update.where(PARKED_RUNS.c.changed_at == since)
         if ordinal:
             update = update.where(PARKED_RUNS.c.ordinal == ordinal)
         async with using(self._engine, tenant) as connection:
-            if (await connection.execute(update)).rowcount == 0:
+            if (await connection.execute(update, values)).rowcount == 0:
                 return None
             return await _load(connection, tenant, run)
 
@@ -209,18 +236,20 @@ class SqlParkedStore:
 
     async def finish(self, tenant: TenantId, runs: Sequence[RunId] | None, at_milliseconds: int) -> Sequence[ParkedRow]:
         """See the port."""
-        live = PARKED_RUNS.c.status.not_in((ParkedStatus.DONE.value, ParkedStatus.CLEARED.value))
-        these = sa.and_(PARKED_RUNS.c.tenant == tenant, live)
-        if runs is not None:
-            these = sa.and_(these, PARKED_RUNS.c.run.in_(runs))
         async with using(self._engine, tenant) as connection:
-            found = [read_row(row) for row in (await connection.execute(sa.select(PARKED_RUNS).where(these))).mappings()]
+            if runs is None:
+                rows = await connection.execute(_ALL_NOT_ENDED, {"of": tenant})
+            else:
+                rows = await connection.execute(_NOT_ENDED, {"of": tenant, "which": runs})
+            found = [read_row(row) for row in rows.mappings()]
             if found:
                 gone = [row.run for row in found]
                 await connection.execute(sa.delete(WAITS).where(WAITS.c.tenant == tenant, WAITS.c.run.in_(gone)))
                 await forget_sign_offs(connection, tenant, gone)
                 done = {"status": ParkedStatus.DONE.value, "sealed_key": b"", "changed_at": at_milliseconds}
-                await connection.execute(sa.update(PARKED_RUNS).where(these).values(**done))
+                ended = sa.update(PARKED_RUNS).where(PARKED_RUNS.c.tenant == tenant, PARKED_RUNS.c.status.not_in(_ENDED))
+                ended = ended if runs is None else ended.where(PARKED_RUNS.c.run.in_(runs))
+                await connection.execute(ended.values(**done))
         return found
 
     async def forget(self, tenant: TenantId, run: RunId) -> None:
@@ -242,7 +271,7 @@ def is_run(table: sa.Table, tenant: TenantId, run: RunId) -> sa.ColumnElement[bo
 
 
 async def _load(connection: AsyncConnection, tenant: TenantId, run: RunId) -> ParkedRow | None:
-    row = (await connection.execute(sa.select(PARKED_RUNS).where(is_run(PARKED_RUNS, tenant, run)))).mappings().first()
+    row = (await connection.execute(_ONE, {"of": tenant, "which": run})).mappings().first()
     return read_row(row) if row else None
 
 
