@@ -1,6 +1,6 @@
 """Turns a template's tree into closures, specialised where it is common. Called by template.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from blubees.expressions import mathematics
@@ -48,10 +48,10 @@ def _compile_node(node: Node) -> str | Getter:
 
 def compile_value(node: Value) -> Getter:
     """Compile a value tag to what gives its value."""
-    get = _compile_expression(node.expression)
+    get = compile_expression(node.expression)
     if node.default is None:
         return get
-    default = _compile_expression(node.default)
+    default = compile_expression(node.default)
 
     def get_or_default(run: Run) -> object:
         value = get(run)
@@ -65,7 +65,7 @@ def _compile_section(node: Section) -> Getter:
     otherwise = compile_nodes(node.otherwise)
     if node.block:
         return _compile_block(node, body)
-    get = _compile_expression(node.expression)  # type: ignore[arg-type]
+    get = compile_expression(node.expression)  # type: ignore[arg-type]
     if node.inverse:
         return lambda run: otherwise(run) if is_true(get(run)) else body(run)
     turn_steps = 2 + len(node.body)
@@ -123,7 +123,8 @@ def _compile_block(node: Section, body: Getter) -> Getter:
     return calculate
 
 
-def _compile_expression(expression: Expression) -> Getter:
+def compile_expression(expression: Expression) -> Getter:
+    """Compile to what gives its value."""
     if isinstance(expression, Literal):
         value = expression.value
         return lambda _run: value
@@ -185,7 +186,7 @@ def _compile_root(segments: tuple[Segment, ...]) -> tuple[Getter, tuple[Segment,
 
 def _compile_global(segment: Segment) -> Getter:
     """Compile a call of a global function; if, and, or leave out what need not be worked out."""
-    arguments = [_compile_expression(each) for each in segment.arguments or ()]
+    arguments = [compile_expression(each) for each in segment.arguments or ()]
     if segment.name == "if":
         return _compile_if(arguments)
     if segment.name in {"and", "or"}:
@@ -199,7 +200,7 @@ def _compile_global(segment: Segment) -> Getter:
         try:
             return call(run, None, [each(run) for each in arguments])
         except EvaluationError as error:
-            raise _place(error, position) from None
+            raise place_error(error, position) from None
 
     return call_global
 
@@ -223,22 +224,27 @@ def _compile_chain(arguments: Sequence[Getter], *, stops_at: bool) -> Getter:
 
 
 def _compile_segment(get: Getter, segment: Segment) -> Getter:
-    name, position = segment.name, segment.position
+    name = segment.name
     table = None if segment.quoted else FUNCTIONS.get(name)
     if segment.arguments is not None:
         return _compile_call(get, segment)
     if table is None or min(each.least for each in table.values()) > 0:
         return lambda run: look_up(get(run), name, run)
-    bare = table
+    apply_bare = compile_bare(segment)
+    return lambda run: apply_bare(run, get(run))
 
-    def apply_bare(run: Run) -> object:
-        value = get(run)
-        if has(value, name) or (type(value) is list and "list" not in bare and any(has(each, name) for each in value)):
+
+def compile_bare(segment: Segment) -> Callable[[Run, Any], Any]:
+    """Compile a function's name without parentheses: a property of that name comes before it."""
+    name, position, table = segment.name, segment.position, FUNCTIONS[segment.name]
+
+    def apply_bare(run: Run, value: Any) -> object:  # noqa: ANN401 - data
+        if has(value, name) or (type(value) is list and "list" not in table and any(has(each, name) for each in value)):
             return look_up(value, name, run)
         try:
-            return apply(run, name, bare, value, ())
+            return apply(run, name, table, value, ())
         except EvaluationError as error:
-            raise _place(error, position) from None
+            raise place_error(error, position) from None
 
     return apply_bare
 
@@ -260,7 +266,7 @@ def _compile_call(get: Getter, segment: Segment) -> Getter:
                 return on_text(run, value, give(run))
             return apply(run, name, table, value, give(run))
         except EvaluationError as error:
-            raise _place(error, position) from None
+            raise place_error(error, position) from None
 
     return call
 
@@ -270,13 +276,13 @@ def _compile_arguments(written: Sequence[Expression]) -> Getter:
         values = tuple(each.value for each in written if isinstance(each, Literal))
         return lambda _run: values
     if len(written) == 1:
-        only = _compile_expression(written[0])
+        only = compile_expression(written[0])
         return lambda run: (only(run),)
-    arguments = [_compile_expression(each) for each in written]
+    arguments = [compile_expression(each) for each in written]
     return lambda run: [each(run) for each in arguments]
 
 
-def _place(error: EvaluationError, position: int) -> EvaluationError:
+def place_error(error: EvaluationError, position: int) -> EvaluationError:
     """Say where: the innermost call that failed."""
     if error.position < 0:
         error.position = position

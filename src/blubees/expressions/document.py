@@ -3,10 +3,11 @@
 Called by engine/plan.py and flows/check.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from blubees.expressions.errors import TemplateError
+from blubees.expressions.generated import WARM_UP_TURNS, generate, is_constant
 from blubees.expressions.limits import DEFAULT, Limits
 from blubees.expressions.running import Run, guard
 from blubees.expressions.template import Template, compile_template
@@ -18,10 +19,11 @@ _Render = Callable[[Run], Any]
 class CompiledDocument:
     """A compiled document. Parts without templates are shared, not rebuilt."""
 
-    __slots__ = ("_render", "is_constant", "paths", "roots")
+    __slots__ = ("_closure", "_render", "_shape", "_turns", "is_constant", "paths", "roots")
 
-    def __init__(self, render: _Render, paths: frozenset[tuple[str, ...]], *, is_constant: bool) -> None:
-        self._render = render
+    def __init__(self, closure: _Render, shape: object, paths: frozenset[tuple[str, ...]], *, is_constant: bool) -> None:
+        self._closure, self._shape, self._turns = closure, shape, 0
+        self._render: _Render = closure if is_constant else self._warm_up
         self.is_constant = is_constant
         self.paths = paths
         self.roots = frozenset(path[0] for path in paths)
@@ -29,6 +31,13 @@ class CompiledDocument:
     def render(self, scope: Mapping[str, object], limits: Limits = DEFAULT) -> Any:  # noqa: ANN401 - data
         """Work out every template in it, within one budget. Raises EvaluationError."""
         return guard(self._render, Run(scope, limits))
+
+    def _warm_up(self, run: Run) -> Any:  # noqa: ANN401 - data
+        """Work it out by the closures; what is worked out often gets code of its own."""
+        self._turns += 1
+        if self._turns >= WARM_UP_TURNS:
+            self._render = generate(self._shape) or self._closure
+        return self._closure(run)
 
 
 def compile_document(document: object) -> CompiledDocument:
@@ -41,8 +50,8 @@ def compile_document(document: object) -> CompiledDocument:
     render = _compile(document, templates)
     paths = frozenset(path for template in templates for path in template.paths)
     if render is None:
-        return CompiledDocument(lambda _run: document, paths, is_constant=True)
-    return CompiledDocument(render, paths, is_constant=False)
+        return CompiledDocument(lambda _run: document, document, paths, is_constant=True)
+    return CompiledDocument(render, _arrange(document, iter(templates)), paths, is_constant=False)
 
 
 def check_document(document: object, place: Place = ()) -> list[tuple[Place, TemplateError]]:
@@ -85,6 +94,20 @@ def _compile(document: object, templates: list[Template]) -> _Render | None:
             return None
         return lambda run: [value if render is None else render(run) for render, value in parts]
     return None
+
+
+def _arrange(document: object, templates: Iterator[Template]) -> object:
+    """The document with its templates' trees in place of their texts; the templates in the order of _compile()."""
+    if isinstance(document, str):
+        template = next(templates)
+        return document if template.is_constant else template.shape
+    if isinstance(document, dict):
+        made: object = {key: _arrange(value, templates) for key, value in document.items()}
+    elif isinstance(document, list | tuple):
+        made = [_arrange(value, templates) for value in document]
+    else:
+        return document
+    return document if is_constant(made) else made
 
 
 def _compile_dict(pairs: list[tuple[Any, _Render | None, Any]]) -> _Render:

@@ -10,6 +10,8 @@ from blubees.expressions.limits import Meter
 from blubees.expressions.signatures import Function, Implementation, function
 from blubees.expressions.values import write_json, write_text
 
+_ONLY_TEXT: Final = {str}
+
 
 def _numbers(meter: Meter, values: list[Any]) -> list[int | float]:
     meter.spend(2 * len(values))
@@ -44,7 +46,7 @@ def _average(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> obje
 def _join(meter: Meter, values: list[Any], arguments: Sequence[Any]) -> str:
     mark = as_text(meter, arguments[0]) if arguments else ", "
     meter.spend(len(values))
-    parts = [write_text(each, meter) for each in values]
+    parts = values if {*map(type, values)} == _ONLY_TEXT else [write_text(each, meter) for each in values]
     meter.expect_text(sum(map(len, parts)) + len(mark) * len(parts))
     return mark.join(parts)
 

@@ -42,7 +42,9 @@ class Meter:
         """Check the size of a text before it is made, and count the work it takes."""
         if characters > self.output_characters:
             raise EvaluationError(EvaluationCode.OUTPUT_TOO_LARGE)
-        self.spend(characters >> 6)
+        self.steps -= characters >> 6
+        if self.steps < 0:
+            raise EvaluationError(EvaluationCode.BUDGET_STEPS)
 
     def expect_size(self, characters: int) -> None:
         """Check the size of a text that grows; its making is counted elsewhere."""

@@ -10,6 +10,7 @@ from typing import Any
 from blubees.expressions.closures import compile_nodes, compile_value
 from blubees.expressions.dates import make_plain
 from blubees.expressions.errors import TemplateError
+from blubees.expressions.generated import WARM_UP_TURNS, Given, Text, generate
 from blubees.expressions.grammar import Node, Value, read_template
 from blubees.expressions.limits import DEFAULT, Limits
 from blubees.expressions.paths import find_equality, list_paths
@@ -25,13 +26,16 @@ class Template:
         is_constant: there is no tag in it.
         is_single_expression: one value tag and nothing else: its value keeps its type.
         evaluate: works it out within a run that may go on with other templates (document.py).
+        shape: what code is written from, for the template alone or as a part of a document.
         roots: the first names that it reads; `outer_roots`: those outside of sections, which can't be an element's own.
         paths: the constant paths that it reads, as far as no function stands in them; `taken`: those that are not only gone
             through by a section.
     """
 
     __slots__ = (
+        "_give",
         "_parts",
+        "_turns",
         "evaluate",
         "is_constant",
         "is_single_expression",
@@ -39,6 +43,7 @@ class Template:
         "outer_roots",
         "paths",
         "roots",
+        "shape",
         "source",
         "taken",
     )
@@ -53,6 +58,9 @@ class Template:
         if len(nodes) == 1 and isinstance(nodes[0], Value):
             get = compile_value(nodes[0])
             self.evaluate = (lambda run: make_plain(get(run))) if "ocale" in source else get
+        self.shape = Given(self.evaluate) if "ocale" in source else Text(nodes, is_value=self.is_single_expression)
+        self._turns = 0
+        self._give: Getter = self._warm_up
         self.paths = frozenset(list_paths(nodes))
         self.taken = frozenset(list_paths(nodes, heads=False))
         self.roots = frozenset(path[0] for path in self.paths)
@@ -66,7 +74,7 @@ class Template:
         """
         if self.is_constant:
             return self.source
-        return guard(self.evaluate, Run(scope, limits))
+        return guard(self._give, Run(scope, limits))
 
     def text(self, scope: Mapping[str, object], limits: Limits = DEFAULT) -> str:
         """Work it out as text. Raises as value()."""
@@ -78,6 +86,13 @@ class Template:
         if type(value) is bool:
             return value
         return is_true(value) and not (type(value) is str and value.strip().casefold() == "false")
+
+    def _warm_up(self, run: Run) -> Any:  # noqa: ANN401 - data
+        """Work it out by the closures; what is worked out often gets code of its own."""
+        self._turns += 1
+        if self._turns >= WARM_UP_TURNS:
+            self._give = generate(self.shape) or self.evaluate
+        return self.evaluate(run)
 
 
 def compile_template(source: str) -> Template:

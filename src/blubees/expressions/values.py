@@ -20,6 +20,9 @@ def look_up(value: object, name: str, meter: Meter) -> Any:  # noqa: ANN401 - da
         return look_up_in_dict(value, name, meter)
     if type(value) is list:
         meter.spend(len(value))
+        found_all = [each.get(name) for each in value if type(each) is dict]
+        if None not in found_all:
+            return found_all  # the common case: each has it
         found_all = [look_up_in_dict(each, name, meter) for each in value if type(each) is dict]
         return [each for each in found_all if each is not None]
     return None
