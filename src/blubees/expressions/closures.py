@@ -1,17 +1,20 @@
 """Turns a template's tree into closures, specialised where it is common. Called by template.py."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from blubees.expressions import mathematics
-from blubees.expressions.calls import apply, check_call, complain_unknown
+from blubees.expressions.calls import apply, check_call, complain_unknown, weigh_nodes
 from blubees.expressions.conversions import are_equal, as_number
 from blubees.expressions.errors import EvaluationCode, EvaluationError
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
 from blubees.expressions.grammar import Expression, Literal, Node, Section, Segment, Value
+from blubees.expressions.limits import LONG_TEXT_CHARACTERS
 from blubees.expressions.paths import constant_path
 from blubees.expressions.running import Getter, Run
 from blubees.expressions.values import MISSING, has, is_true, look_up, look_up_in_dict, write_number, write_text
+
+_MATH_STEPS: Final = 10  # of a block, beside two for each character
 
 
 def compile_nodes(nodes: tuple[Node, ...]) -> Getter:
@@ -68,7 +71,7 @@ def _compile_section(node: Section) -> Getter:
     get = compile_expression(node.expression)  # type: ignore[arg-type]
     if node.inverse:
         return lambda run: otherwise(run) if is_true(get(run)) else body(run)
-    turn_steps = 2 + len(node.body)
+    turn_steps = 2 + weigh_nodes(node.body)
 
     def render(run: Run) -> object:
         value = get(run)
@@ -118,7 +121,9 @@ def _compile_block(node: Section, body: Getter) -> Getter:
             value = get(run)
             if value is None or value == "":  # nothing can be worked out: ruling A16
                 return ""
-        return write_number(mathematics.evaluate(body(run), run.draw))
+        text = body(run)
+        run.spend(_MATH_STEPS + 2 * min(len(text), mathematics.SOURCE_MAX_CHARACTERS))
+        return write_number(mathematics.evaluate(text, run.draw))
 
     return calculate
 
@@ -263,6 +268,8 @@ def _compile_call(get: Getter, segment: Segment) -> Getter:
         value = get(run)
         try:
             if type(value) is str and on_text is not None:
+                if len(value) > LONG_TEXT_CHARACTERS:
+                    run.spend(len(value) >> 6)
                 return on_text(run, value, give(run))
             return apply(run, name, table, value, give(run))
         except EvaluationError as error:

@@ -15,6 +15,7 @@ from blubees.expressions.conversions import are_equal
 from blubees.expressions.errors import EvaluationError
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
 from blubees.expressions.grammar import Expression, Literal, Node, Path, Segment, Value
+from blubees.expressions.limits import LONG_TEXT_CHARACTERS
 from blubees.expressions.running import Getter
 from blubees.expressions.values import MISSING, is_true, look_up, write_text
 
@@ -228,6 +229,8 @@ class _Writer:
             self.put(f" {made} = apply(run, {self.hold(segment.name)}, {self.hold(table)}, {value}, {given})")
             return
         self.put("try:")
+        if "text" in table:
+            self.put_long_text(value)
         word = "if"
         for receiver, kind in (("text", "str"), ("list", "list")):
             if receiver in table:
@@ -246,8 +249,13 @@ class _Writer:
             return
         call, nothing = self.hold(table["text"].call), self.hold(())
         self.put("try:")
+        self.put_long_text(value)
         self.put(f" {made} = {call}(run, {value}, {nothing}) if type({value}) is str else {otherwise}")
         self.put_place(segment)
+
+    def put_long_text(self, value: str) -> None:
+        if value[0] == "v":
+            self.put(f" if type({value}) is str and len({value}) > {LONG_TEXT_CHARACTERS}: run.spend(len({value}) >> 6)")
 
     def put_place(self, segment: Segment) -> None:
         self.put("except EvaluationError as error:")

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from blubees.expressions.errors import TemplateError
-from blubees.expressions.limits import PARSE_DEPTH_MAX, SOURCE_MAX_CHARACTERS
+from blubees.expressions.limits import MARKS_MAX, PARSE_DEPTH_MAX, SOURCE_MAX_CHARACTERS
 
 _TYPOGRAPHIC: Final = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"'})
 _NUMBER: Final = re.compile(r"-?\d{1,300}(\.\d{1,300})?")
-_INDEX: Final = re.compile(r"(.*[^\s.])\s*\[(\d{1,9})\]", re.DOTALL)
 _BEHIND: Final = re.compile(r"\[(\d{1,9})\]")
 _NAME_END: Final = frozenset('.(),|"')
 BLOCKS: Final = frozenset({"=", "math", "increment", "debug"})
@@ -96,11 +95,16 @@ def read_template(source: str) -> tuple[Node, ...]:
     if len(source) > SOURCE_MAX_CHARACTERS:
         raise TemplateError(f"The template has {len(source)} characters, allowed are {SOURCE_MAX_CHARACTERS}.", 0)
     stack = [_Open(None, "", inverse=False, position=0, body=[])]
-    position = 0
+    position = marks = 0
     while (start := source.find("{{", position)) >= 0:
         if start > position:
             stack[-1].add(source[position:start])
         end = _find_end(source, start + 2)
+        marks += 1 + sum(source.count(mark, start, end) for mark in ".,([|")
+        if marks > MARKS_MAX:
+            raise TemplateError(
+                f"The template has more than {MARKS_MAX} tags, dots, commas, brackets and bars.", start, "Split it."
+            )
         _take_tag(source[start + 2 : end].translate(_TYPOGRAPHIC), start + 2, stack)
         position = end + 2
         if source[start + 2 : start + 3] == "{" and source[position : position + 1] == "}":
@@ -244,9 +248,9 @@ class _Reader:
         if self.peek() == "(":
             return [Segment(name, self.read_arguments(depth), quoted=False, position=place), *self.read_indices(place)]
         indices = []
-        while found := _INDEX.fullmatch(name):  # a name may itself hold brackets: [CHART] Date
-            name = found[1].strip()
-            indices.append(_get(int(found[2]), place))
+        while (bracket := name.rfind("[")) > 0 and (found := _BEHIND.fullmatch(name, bracket)):
+            name = name[:bracket].rstrip()  # a name may itself hold brackets: [CHART] Date
+            indices.append(_get(int(found[1]), place))
         return [Segment(name, None, quoted=False, position=place), *reversed(indices)]
 
     def read_indices(self, place: int) -> list[Segment]:

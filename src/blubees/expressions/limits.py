@@ -7,6 +7,8 @@ from blubees.expressions.errors import EvaluationCode, EvaluationError
 
 SOURCE_MAX_CHARACTERS: Final = 65_536  # a template is written by a person
 PARSE_DEPTH_MAX: Final = 64  # sections, parentheses and arguments in each other
+MARKS_MAX: Final = 4_000  # tags, dots, commas, parentheses, brackets and bars of all tags of a template
+LONG_TEXT_CHARACTERS: Final = 1_024  # from here on, what a function does to a text is counted
 NUMBER_MAX_DIGITS: Final = 300  # past a float's range nothing sensible is meant
 
 

@@ -1,5 +1,6 @@
 """Regular expressions by RE2: linear time, whatever the pattern and the text. Called by functions_text.py and checks."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -13,8 +14,9 @@ from blubees.expressions.limits import Meter
 PATTERN_MAX_CHARACTERS: Final = 1_000
 PATTERN_MEMORY_BYTES: Final = 1 << 20
 _KEPT: Final = 256  # authors' own patterns; those made of data push each other out
-HIT_STEPS: Final = 16  # a hit costs some microseconds, a step half of one
-CHARACTERS_A_STEP: Final = 4  # of a text that is searched; a pattern may need a tenth of a microsecond for each
+HIT_STEPS: Final = 10  # a hit costs some microseconds, a step half of one
+_MADE_STEPS: Final = 80  # what compiling costs at least
+_OPEN_ENDED: Final = re.compile(r"[*+]|,\}")  # each hit may have looked at all the text behind it
 
 
 def compile_pattern(pattern: str) -> Any:  # noqa: ANN401 - RE2's type has no stub
@@ -41,23 +43,22 @@ def _compile(pattern: str) -> Any:  # noqa: ANN401 - see compile_pattern
 
 def match(meter: Meter, text: str, arguments: Sequence[Any]) -> object:
     """Find: null, the first group of the only hit, or of each hit as a list."""
-    pattern = compile_pattern(as_text(meter, arguments[0]))
-    meter.spend(len(text) // CHARACTERS_A_STEP)
+    pattern, hit_steps = _take_pattern(meter, text, arguments)
     found = []
     for hit in pattern.finditer(text):
-        meter.spend(HIT_STEPS)
+        meter.spend(hit_steps)
         found.append(hit.group(1) if pattern.groups else hit.group(0))
     return None if not found else found[0] if len(found) == 1 else found
 
 
 def replace_all(meter: Meter, text: str, arguments: Sequence[Any]) -> str:
     """Replace every hit; `$1` in the replacement is a group."""
-    pattern, replacement = compile_pattern(as_text(meter, arguments[0])), as_text(meter, arguments[1])
-    meter.spend(len(text) // CHARACTERS_A_STEP)
+    pattern, hit_steps = _take_pattern(meter, text, arguments)
+    replacement = as_text(meter, arguments[1])
     parts: list[str] = []
     position = size = 0
     for hit in pattern.finditer(text):
-        meter.spend(HIT_STEPS + len(replacement) // 4)
+        meter.spend(hit_steps + len(replacement) // 4)
         piece = text[position : hit.start()] + _fill_groups(replacement, hit, pattern.groups)
         parts.append(piece)
         size += len(piece)
@@ -66,6 +67,21 @@ def replace_all(meter: Meter, text: str, arguments: Sequence[Any]) -> str:
     parts.append(text[position:])
     meter.expect_text(size + len(parts[-1]))
     return "".join(parts)
+
+
+def _take_pattern(meter: Meter, text: str, arguments: Sequence[Any]) -> tuple[Any, int]:
+    """Give the pattern and the steps of a hit, and count the search beforehand.
+
+    RE2's time is linear in the text, but also in the pattern's program (10 ns for a character and instruction, where it can't
+    keep its states), and an open end may look at the rest of the text for each hit.
+    """
+    source = as_text(meter, arguments[0])
+    known = _compile.cache_info().misses
+    pattern = compile_pattern(source)
+    if _compile.cache_info().misses > known:
+        meter.spend(_MADE_STEPS + (pattern.programsize >> 1))
+    meter.spend(1 + (len(text) * pattern.programsize >> 6))
+    return pattern, HIT_STEPS + (len(text) >> 9 if _OPEN_ENDED.search(source) else 0)
 
 
 def _fill_groups(replacement: str, hit: Any, groups: int) -> str:  # noqa: ANN401 - see compile_pattern

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
-from blubees.expressions.limits import DEFAULT, PARSE_DEPTH_MAX, SOURCE_MAX_CHARACTERS, Meter
+from blubees.expressions.limits import DEFAULT, MARKS_MAX, PARSE_DEPTH_MAX, SOURCE_MAX_CHARACTERS, Meter
 from blubees.expressions.signatures import Function, ValueType
 from blubees.expressions.values import write_json
 
@@ -57,7 +57,8 @@ def render_reference() -> str:
     meter = Meter(DEFAULT)
     lines = [HEAD]
     lines.append(
-        f"Limits: a template has at most {SOURCE_MAX_CHARACTERS:,} characters and {PARSE_DEPTH_MAX} levels; one evaluation "
+        f"Limits: a template has at most {SOURCE_MAX_CHARACTERS:,} characters, {PARSE_DEPTH_MAX} levels and {MARKS_MAX:,} "
+        "tags, dots, commas, brackets and bars; one evaluation "
         f"{DEFAULT.steps:,} steps, {DEFAULT.output_characters:,} characters of text, {DEFAULT.depth} levels of data.\n\n"
     )
     lines += _list_functions("Global functions", GLOBALS.values(), meter)

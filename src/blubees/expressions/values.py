@@ -142,6 +142,7 @@ def write_json(value: object, meter: Meter, depth: int = 0) -> str:
         meter.expect_text(sum(map(len, parts)))
         return "[" + ",".join(parts) + "]"
     if type(value) is str:
+        meter.expect_text(len(value))
         return quote_json(value)
     if value is None:
         return "null"
