@@ -132,6 +132,8 @@ BIG = {
     ("{{now.convertToTimeZone(big)}}", "bad_argument"),
     ("{{5.format(big)}}", "bad_pattern"),
     ("{{5.asCurrency(big)}}", "bad_argument"),
+    ("{{100000000000000000000000000000.asCurrency}}", "bad_argument"),
+    ("{{100000000000000000000000000000.asPercentage}}", "bad_argument"),
 ])  # fmt: skip
 def test_work_without_end_ends_with_a_code(source: str, codes: str) -> None:
     with pytest.raises(EvaluationError) as caught:

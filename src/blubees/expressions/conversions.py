@@ -52,7 +52,7 @@ def calculate(name: str, work: Callable[[], Any]) -> Any:  # noqa: ANN401 - a nu
     """Do arithmetic; what has no finite value is an error of the function."""
     try:
         result = work()
-    except (OverflowError, ValueError, ZeroDivisionError):
+    except (ArithmeticError, ValueError):  # of floats, and of decimals when a number is formatted
         raise EvaluationError(EvaluationCode.BAD_ARGUMENT, name) from None
     if type(result) is float and not math.isfinite(result):
         raise EvaluationError(EvaluationCode.BAD_ARGUMENT, name)
