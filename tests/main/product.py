@@ -125,7 +125,7 @@ def call(url: str, body: bytes | None = None, headers: dict[str, str] | None = N
         return status, content.decode(errors="replace")
 
 
-def wait_for(ask: Any, seconds: float = 20.0) -> Any:
+def wait_for(ask: Any, seconds: float = 60.0) -> Any:
     """Ask until it is true."""
     deadline = time.monotonic() + seconds
     while True:

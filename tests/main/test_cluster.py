@@ -15,7 +15,7 @@ from blubees.main.local_cluster import LocalCluster
 from blubees.main.operator_client import OperatorClient
 from blubees.model.errors import BluBeesError
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.campaign]  # minutes on two cores: `make rolling` runs it
+pytestmark = [pytest.mark.timeout(600), pytest.mark.campaign]  # minutes on two cores: `make rolling` runs it
 FLOW = """
 id: two-effects
 name: Two effects
@@ -46,7 +46,7 @@ class Sender:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._thread.join(60)
+        self._thread.join(150)
 
     def _send(self) -> None:
         number = self._first
@@ -86,7 +86,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, site: int) -> Iterator[Loc
 
 def wait_until_whole(cluster: LocalCluster) -> None:
     for name in (*cluster.control_planes, *cluster.conduits):
-        wait_for(lambda name=name: is_whole(cluster.url(name)), 60)
+        wait_for(lambda name=name: is_whole(cluster.url(name)), 150)
 
 
 def operator(cluster: LocalCluster, name: str = "control1") -> OperatorClient:
@@ -131,7 +131,7 @@ def effects(site: int) -> list[tuple[str, int]]:
 def assert_all_happened_once(cluster: LocalCluster, site: int, path: str, sender: Sender, before: int) -> None:
     expected = {(step, number) for number in sender.accepted for step in ("first", "second")}
     try:
-        wait_for(lambda: set(effects(site)[before:]) >= expected, 60)
+        wait_for(lambda: set(effects(site)[before:]) >= expected, 150)
     except AssertionError:
         others = [run for run in finished(cluster, path.split("/")[2]) if run["outcome"] != "finished"]
         pytest.fail(f"missing: {sorted(expected - set(effects(site)[before:]))}; not finished: {others}")
@@ -140,7 +140,7 @@ def assert_all_happened_once(cluster: LocalCluster, site: int, path: str, sender
     assert set(happened) == expected
     tenant = path.split("/")[2]
     wait_for(
-        lambda: len([run for run in finished(cluster, tenant) if run["outcome"] == "finished"]) * 2 >= len(effects(site)), 60
+        lambda: len([run for run in finished(cluster, tenant) if run["outcome"] == "finished"]) * 2 >= len(effects(site)), 150
     )
 
 
@@ -154,7 +154,7 @@ def test_each_process_is_restarted_and_nothing_is_lost(cluster: LocalCluster, si
         for name in (*cluster.names, *cluster.conduits, *cluster.control_planes):
             count = len(sender.accepted)
             cluster.stop(name)
-            wait_for(lambda count=count: len(sender.accepted) > count + 2, 60)
+            wait_for(lambda count=count: len(sender.accepted) > count + 2, 150)
             cluster.start(name)
             wait_until_whole(cluster)
     assert len(sender.accepted) > 20
@@ -167,8 +167,8 @@ def test_a_broker_node_dies_and_is_missed_by_name_and_nothing_is_lost(cluster: L
         wait_for(lambda: len(sender.accepted) > 5)
         cluster.stop("node2", kill=True)
         count = len(sender.accepted)
-        wait_for(lambda: len(sender.accepted) > count + 10, 60)
-        wait_for(lambda: any("node2" in each for each in problems(cluster, "conduit1")), 60)
+        wait_for(lambda: len(sender.accepted) > count + 10, 150)
+        wait_for(lambda: any("node2" in each for each in problems(cluster, "conduit1")), 150)
         assert not is_whole(cluster.url("control1"))
         cluster.start("node2")
         wait_until_whole(cluster)
