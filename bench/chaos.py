@@ -30,11 +30,17 @@ from start import LIBRARIES  # noqa: E402 - see above
 
 TAKE_OVER_SECONDS = 15.0  # promised
 SETTLE_SECONDS = 90.0
+PARKING = frozenset({faults.WAITING, faults.ASKING, faults.FETCHED})  # their silence is no sign of death
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault, and how much of it. `loses`: the only broker dies, so that runs may be lost, but never silently."""
+    """A fault, and how much of it.
+
+    Attributes:
+        loses: the only broker dies, so that runs may be lost, but never silently.
+        must_lose: so much dies that runs must be lost, and others launched again: else it was no trial.
+    """
 
     title: str
     do: Callable[[World, Round], None]
@@ -43,6 +49,7 @@ class Fault:
     seconds: float
     latency: float = 0.2
     loses: bool = False
+    must_lose: bool = False
 
 
 FAULTS = {
@@ -53,6 +60,16 @@ FAULTS = {
     "vendor": Fault("third party errs, hangs, cuts off", faults.misbehave, 2, 210, 6),
     "clock": Fault("clock jumps", faults.jump_clock, 2, 120, 6),
     "broker": Fault("SIGKILL of the only broker", faults.kill_broker, 2, 120, 4, loses=True),
+    "payload": Fault(
+        "SIGKILL of the only broker and all conduits",
+        faults.kill_broker_and_conduits,
+        2,
+        120,
+        4,
+        latency=1.7,
+        loses=True,
+        must_lose=True,
+    ),
     "all": Fault("all but the broker's, at once", faults.do_all, 2, 150, 7, latency=0.6),
 }
 
@@ -76,13 +93,18 @@ class Tally:
     failures: Counter[str] = field(default_factory=Counter)
     take_over_seconds: list[float] = field(default_factory=list)
     may_lose: bool = False
+    must_lose: bool = False
 
     @property
     def broken(self) -> list[str]:
         """The promises that were broken."""
         names = ["lost silently", "repeated after it was finished", "carried wrong"]
-        names += [f"twice {effect}" for effect in EFFECTS] + ([] if self.may_lose else ["lost", "started twice"])
+        names += [f"twice {effect}" for effect in (*EFFECTS, faults.FETCHED)] + (
+            [] if self.may_lose else ["lost", "started twice"]
+        )
         found = [f"{name}: {self.counts[name]}" for name in names if self.counts[name]]
+        if self.must_lose:
+            found += [f"no run was {name}: no trial" for name in ("lost", "launched again") if not self.counts[name]]
         if any(each > TAKE_OVER_SECONDS for each in self.take_over_seconds):
             found.append(f"taken over after {max(self.take_over_seconds):.1f} s")
         return found
@@ -111,15 +133,19 @@ def try_fault(world: World, name: str, fault: Fault, settle_seconds: float = SET
     """Send bursts under one fault, and judge what became of them."""
     world.rounds = []
     flows = [world.publish(f"{name}-{effect}", effect) for effect in EFFECTS]
+    judged = flows
+    if fault.must_lose:
+        world.fetched = world.publish(f"{name}-{faults.FETCHED}", faults.FETCHED)
+        judged = [*flows, world.fetched]
     for number in range(fault.rounds):
         world.behave(seconds=fault.latency)
         this = Round(number, fault.count, fault.seconds)
         world.rounds.append(this)
         send_round(world, flows, this, fault.do)
         world.behave(seconds=fault.latency)
-        settle(world, flows, settle_seconds)
-    tally = Tally(fault.title, may_lose=fault.loses)
-    for flow in flows:
+        settle(world, judged, settle_seconds)
+    tally = Tally(fault.title, may_lose=fault.loses, must_lose=fault.must_lose)
+    for flow in judged:
         judge(world, flow, tally)
     return tally
 
@@ -155,14 +181,15 @@ def judge(world: World, flow: Flow, tally: Tally) -> None:
             gone_on.add(each["run"])
             counts["carried wrong"] += each["token"] not in (None, "", f"t-{each['n']}")
         else:
-            counts["repeated after it was finished"] += each["run"] in gone_on
+            again = "launched again" if flow.effect == faults.FETCHED else "repeated after it was finished"
+            counts[again] += each["run"] in gone_on  # who is launched again begins at the start, with the same keys
     tally.take_over_seconds += time_take_overs(world, flow, runs, records)
 
 
 def time_take_overs(world: World, flow: Flow, runs: list[dict[str, Any]], records: list[dict[str, Any]]) -> list[float]:
     """For each run that was delivered again in a round with a kill: the seconds from the kill to its next sign of life."""
     found = []
-    for run in runs if flow.effect != faults.WAITING else []:  # a wait is no sign of death
+    for run in runs if flow.effect not in PARKING else []:
         mine = [each for each in records if each["run"] == run["run"]]
         if run.get("deliveries", 1) < 2 or not mine:
             continue
@@ -180,6 +207,8 @@ PLANTED = {
     "each try has another Idempotency-Key": Fault("", faults.misbehave, 1, 60, 2),
     "what is in doubt is tried again unasked": Fault("", faults.kill_conduits, 1, 90, 2, latency=0.8),
     "a delivery's id is ignored": Fault("", faults.do_nothing, 1, 60, 2),
+    "a checkpoint follows any other": Fault("", faults.pause_conduit, 1, 90, 2, latency=0.8),
+    "a receipt is thrown away": Fault("", faults.do_nothing, 1, 60, 2),
 }
 
 

@@ -65,8 +65,8 @@ class AnyOperator:
 class ClusterProduct:
     """What product.Product is for one machine."""
 
-    def __init__(self, cluster: ChaosCluster) -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: ChaosCluster, site_url: str) -> None:
+        self.cluster, self.site_url = cluster, site_url
 
     def operator(self) -> AnyOperator:
         return AnyOperator(self.cluster)
@@ -97,7 +97,12 @@ def run_cluster() -> Iterator[World]:
             cluster.start_all()
             cluster.wait_until_whole()
             third_party = f"http://127.0.0.1:{port}"
-            world = World(ClusterProduct(cluster), third_party, Path(folder) / "clock", whole=cluster.wait_until_whole)
+            world = World(
+                ClusterProduct(cluster, f"http://127.0.0.1:{site_port}"),
+                third_party,
+                Path(folder) / "clock",
+                whole=cluster.wait_until_whole,
+            )
             wait_for(lambda: call(f"{world.witness}/records")[0] == 200)
             yield world
         finally:

@@ -16,11 +16,22 @@ from typing import Any
 from product import call, wait_for
 
 JSON = {"Content-Type": "application/json"}
-EFFECTS = {"keyed": ("POST", "keyed"), "idempotent": ("PUT", "auto"), "unsafe": ("POST", "auto"), "waiting": ("POST", "auto")}
+EFFECTS = {
+    "keyed": ("POST", "keyed"),
+    "idempotent": ("PUT", "auto"),
+    "unsafe": ("POST", "auto"),
+    "waiting": ("POST", "auto"),
+    "asking": ("POST", "auto"),
+}
 WAITING = "waiting"  # such a flow parks between its two unsafe effects
+ASKING = "asking"  # such a flow asks a person between its two unsafe effects
+APPROVER = "5b10a2844c20165700ede21g"  # of the development Jira site
+FETCHED = "fetched"  # such a flow begins with a Jira event, which can be asked for again: only where all brokers die
+FETCHED_RUNS = 10  # in a burst
 WAIT_SECONDS = 2
 OPEN = frozenset({"accepted", "parked"})
 GIVE_UP_SECONDS = 60.0  # a sender that had no 2xx for so long was promised nothing
+PAUSE_SECONDS = 16.0  # longer than the take-over time of 12 s
 SENDERS = 12
 TWICE = 10  # each tenth delivery is sent again after it was accepted
 
@@ -47,7 +58,7 @@ class Flow:
     name: str
     effect: str
     paths: tuple[str, ...]  # at each conduit that has an address of its own
-    accepted: dict[int, int] = field(default_factory=dict)  # number of a delivery: in which round
+    accepted: dict[int | str, int] = field(default_factory=dict)  # number of a delivery or key of an issue: in which round
     refused: set[int] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)  # runs, where a person said that the effect had happened
     asked: dict[str, float] = field(default_factory=dict)  # runs in doubt: since when
@@ -61,6 +72,7 @@ class World:
     witness: str
     clock: Path
     rounds: list[Round] = field(default_factory=list)
+    fetched: Flow = field(default_factory=lambda: Flow("", FETCHED, ()))  # of this fault, where it has one
     stop: threading.Event = field(default_factory=threading.Event)
     to_start: list[Callable[[], object]] = field(default_factory=list)  # what a fault has ended, for the main thread
     whole: Callable[[], None] = lambda: None  # returns when all that is to be there is there
@@ -75,7 +87,8 @@ class World:
 
     def publish(self, name: str, effect: str) -> Flow:
         """Publish a flow of two effects, the second of which reads what the first gave."""
-        method, declared = EFFECTS[effect]
+        method, declared = EFFECTS["keyed" if effect == FETCHED else effect]
+        number_of_run = "{{issue.key}}" if effect == FETCHED else "{{webhookData.n}}"
         retry = {"attempts": 8, "seconds": 0.4}
         steps = [
             {
@@ -87,7 +100,7 @@ class World:
                     "url": f"{self.witness}/effect/{name}/{number}",
                     "effect": declared,
                     "timeout_seconds": 2,
-                    "json": {"n": "{{webhookData.n}}", "run": "{{flow.run}}"}
+                    "json": {"n": number_of_run, "run": "{{flow.run}}"}
                     | ({"token": "{{steps.one.body.token}}"} if number == 2 else {}),
                 },
             }
@@ -95,7 +108,11 @@ class World:
         ]
         if effect == WAITING:
             steps.insert(1, {"id": "pause", "kind": "wait", "with": {"seconds": WAIT_SECONDS}})
+        if effect == ASKING:
+            steps.insert(1, {"id": "ask", "kind": "sign_off", "with": {"question": "Go on?", "approvers": [APPROVER]}})
         trigger = {"on": "webhook", "delivery_id_header": "X-Delivery"}
+        if effect == FETCHED:
+            trigger = {"on": "jira.issue_created"}
         path = self.product.publish(json.dumps({"id": name, "name": name, "trigger": trigger, "steps": steps}))
         return Flow(name, effect, (path,) if isinstance(path, str) else path)
 
@@ -170,6 +187,9 @@ def settle(world: World, flows: list[Flow], seconds: float) -> None:
 def _answer(world: World, flows: dict[str, Flow]) -> None:
     tenant = world.product.tenant()
     waiting = world.product.operator().get(f"/tenants/{tenant}/waiting?limit=1000")
+    for each in waiting:
+        if each["kind"] == "sign_off" and each["flow"] in flows:
+            _approve(world, each["run"], each["step"])
     doubts = [each for each in waiting if each["kind"] == "doubt" and each["flow"] in flows]
     if not doubts:
         return
@@ -183,6 +203,18 @@ def _answer(world: World, flows: dict[str, Flow]) -> None:
             flow.asked.setdefault(each["run"], each["parked_at_milliseconds"] / 1_000)
             if is_done:
                 flow.skipped.add(each["run"])
+
+
+def _approve(world: World, run: str, step: str) -> None:
+    """As a person does in Jira, who is shown the exact question first; what can't be shown yet is asked for again."""
+
+    def ask_app(method: str, body: Any = None) -> Any:
+        asked = {"account": APPROVER, "method": method, "path": f"/forge/ui/sign-offs/{run}/{step}", "body": body}
+        return call(f"{world.product.site_url}/_forge/invoke", json.dumps(asked).encode())[1]
+
+    with contextlib.suppress(KeyError, TypeError):  # conduits may be away
+        shown = ask_app("GET")["body"]
+        ask_app("POST", {"choice": "approve", "question": shown["question_hash"]})
 
 
 # ---------------------------------------------------------------- faults
@@ -211,6 +243,35 @@ def kill_broker(world: World, this: Round) -> None:
     """The only broker of one machine: what was in its memory is gone."""
     time.sleep(this.seconds * 0.5)
     world.kill("nats-server")
+
+
+def pause_conduit(world: World, this: Round) -> None:
+    """One of two stands still until another has its runs, and then goes on as if nothing had been."""
+    time.sleep(this.seconds * 0.6)
+    pid = wait_for(lambda: world.product.find("blubees.main.conduit"))[this.number % 2]
+    os.kill(pid, signal.SIGSTOP)
+    this.killed_at = time.time()
+    time.sleep(PAUSE_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+def kill_broker_and_conduits(world: World, this: Round) -> None:
+    """All that holds payload, at once, when all receipts of what was accepted are kept, and runs are under way."""
+    flow = world.fetched
+    world.stop.wait()
+    _create_issues(world, flow, this, FETCHED_RUNS)
+    wait_for(lambda: len(list_runs(world, flow)) >= len(flow.accepted), 30)
+    for pid in (*world.product.find("blubees.main.conduit"), *world.product.find("nats-server")):
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: call(f"{world.product.url}/readyz")[0] == 200, 60)
+    _create_issues(world, flow, this, 1)  # the app's token died with all who held it: an event brings a new one
+
+
+def _create_issues(world: World, flow: Flow, this: Round, count: int) -> None:
+    fields = {"project": {"key": "DEMO"}, "issuetype": {"name": "Task"}, "summary": "s"}
+    for _ in range(count):
+        flow.accepted[world.product.jira("POST", "/issue", {"fields": fields})["key"]] = this.number
 
 
 def hold_database(world: World, this: Round) -> None:

@@ -4,6 +4,7 @@ Each breaks one promise: DEFECTS. Without one, this only lets go of what libfake
 """
 
 import asyncio
+import itertools
 import os
 import runpy
 import secrets
@@ -17,7 +18,7 @@ import msgspec
 from blubees.engine import tries, walk
 from blubees.engine.journal import Journal
 from blubees.engine.launch import Launcher
-from blubees.engine.work import Worker
+from blubees.engine.work import Receipts, Worker
 from blubees.model.call import Call
 from blubees.model.flow import OnDoubt
 
@@ -64,12 +65,39 @@ def forget_deliveries() -> None:
     Launcher.hash_delivery = lambda *_: ""  # type: ignore[method-assign]
 
 
+def save_after_any() -> None:
+    """A conduit that stood still, and lost its runs to another, goes on with them."""
+    save = Journal.save
+
+    async def save_anyway(journal: Journal, state: Any) -> None:
+        found = await journal._store.load(journal._message.tenant, journal._name)  # noqa: SLF001 - a planted defect
+        journal._number = found[0] if found is not None else 0  # noqa: SLF001 - see above
+        await save(journal, state)
+
+    Journal.save = save_anyway  # type: ignore[method-assign,assignment]
+
+
+def throw_receipts_away() -> None:
+    """The end of each fifth run is told to nobody."""
+    add, ends = Receipts.add, itertools.count()
+
+    def add_some(receipts: Receipts, receipt: Any, taken: Any = None) -> None:
+        if taken is not None and next(ends) % 5 == 0:
+            asyncio.get_running_loop().create_task(taken.finish())
+        else:
+            add(receipts, receipt, taken)
+
+    Receipts.add = add_some  # type: ignore[method-assign,assignment]
+
+
 DEFECTS: dict[str, Callable[[], None]] = {
     "checkpoints are not saved": forget_checkpoints,
     "runs are finished before they are performed": finish_at_once,
     "each try has another Idempotency-Key": change_keys,
     "what is in doubt is tried again unasked": never_doubt,
     "a delivery's id is ignored": forget_deliveries,
+    "a checkpoint follows any other": save_after_any,
+    "a receipt is thrown away": throw_receipts_away,
 }
 
 

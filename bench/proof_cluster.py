@@ -39,8 +39,8 @@ class ProofProduct(ClusterProduct):
     cluster: ProofCluster
 
     def __init__(self, cluster: ProofCluster, site_port: int) -> None:
-        super().__init__(cluster)
-        self.url, self.site_url = cluster.url(cluster.conduits[0]), f"http://127.0.0.1:{site_port}"
+        super().__init__(cluster, f"http://127.0.0.1:{site_port}")
+        self.url = cluster.url(cluster.conduits[0])
 
     def publish(self, text: str) -> Any:
         """Publish a flow; gives one address of its webhook once both conduits know it, or the flow's id."""
