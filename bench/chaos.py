@@ -207,7 +207,6 @@ PLANTED = {
     "each try has another Idempotency-Key": Fault("", faults.misbehave, 1, 60, 2),
     "what is in doubt is tried again unasked": Fault("", faults.kill_conduits, 1, 90, 2, latency=0.8),
     "a delivery's id is ignored": Fault("", faults.do_nothing, 1, 60, 2),
-    "a checkpoint follows any other": Fault("", faults.pause_conduit, 1, 90, 2, latency=0.8),
     "a receipt is thrown away": Fault("", faults.do_nothing, 1, 60, 2),
 }
 

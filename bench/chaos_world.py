@@ -31,7 +31,6 @@ FETCHED_RUNS = 10  # in a burst
 WAIT_SECONDS = 2
 OPEN = frozenset({"accepted", "parked"})
 GIVE_UP_SECONDS = 60.0  # a sender that had no 2xx for so long was promised nothing
-PAUSE_SECONDS = 16.0  # longer than the take-over time of 12 s
 SENDERS = 12
 TWICE = 10  # each tenth delivery is sent again after it was accepted
 
@@ -243,17 +242,6 @@ def kill_broker(world: World, this: Round) -> None:
     """The only broker of one machine: what was in its memory is gone."""
     time.sleep(this.seconds * 0.5)
     world.kill("nats-server")
-
-
-def pause_conduit(world: World, this: Round) -> None:
-    """One of two stands still until another has its runs, and then goes on as if nothing had been."""
-    time.sleep(this.seconds * 0.6)
-    pid = wait_for(lambda: world.product.find("blubees.main.conduit"))[this.number % 2]
-    os.kill(pid, signal.SIGSTOP)
-    this.killed_at = time.time()
-    time.sleep(PAUSE_SECONDS)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGCONT)
 
 
 def kill_broker_and_conduits(world: World, this: Round) -> None:

@@ -65,18 +65,6 @@ def forget_deliveries() -> None:
     Launcher.hash_delivery = lambda *_: ""  # type: ignore[method-assign]
 
 
-def save_after_any() -> None:
-    """A conduit that stood still, and lost its runs to another, goes on with them."""
-    save = Journal.save
-
-    async def save_anyway(journal: Journal, state: Any) -> None:
-        found = await journal._store.load(journal._message.tenant, journal._name)  # noqa: SLF001 - a planted defect
-        journal._number = found[0] if found is not None else 0  # noqa: SLF001 - see above
-        await save(journal, state)
-
-    Journal.save = save_anyway  # type: ignore[method-assign,assignment]
-
-
 def throw_receipts_away() -> None:
     """The end of each fifth run is told to nobody."""
     add, ends = Receipts.add, itertools.count()
@@ -96,7 +84,6 @@ DEFECTS: dict[str, Callable[[], None]] = {
     "each try has another Idempotency-Key": change_keys,
     "what is in doubt is tried again unasked": never_doubt,
     "a delivery's id is ignored": forget_deliveries,
-    "a checkpoint follows any other": save_after_any,
     "a receipt is thrown away": throw_receipts_away,
 }
 
