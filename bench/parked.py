@@ -45,7 +45,7 @@ def try_parked(sink_url: str) -> dict[str, Any]:
             wait_for(lambda: call(f"{product.url}/readyz")[1]["broker"]["runs_waiting"] == 0, seconds)
             return time.perf_counter() - started
 
-        park(500, "2020-01-01", 60)  # is over at once: warms up
+        park(PARKED, "2020-01-01", 120)  # is over at once: as many pass through, and none is parked
         pids = product.find("blubees.main.conduit")
         before = count_conduits(pids)
         parked_after = park(PARKED, "2027-06-01", 900)
