@@ -124,6 +124,22 @@ async def test_without_a_branch_the_run_fails_at_the_step() -> None:
     assert failure_of(end.receipt) == (FailureCode.NOT_FOUND, "", "", "sub")
 
 
+async def test_outputs_are_given_as_the_types_that_the_flow_says() -> None:
+    head = HEAD.replace('"{{n}}"', '{type: number, value: "{{inputs.count}}0"}').replace(
+        '"{{steps.two.status}}"', '{type: text, value: "{{steps.two.status}}"}'
+    )
+    world = make_world(
+        caller=CALLER % "" + "\n  - " + http("sum", "sum-{{steps.sub.count.plus(1)}}-{{steps.sub.word.length()}}"), head=head
+    )
+    await world.run()
+    assert world.asked[-1] == "sum-31-3"
+    checked = check_flow(
+        'id: f\nname: F\ntrigger: {on: called}\noutputs: {a: {type: nubmer, value: "{{nothing}}"}}\nsteps: [{id: s, kind: stop}]',
+        load_book(),
+    )
+    assert [each.path for each in checked.errors] == ["outputs.a.type", "outputs.a.value"]
+
+
 async def test_stop_ends_the_called_flow_alone() -> None:
     world = make_world(
         inner="  - {id: a, kind: stop}\n  - " + http("two", "never"), head=HEAD.replace("{{n}}", "{{inputs.count}}")
@@ -140,6 +156,7 @@ async def test_stop_ends_the_called_flow_alone() -> None:
         ("webhook", (FailureCode.FLOW_MISSING, "with.flow", "not_callable", "sub")),
         ("input", (FailureCode.INPUT_INVALID, "with.inputs.count", "text_not_number", "sub")),
         ("outputs", (FailureCode.TEMPLATE_FAILED, "outputs", "bad_argument", "sub")),
+        ("output", (FailureCode.INPUT_INVALID, "outputs.word", "number_not_boolean", "sub")),
     ],
 )
 async def test_what_can_not_be_performed_is_told(case: str, expected: tuple[Any, ...]) -> None:
@@ -147,7 +164,9 @@ async def test_what_can_not_be_performed_is_told(case: str, expected: tuple[Any,
     if case == "input":
         caller = caller.replace('count: "3"', 'count: "x3"')
     head = HEAD.replace("{{n}}", "{{n.left(inputs.word)}}").replace("{{steps.two.status}}", "{{inputs.word.left(inputs.word)}}")
-    world = make_world(caller, head=head if case == "outputs" else HEAD)
+    if case == "output":
+        head = HEAD.replace('word: "{{steps.two.status}}"', 'word: {type: boolean, value: "{{steps.two.status}}"}')
+    world = make_world(caller, head=head if case in {"outputs", "output"} else HEAD)
     if case == "missing":
         shelf_of(world).put(TENANT, make_plan("  - {id: a, kind: stop}", flow="inner").published.flow.id, None)
     if case == "webhook":

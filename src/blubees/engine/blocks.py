@@ -12,6 +12,7 @@ import msgspec
 
 from blubees.engine.calls import CalledFlow, find_called
 from blubees.engine.frames import EndOfRunError, Frame, ParkError, Place
+from blubees.engine.inputs import convert_outputs
 from blubees.engine.paths import CALL
 from blubees.engine.plan import CompiledBranch, CompiledStep, Plan
 from blubees.engine.tries import Tries
@@ -92,9 +93,10 @@ class Blocks(Tries):
             if not isinstance(trouble.end, Stop) or trouble.end.reason is not None:
                 raise
         try:
-            return Done(plan.outputs.render(inner.scope))
+            given = convert_outputs(plan.output_types, plan.outputs.render(inner.scope))
         except EvaluationError as error:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="outputs", detail=error.code.value)
+        return given if isinstance(given, Failure) else Done(given)
 
     async def _go_into(self, step: CompiledStep, frame: Frame, path: str, outcome: ForEach | Repeat | EnterAll | Try) -> object:
         if isinstance(outcome, Try):

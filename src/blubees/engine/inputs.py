@@ -1,4 +1,4 @@
-"""Converts what a flow is given to what it says it takes. Called for `run_flow`, and for flows that are started by hand.
+"""Converts what a flow is given and gives to what it says. Called for `run_flow`, and for flows that are started by hand.
 
 A failure names the input, what was given and what is expected: never a value.
 """
@@ -44,6 +44,37 @@ def convert_inputs(declared: Mapping[str, Input], given: object, place: str = "i
         if not is_good:
             return _fail(f"{place}.{name}", f"{name_type(value)}_not_{wanted.type.value}")
         converted[name] = found
+    return converted
+
+
+def split_outputs(written: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, InputType]]:
+    """Give what a flow gives, by name, and the types that it says for some: `{type: number, value: "{{…}}"}`."""
+    values: dict[str, Any] = {}
+    types: dict[str, InputType] = {}
+    for name, each in written.items():
+        if is_typed(each):
+            values[name], types[name] = each["value"], InputType(each["type"])
+        else:
+            values[name] = each
+    return values, types
+
+
+def is_typed(written: object) -> bool:
+    """Whether an output says its type: it has `type` and `value`, and nothing else."""
+    return isinstance(written, dict) and set(written) == {"type", "value"}
+
+
+def convert_outputs(types: Mapping[str, InputType], given: dict[str, Any]) -> dict[str, Any] | Failure:
+    """Give what a flow gives as the types that it says; null stays null."""
+    converted = dict(given)
+    for name, wanted in types.items():
+        value = given[name]
+        if value is None:
+            continue
+        converted[name], is_good = convert_value(wanted, value)
+        if not is_good:
+            detail = f"{name_type(value)}_not_{wanted.value}"
+            return Failure(code=FailureCode.INPUT_INVALID, field=f"outputs.{name}", detail=detail)
     return converted
 
 

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from blubees.engine.inputs import split_outputs
 from blubees.engine.late_names import LateNames, list_late_names
 from blubees.expressions.document import CompiledDocument, compile_document
 from blubees.expressions.running import LateName
 from blubees.expressions.template import Template, compile_template
 from blubees.model.flow import Branch, PublishedFlow, Step
 from blubees.model.ids import FlowId, StepId, TenantId
+from blubees.model.rules import InputType
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import BranchRule
 
@@ -79,6 +81,7 @@ class Plan:
     reads_from: dict[StepId, Reads]
     reads_when_called: dict[StepId, Reads]
     outputs: CompiledDocument
+    output_types: Mapping[str, InputType] = field(default_factory=dict)
     gate_key: Template | None = None
     call_backs: tuple[StepId, ...] = ()
     late: Mapping[str, LateName] = field(default_factory=dict)
@@ -95,7 +98,8 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
     late = list_late_names(published.flow.steps)
     reads_from: dict[StepId, Reads] = {}
     _note_reads(steps, Reads(), reads_from, late)
-    outputs = compile_document(published.flow.outputs)
+    written, output_types = split_outputs(published.flow.outputs)
+    outputs = compile_document(written)
     reads_when_called = reads_from
     if not outputs.is_constant:
         reads_when_called = {}
@@ -108,6 +112,7 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
         reads_from=reads_from,
         reads_when_called=reads_when_called,
         outputs=outputs,
+        output_types=output_types,
         gate_key=compile_template(runs.key) if runs is not None and runs.key else None,
         call_backs=tuple(_list_call_backs(published.flow.steps)),
         late=late.values,

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final, Protocol
 
-from blubees.engine.inputs import CALLABLE, convert_value
+from blubees.engine.inputs import CALLABLE, convert_value, is_typed
 from blubees.expressions.template import Template
 from blubees.flows.document import Place, ReadDocument
 from blubees.model.flow import TriggerKind
@@ -72,7 +72,13 @@ def check_outputs(checker: Checker, data: dict[str, Any], done: set[str]) -> Non
         checker.read.complain(("outputs",), "`outputs` is a mapping of names to smart values.")
         return
     _check_count(checker, ("outputs",), outputs)
-    checker.check_templates(outputs, ("outputs",), done)
+    for name, written in outputs.items():
+        place: Place = ("outputs", name)
+        if is_typed(written):
+            checker.expect_choice((*place, "type"), written, InputType)
+            checker.check_templates(written["value"], (*place, "value"), done)
+        else:
+            checker.check_templates(written, place, done)
 
 
 def check_call(checker: Checker, step: dict[str, Any], settings: dict[str, Any], here: Place) -> None:

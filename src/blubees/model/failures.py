@@ -163,8 +163,8 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
         "The detail says what was given and what is expected. Correct the field's `from`, `as` or `values`.",
     ),
     FailureCode.INPUT_INVALID: (
-        "The flow was given an input that it does not take.",
-        "Compare what is given with the flow's `inputs`; the detail says what was given and what is expected.",
+        "A flow was given an input that it does not take, or gave an output that is not what it says.",
+        "Compare what is given with the flow's `inputs` and `outputs`; the detail says what it is and what is expected.",
     ),
     FailureCode.UNAVAILABLE: ("A part of BluBees that this step needs did not answer.", "Run again later."),
     FailureCode.NOT_PARKED: (

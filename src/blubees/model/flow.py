@@ -193,7 +193,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         trigger: what starts a run.
         steps: what a run does, in order.
         inputs: what it is given when it is started by hand or called (triggers manual and called only), by name.
-        outputs: what it gives to the flow that calls it: names to smart values (manual and called only).
+        outputs: what it gives to the flow that calls it: names to smart values, or to {type, value} (manual and called only).
         runs: how its runs stand to each other; none: they do not.
         error_flow: the flow that is started when a run fails; empty for none.
     """
