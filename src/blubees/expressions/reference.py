@@ -9,8 +9,8 @@ from blubees.expressions.values import write_json
 
 HEAD = """\
 # Smart values
-The expression language of Jira's own Automation, first cut. Parsed once, compiled, metered; nothing of the host is
-reachable, and data is never read as a template. This page is made from the function table; each example is executed by a test.
+The expression language of Jira's own Automation. Parsed once, compiled, metered; nothing of the host is reachable, and
+data is never read as a template. This page is made from the function table; each example is executed by a test.
 
 ```
 template := (text | value | section | inverse)*
