@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import gc
 import json
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -499,3 +501,29 @@ async def test_what_turns_of_a_loop_gave_is_payload_too_where_parking_is_refused
         end = await world.wake(2 * 86_400)
         assert isinstance(end, Parked)
         assert await world.parker.park(end.message, end.waits) is None, "nobody reads what the turn gave"
+
+
+async def test_runs_that_wait_leave_nothing_in_the_process_that_parked_them(tmp_path: Path) -> None:
+    ours = [tracemalloc.Filter(inclusive=True, filename_pattern=f"*/blubees/{room}/*") for room in ("engine", "steps", "model")]
+    async with park_world(tmp_path, SIMPLE) as world:
+
+        async def park(first: int, count: int) -> None:
+            for number in range(first, first + count):
+                end = await world.perform(make_message(json.dumps(BODY).encode(), number=number))
+                assert isinstance(end, Parked)
+                assert await world.parker.park(end.message, end.waits) is None
+            for kept in (world.jira.kept, world.store.kept):
+                kept.clear()  # what the fakes of Jira and the broker hold
+            line: Any = world.parker._open_line(TENANT)
+            for told in (world.asked, world.sent, world.store.saved, world.desk.asked, line.calls):
+                told.clear()
+            gc.collect()
+
+        await park(1, 50)
+        tracemalloc.start()
+        await park(100, 50)
+        before = sum(each.size for each in tracemalloc.take_snapshot().filter_traces(ours).statistics("filename"))
+        await park(200, 100)
+        after = sum(each.size for each in tracemalloc.take_snapshot().filter_traces(ours).statistics("filename"))
+        tracemalloc.stop()
+    assert after - before < 100 * 50, "bytes: a run's event alone has over 500"
