@@ -14,7 +14,6 @@ import orjson
 BODY_MAX_BYTES: Final = 262_144  # docs/decisions/0004-size-limits.md
 DEPTH_MAX: Final = 64
 FORM_FIELDS_MAX: Final = 1_000
-_QUOTE: Final = ord('"')
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -64,46 +63,29 @@ def parse_body(body: bytes, content_type: str) -> tuple[object, bytes] | BodyRef
 
 
 def parse_json(body: bytes) -> Any | BodyRefusal:  # noqa: ANN401 - JSON
-    """Parse JSON of at most 64 levels; orjson itself refuses bad UTF-8, lone surrogates, NaN and numbers past a float."""
-    if body.count(b"[") + body.count(b"{") > DEPTH_MAX and _measure_depth(body) > DEPTH_MAX:
-        return BodyRefusal.MALFORMED
+    """Parse JSON of at most 64 levels; orjson itself refuses bad UTF-8, lone surrogates, NaN, numbers past a float, 1,024."""
     try:
-        return orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return BodyRefusal.MALFORMED
+    if body.count(b"[") + body.count(b"{") > DEPTH_MAX and _is_too_deep(document):
+        return BodyRefusal.MALFORMED
+    return document
 
 
-def _measure_depth(body: bytes) -> int:
-    """Measure nesting without recursion: strings are taken out first, then brackets counted."""
-    depth = deepest = 0
-    position = 0
-    while position < len(body):
-        byte = body[position]
-        if byte == _QUOTE:  # a string: jump behind it
-            position = _skip_string(body, position + 1)
-            continue
-        if byte in b"[{":
-            depth += 1
-            if depth > DEPTH_MAX:
-                return depth
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-        position += 1
-    return deepest
-
-
-def _skip_string(body: bytes, position: int) -> int:
-    while True:
-        end = body.find(b'"', position)
-        if end < 0:
-            return len(body)
-        slashes = 0
-        while body[end - 1 - slashes] == 0x5C:  # noqa: PLR2004 - a backslash
-            slashes += 1
-        if slashes % 2 == 0:
-            return end + 1
-        position = end + 1
+def _is_too_deep(document: object) -> bool:
+    """Look level by level, without recursion."""
+    level = [document]
+    for _ in range(DEPTH_MAX):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if type(each) is dict else each if type(each) is list else ())
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return False
+    return True
 
 
 async def _gather(receive: Receive, limit_bytes: int) -> bytes | BodyRefusal:
