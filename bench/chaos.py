@@ -39,6 +39,7 @@ class Fault:
 
     Attributes:
         loses: the only broker dies, so that runs may be lost, but never silently.
+        jumps: clocks jump: what waits is left out, since a wait that is begun while a clock is ahead ends by that clock's time.
         must_lose: so much dies that runs must be lost, and others launched again: else it was no trial.
     """
 
@@ -49,6 +50,7 @@ class Fault:
     seconds: float
     latency: float = 0.2
     loses: bool = False
+    jumps: bool = False
     must_lose: bool = False
 
 
@@ -58,7 +60,7 @@ FAULTS = {
     "control": Fault("SIGKILL of the control plane", faults.kill_control_plane, 2, 120, 5),
     "database": Fault("database locked", faults.hold_database, 2, 120, 6),
     "vendor": Fault("third party errs, hangs, cuts off", faults.misbehave, 2, 210, 6),
-    "clock": Fault("clock jumps", faults.jump_clock, 2, 120, 6),
+    "clock": Fault("clock jumps", faults.jump_clock, 2, 120, 6, jumps=True),
     "broker": Fault("SIGKILL of the only broker", faults.kill_broker, 2, 120, 4, loses=True),
     "payload": Fault(
         "SIGKILL of the only broker and all conduits",
@@ -70,7 +72,7 @@ FAULTS = {
         loses=True,
         must_lose=True,
     ),
-    "all": Fault("all but the broker's, at once", faults.do_all, 2, 150, 7, latency=0.6),
+    "all": Fault("all but the broker's, at once", faults.do_all, 2, 150, 7, latency=0.6, jumps=True),
 }
 
 
@@ -132,7 +134,8 @@ def run_world(defect: str = "") -> Iterator[World]:
 def try_fault(world: World, name: str, fault: Fault, settle_seconds: float = SETTLE_SECONDS) -> Tally:
     """Send bursts under one fault, and judge what became of them."""
     world.rounds = []
-    flows = [world.publish(f"{name}-{effect}", effect) for effect in EFFECTS]
+    effects = [effect for effect in EFFECTS if not (fault.jumps and effect in faults.PARKING)]
+    flows = [world.publish(f"{name}-{effect}", effect) for effect in effects]
     judged = flows
     if fault.must_lose:
         world.fetched = world.publish(f"{name}-{faults.FETCHED}", faults.FETCHED)

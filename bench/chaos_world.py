@@ -29,6 +29,7 @@ APPROVER = "5b10a2844c20165700ede21g"  # of the development Jira site
 FETCHED = "fetched"  # such a flow begins with a Jira event, which can be asked for again: only where all brokers die
 FETCHED_RUNS = 10  # in a burst
 WAIT_SECONDS = 2
+PARKING = frozenset({"waiting", "asking"})
 OPEN = frozenset({"accepted", "parked"})
 GIVE_UP_SECONDS = 60.0  # a sender that had no 2xx for so long was promised nothing
 SENDERS = 12
