@@ -38,7 +38,7 @@ class Sender:
         self.accepted: list[int] = []
         self.longest_seconds = 0.0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._send)
+        self._thread = threading.Thread(target=self._send, daemon=True)  # it insists: a test that failed must end
 
     def __enter__(self) -> Self:
         self._thread.start()

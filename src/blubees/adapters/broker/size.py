@@ -11,7 +11,7 @@ import nats.errors
 from blubees.adapters.broker.link import Broker
 
 SURVEY_SECONDS: Final = 1.5
-KEEP_SECONDS: Final = 1.0  # an answer is good for so long: /readyz may be asked often
+GAP_SECONDS: Final = 0.25  # between two surveys: /readyz may be asked often
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +61,29 @@ class _Names(msgspec.Struct):
 
 
 class Surveyor:
-    """Asks the broker about all its streams, at most once a second."""
+    """Asks the broker about all its streams, one survey at a time; who asks meanwhile shares the next."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._last: asyncio.Task[BrokerSize] | None = None
-        self._asked_at = 0.0
+        self._running: asyncio.Task[BrokerSize] | None = None
+        self._next: asyncio.Task[BrokerSize] | None = None
 
     async def survey(self) -> BrokerSize:
-        """Give what is there now, or was a second ago."""
-        now = asyncio.get_running_loop().time()
-        if self._last is None or now - self._asked_at > KEEP_SECONDS:
-            self._last, self._asked_at = asyncio.create_task(self._survey()), now
-        return await asyncio.shield(self._last)
+        """Give what is there now.
+
+        It is never what was seen before the question: who restarts node after node would take the answer of before one
+        node was stopped for leave to stop another.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._survey_after(self._running))
+        return await asyncio.shield(self._next)
+
+    async def _survey_after(self, running: asyncio.Task[BrokerSize] | None) -> BrokerSize:
+        if running is not None:
+            await asyncio.wait({running})
+            await asyncio.sleep(GAP_SECONDS)
+        self._running, self._next = self._next, None  # who asks from now on gets another
+        return await self._survey()
 
     async def _survey(self) -> BrokerSize:
         expected = self._broker.replicas
