@@ -44,17 +44,7 @@ def locale_of(value: datetime) -> str:
 
 def with_locale(value: datetime, locale: str) -> datetime:
     """Give a date the words of a locale."""
-    made = LocalDate(
-        value.year,
-        value.month,
-        value.day,
-        value.hour,
-        value.minute,
-        value.second,
-        value.microsecond,
-        value.tzinfo,
-        fold=value.fold,
-    )
+    made = LocalDate.combine(value.date(), value.timetz())
     made.locale = locale
     return made
 
@@ -69,17 +59,7 @@ def keep_locale(before: datetime, after: datetime) -> datetime:
 def make_plain(value: object) -> object:
     """Leave out the locale: what goes out of this room is a plain datetime."""
     if type(value) is LocalDate:
-        return datetime(
-            value.year,
-            value.month,
-            value.day,
-            value.hour,
-            value.minute,
-            value.second,
-            value.microsecond,
-            value.tzinfo,
-            fold=value.fold,
-        )
+        return datetime.combine(value.date(), value.timetz())
     return [make_plain(each) for each in value] if type(value) is list else value
 
 
