@@ -398,6 +398,26 @@ async def test_a_call_in_doubt_asks_a_person_and_does_as_told(tmp_path: Path, ch
         assert (ended.receipt.outcome is RunOutcome.FAILED) == (choice == "fail")
 
 
+async def test_a_call_that_a_person_had_tried_again_and_that_is_in_doubt_once_more_is_asked_once_more(tmp_path: Path) -> None:
+    steps = "\n".join(f"  - {http(name, name, 'method: POST')}" for name in "ab")
+    async with park_world(tmp_path, steps) as world:
+        world.dies_at = "b"
+        with pytest.raises(KeyboardInterrupt):
+            await world.perform(make_message())
+        end = await world.perform(make_message(), deliveries=2)
+        assert isinstance(end, Parked)
+        assert await world.parker.park(end.message, end.waits) is None
+        await world.service.answer_doubt(TENANT, make_message().run, "retry")
+        (woken,) = await world.carry_out()
+        world.dies_at = "b"
+        with pytest.raises(KeyboardInterrupt):
+            await world.perform(woken)
+        again = await world.perform(woken, deliveries=2)
+        assert isinstance(again, Parked)
+        assert [(wait.step, wait.kind) for wait in again.waits] == [("b", WaitKind.DOUBT)]
+        assert world.asked == ["a"]
+
+
 async def test_uninstalling_destroys_the_keys_and_deletes_what_was_left(tmp_path: Path) -> None:
     async with park_world(tmp_path, SIMPLE) as world:
         await world.start(BODY)
