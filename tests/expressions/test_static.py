@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from blubees.expressions.errors import TemplateError
 from blubees.expressions.shapes import ANYTHING, BOOLEAN, NUMBER, TEXT, Shape, list_of, object_of, texts
 from blubees.expressions.static import Finding, check_shapes
+from blubees.expressions.template import compile_template
 
 SHAPES = {
     "issue": object_of(
@@ -26,7 +27,7 @@ SHAPES = {
 
 
 def find(text: str) -> list[Finding]:
-    return list(check_shapes(text, SHAPES))
+    return list(check_shapes(compile_template(text).nodes, SHAPES))
 
 
 @pytest.mark.parametrize(

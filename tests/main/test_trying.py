@@ -65,6 +65,11 @@ def test_an_error_points_at_its_column(bench: Bench, text: str, column: int, wor
     assert words in message
 
 
+def test_an_error_in_what_is_named_points_at_its_column_too(bench: Bench) -> None:
+    assert not bench.name("n issue.summary.lft(2)")
+    assert said(bench).splitlines()[1] == " " * 14 + "^"
+
+
 def test_the_data_is_set_out_as_a_trigger_does() -> None:
     event = {"eventType": "avi:jira:created:issue", "issue": {"key": "A-1"}, "atlassianId": "me"}
     scope = set_out(event, TriggerKind.ISSUE_CREATED)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from blubees.expressions.signatures import name_type
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import TriggerKind
 from blubees.model.rules import Input, InputType
@@ -92,12 +93,6 @@ def convert_value(wanted: InputType, value: object) -> tuple[Any, bool]:
         if wanted is InputType.BOOLEAN and text.lower() in _BOOLEANS:
             return _BOOLEANS[text.lower()], True
     return None, False
-
-
-def name_type(value: object) -> str:
-    """Name what a value is: one of InputType's words, `null` or `date`."""
-    names = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object", type(None): "null"}
-    return "date" if isinstance(value, datetime) else names.get(type(value), "any")
 
 
 def _write_text(value: object) -> tuple[Any, bool]:

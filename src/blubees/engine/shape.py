@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
-from blubees.engine.inputs import name_type
+from blubees.expressions.signatures import name_type
 from blubees.model.shape import DEPTH_MAX, FIELDS_MAX, ITEM, SIZE_MAX, Field, FieldType
 
 KEYS_LOOKED_AT: Final = 500  # of one object

@@ -46,7 +46,7 @@ def apply(meter: Meter, name: str, table: Mapping[str, Function], value: Any, ar
         if "any" not in table or len(table) > 1:
             meter.spend(cost_of(name) * len(value))
             return [apply(meter, name, table, each, arguments) for each in value if each is not None]
-    for receiver, convert in _CONVERSIONS.get(kind, ()):
+    for receiver, convert in CONVERSIONS.get(kind, ()):
         if receiver in table:
             if kind is str and len(value) > LONG_TEXT_CHARACTERS:
                 meter.spend(len(value) >> 6)
@@ -93,7 +93,7 @@ def _keep(value: Any) -> Any:  # noqa: ANN401 - data
 
 
 _NUMERIC: Final = (("number", _keep), ("text", write_number))
-_CONVERSIONS: Final[dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]]] = {
+CONVERSIONS: Final[dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]]] = {
     str: (("text", _keep), ("number", as_number), ("date", read_date)),
     int: _NUMERIC,
     float: _NUMERIC,
@@ -102,6 +102,7 @@ _CONVERSIONS: Final[dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]]] = 
     LocalDate: (("date", _keep), ("text", write_date)),
     dict: (("object", _keep),),
 }
+"""As which receivers a value of a type can stand, the first that a function has, and how it is made one. Also for static.py."""
 
 
 def check_call(segment: Segment, functions: Sequence[Function]) -> None:

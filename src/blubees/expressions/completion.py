@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from blubees.expressions.errors import EvaluationError, TemplateError
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
 from blubees.expressions.limits import Limits
-from blubees.expressions.signatures import Function, ValueType
+from blubees.expressions.signatures import Function, ValueType, name_type
 from blubees.expressions.template import compile_template
 
 QUICK: Final = Limits(steps=10_000, output_characters=100_000, depth=64)
@@ -17,15 +16,6 @@ FOUND_MAX: Final = 200
 _PLAIN: Final = re.compile(r"[\w-]+( [\w-]+)*")
 _WORD: Final = re.compile(r"[\w-]*$")
 _OPENERS: Final = ("{{#", "{{^", "{{")
-_TYPES: Final = {
-    str: ValueType.TEXT,
-    bool: ValueType.BOOLEAN,
-    int: ValueType.NUMBER,
-    float: ValueType.NUMBER,
-    datetime: ValueType.DATE,
-    list: ValueType.LIST,
-    dict: ValueType.OBJECT,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +48,6 @@ def complete(before: str, scope: Mapping[str, object]) -> list[Completion]:
     folded = typed.lstrip('"').casefold()
     found = [Completion(name, len(typed), what) for name, what in names if name.lstrip('"').casefold().startswith(folded)]
     return found[:FOUND_MAX]
-
-
-def name_type(value: object) -> str:
-    """Name the type of a value."""
-    return "null" if value is None else _TYPES.get(type(value), ValueType.ANY).value
 
 
 def _find_expression(before: str) -> str | None:

@@ -6,6 +6,7 @@ The table's rows are made with it (functions_*.py); flows/check.py and the docum
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -27,6 +28,27 @@ class ValueType(StrEnum):
     LIST = "list"
     OBJECT = "object"
     ANY = "any"
+
+
+TYPES: Final[tuple[tuple[type, ValueType], ...]] = (
+    (bool, ValueType.BOOLEAN),  # before int, which it is too
+    (int, ValueType.NUMBER),
+    (float, ValueType.NUMBER),
+    (str, ValueType.TEXT),
+    (list, ValueType.LIST),
+    (dict, ValueType.OBJECT),
+    (datetime, ValueType.DATE),
+)
+
+
+def find_type(value: object) -> ValueType:
+    """The type of a value; ANY for null and for what is none of them."""
+    return next((name for kind, name in TYPES if isinstance(value, kind)), ValueType.ANY)
+
+
+def name_type(value: object) -> str:
+    """Name what a value is: one of ValueType's words, or `null`."""
+    return "null" if value is None else find_type(value).value
 
 
 @dataclass(frozen=True, slots=True)

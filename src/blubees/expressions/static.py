@@ -8,24 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from blubees.expressions.calls import CONVERSIONS
 from blubees.expressions.conversions import as_number
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
-from blubees.expressions.grammar import Expression, Literal, Node, Path, Section, Segment, Value, read_template
+from blubees.expressions.grammar import Expression, Literal, Node, Path, Section, Segment, Value
 from blubees.expressions.shapes import ANYTHING, NUMBER, TEXT, Shape, list_of
-from blubees.expressions.signatures import Argument, Function, ValueType
+from blubees.expressions.signatures import TYPES, Argument, Function, ValueType
 
 SLIP: Final = 0.8  # names that are as like as that are taken for a slip of the pen
 _ELEMENT: Final = frozenset({"first", "last", "get", "getFromEnd"})  # these give what the list holds
 _SAME: Final = frozenset({"distinct", "reverse", "sort"})
 _INSIDE: Final = frozenset({"first", "last", "_first", "_last", "index", "-index"})
-_BECOMES: Final[dict[ValueType, frozenset[ValueType]]] = {
-    ValueType.TEXT: frozenset({ValueType.TEXT, ValueType.NUMBER, ValueType.DATE}),
-    ValueType.NUMBER: frozenset({ValueType.NUMBER, ValueType.TEXT}),
-    ValueType.BOOLEAN: frozenset({ValueType.BOOLEAN, ValueType.TEXT}),
-    ValueType.DATE: frozenset({ValueType.DATE, ValueType.TEXT}),
-    ValueType.OBJECT: frozenset({ValueType.OBJECT}),
+_BECOMES: Final[dict[ValueType, tuple[str, ...]]] = {
+    name: tuple(receiver for receiver, _ in CONVERSIONS[kind]) for kind, name in TYPES if kind in CONVERSIONS
 }
-"""As which receivers a value can stand (calls.py): lists are mapped over, texts converted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +34,17 @@ class Finding:
     is_sure: bool = True
 
 
-def check_shapes(source: str, shapes: Mapping[str, Shape]) -> tuple[Finding, ...]:
-    """Check a template that compiles.
+def check_shapes(nodes: tuple[Node, ...], shapes: Mapping[str, Shape]) -> tuple[Finding, ...]:
+    """Check a template.
 
     Args:
+        nodes: its tree (Template.nodes).
         shapes: of the first names; one that is not in it is not looked into.
 
     Returns: what was found, by place.
     """
     checker = _Checker(shapes)
-    checker.check_nodes(read_template(source), ())
+    checker.check_nodes(nodes, ())
     return tuple(sorted(checker.findings, key=lambda each: each.position))
 
 
@@ -149,7 +146,7 @@ class _Checker:
             return next(iter(table.values()))
         if kind in table:
             return table[kind]
-        found = next((table[each] for each in ValueType if each in table and each in _BECOMES.get(kind, ())), None)
+        found = next((table[each] for each in _BECOMES.get(kind, ()) if each in table), None)
         return found or table.get(ValueType.ANY) or table.get(ValueType.LIST)
 
     def _call(self, function: Function, segment: Segment, frames: tuple[Shape, ...]) -> Shape:

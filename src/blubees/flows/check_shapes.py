@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from blubees.expressions.errors import TemplateError
 from blubees.expressions.shapes import ANYTHING, BOOLEAN, NUMBER, TEXT, Shape, list_of, object_of
 from blubees.expressions.static import check_shapes
 from blubees.expressions.template import Template
@@ -30,11 +29,7 @@ def check_known(read: ReadDocument, spot: Place, template: Template, shapes: Map
     """Tell what can't be right in a template. What a `set` step or a loop names hides what is known under that name."""
     hidden = {name.casefold() for name in variables}
     seen = {name: shape for name, shape in shapes.items() if name.casefold() not in hidden}
-    try:
-        findings = check_shapes(template.source, seen)
-    except (TemplateError, RecursionError):
-        return  # told elsewhere
-    for each in findings:
+    for each in check_shapes(template.nodes, seen):
         severity = "error" if each.is_sure else "warning"
         read.complain(spot, f"{each.message} (character {each.position + 1})", nearest=each.hint, severity=severity)
 

@@ -4,7 +4,7 @@ Nothing is kept: neither what was typed nor the data.
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,9 @@ from prompt_toolkit.history import InMemoryHistory
 from rich.console import Console
 
 from blubees.engine.scope import trigger_scope
-from blubees.expressions.completion import complete, name_type
+from blubees.expressions.completion import complete
 from blubees.expressions.errors import EvaluationError, TemplateError, find_place
+from blubees.expressions.signatures import name_type
 from blubees.expressions.template import compile_template
 from blubees.expressions.values import write_date
 from blubees.model.errors import InputError
@@ -63,6 +64,15 @@ class Bench:
 
     def work_out(self, text: str) -> bool:
         """Work a text out and print what it gives; False when it can't be."""
+        return self._evaluate(text, self._show)
+
+    def name(self, words: str) -> bool:
+        """Name a value: `NAME EXPRESSION`."""
+        name, _, text = words.partition(" ")
+        return self._evaluate(text, lambda value: self.scope.update({name: value}))
+
+    def _evaluate(self, text: str, take: Callable[[object], None]) -> bool:
+        """Work a text out and hand on what it gives, or show what is wrong where."""
         source = text if "{{" in text else "{{" + text + "}}"
         shift = 0 if source == text else 2
         try:
@@ -74,21 +84,7 @@ class Bench:
             what = f"{error.function}(): " if error.function else ""
             self._point(text, error.position - shift, what + WHY[error.code.value] + ".", "")
             return False
-        self._show(value)
-        return True
-
-    def name(self, words: str) -> bool:
-        """Name a value: `NAME EXPRESSION`."""
-        name, _, text = words.partition(" ")
-        source = text if "{{" in text else "{{" + text + "}}"
-        try:
-            self.scope[name] = compile_template(source).value(self.scope)
-        except TemplateError as error:
-            self._point(text, error.position, error.message, error.hint)
-            return False
-        except EvaluationError as error:
-            self._point(text, -1, WHY[error.code.value] + ".", "")
-            return False
+        take(value)
         return True
 
     def _show(self, value: object) -> None:
