@@ -18,6 +18,17 @@ def test_a_document_comes_back_from_markdown_as_it_was(document: Node) -> None:
     assert read_text(written, TextForm.MARKDOWN, is_trusted=True) == fit_document(document)
 
 
+@pytest.mark.parametrize("order", [0, 1, 5, 10])
+@pytest.mark.parametrize("text", [[], [{"type": "text", "text": "x"}]])
+def test_a_panel_may_begin_with_a_list_that_begins_anywhere(order: int, text: list[Node]) -> None:
+    items = [{"type": "listItem", "content": [{"type": "paragraph", "content": text}]}]
+    numbers = {"type": "orderedList", "attrs": {"order": order}, "content": items}
+    panel = {"type": "panel", "attrs": {"panelType": "info"}, "content": [numbers]}
+    document = {"version": 1, "type": "doc", "content": [panel]}
+    written = write_text(document, TextForm.MARKDOWN)
+    assert read_text(written, TextForm.MARKDOWN, is_trusted=True) == fit_document(document)
+
+
 PIECES = [
     *"abc 12\n\n#->*_`[]()<>!|~\\&=+.:",
     "- [ ] ",

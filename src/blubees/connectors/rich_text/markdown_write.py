@@ -80,7 +80,10 @@ def _write_panel(node: Node) -> str | None:
     alert = _ALERT_OF.get(node["attrs"]["panelType"])
     if alert is None or len(node["attrs"]) > 1:
         return None
-    return f"> [!{alert}]\n" + indent(_write_blocks(node["content"]), "> ", "> ")
+    content = _write_blocks(node["content"])
+    # CommonMark: right under a line, only a list that begins with 1 begins a list
+    gap = ">\n" if node["content"][0]["type"] == "orderedList" and not content.startswith("1. ") else ""
+    return f"> [!{alert}]\n{gap}" + indent(content, "> ", "> ")
 
 
 def _write_bullets(node: Node) -> str | None:
