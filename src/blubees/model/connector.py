@@ -1,0 +1,172 @@
+"""A connector as a noun: what a type of third party offers, and how it is spoken to. Data only; nothing in it is evaluated.
+
+Read from a file by connectors/contract, made from a document by connectors/importers; its actions are in model/action.py.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from blubees.model.action import Action, ErrorRule, Limits, Path, Schema
+
+
+class TriggerSort(StrEnum):
+    """How a third party tells what happened: it calls us, or we ask."""
+
+    WEBHOOK = "webhook"
+    POLL = "poll"
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the third party's webhooks are received.
+
+    Attributes:
+        scheme: a signature scheme of model/flow.py (`hmac_sha256`, `github`, `none`, …), or `hook` for the Python twin's.
+        header, prefix, encoding: of hmac_sha256.
+        event_header: the header that names the event; event_at: its path in the body instead.
+        delivery_header: the header with the id of the delivery; delivery_at: its path in the body instead.
+        challenge_at: the path of what must be answered when the vendor proves our address; empty: it does not.
+        register: the action that registers our address, with `register_inputs` ("$url", "$secret" and "$events" stand for
+            ours); empty: a person registers it by hand, as `by_hand` tells.
+        unregister: the action that takes it back; what `register` gave is its inputs by the same names.
+    """
+
+    scheme: str = "none"
+    header: str = ""
+    prefix: str = ""
+    encoding: str = "hex"
+    event_header: str = ""
+    event_at: Path = ()
+    delivery_header: str = ""
+    delivery_at: Path = ()
+    challenge_at: Path = ()
+    register: str = ""
+    register_inputs: dict[str, Any] = {}
+    unregister: str = ""
+    by_hand: str = ""
+
+
+class PollRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How new things are asked for.
+
+    Attributes:
+        action: the action that lists them, with `inputs`.
+        since_input: the input that carries the cursor; empty: what is new is told by id alone.
+        cursor_at: the path, in an item, of what the next poll goes on from (a time or a growing number).
+        id_at: the path, in an item, of what tells it from others.
+        every_seconds: how often, if the flow says nothing.
+    """
+
+    action: str
+    inputs: dict[str, Any] = {}
+    since_input: str = ""
+    cursor_at: Path = ()
+    id_at: Path
+    every_seconds: int = 300
+
+
+class ConnectorTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One kind of event of a connector.
+
+    Attributes:
+        events: the vendor's names of what it stands for (webhook).
+        schema: the form of what the flow reads as `webhookData` (webhook) or `item` (poll).
+        sample: one such, as the vendor documents it; made up, never recorded.
+    """
+
+    title: str
+    description: str = ""
+    sort: TriggerSort
+    events: tuple[str, ...] = ()
+    hook: Hook | None = None
+    poll: PollRule | None = None
+    schema: Schema = {}
+    sample: Any = None
+    headers: dict[str, str] = {}
+    scopes: tuple[str, ...] = ()
+    docs_url: str = ""
+
+
+class AuthScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One way to authorise calls.
+
+    Attributes:
+        kind: a kind of connection (model/connection.py), or `jira_app` for the tenant's own Jira as the app.
+        settings: what the kind needs to know and the vendor prescribes: URLs of OAuth, the header's name, signing rules.
+        scopes: what each OAuth scope allows.
+        docs: for people: where to get the credential.
+    """
+
+    kind: str
+    title: str = ""
+    settings: dict[str, Any] = {}
+    scopes: dict[str, str] = {}
+    docs: str = ""
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a connection must tell beside its secret: it goes into `{name}` of a base URL or of an auth scheme's URLs.
+
+    Attributes:
+        pattern: a regular expression (RE2) that the whole text must match: it can't lead to another host than meant.
+        choices: the only ones; empty: any that match.
+    """
+
+    title: str = ""
+    description: str = ""
+    example: str = ""
+    pattern: str = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    choices: tuple[str, ...] = ()
+    default: str = ""
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a connection is tested: an action that reads, with inputs."""
+
+    action: str
+    inputs: dict[str, Any] = {}
+
+
+class Speaks(StrEnum):
+    """The protocol of a connector's actions; `hook`: the Python twin speaks it."""
+
+    HTTP = "http"
+    MCP = "mcp"
+    HOOK = "hook"
+
+
+class Connector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A type of third party: everything that is known of it.
+
+    Attributes:
+        name: lower-case letters, digits, underscores; unique in the catalogue, or in the tenant that imported it.
+        base_url: where it is: with `{parameter}` of the connection. It reaches no other host, but those of actions' base URLs.
+        parameters: what a connection of it must tell.
+        auth: its schemes by name.
+        default_auth: alternatives, each the names of schemes that are all needed; empty: any one of `auth`, or none if none.
+        trial: how a connection is tested; None: it can't be.
+        schemas: forms that others refer to.
+        exemptions: checks of the grade that it need not pass, each with the reason.
+        source: where it comes from: `catalogue`, `openapi`, `graphql`, `mcp`.
+        source_version: the version that the document tells of itself.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    docs_url: str = ""
+    base_url: str = ""
+    speaks: Speaks = Speaks.HTTP
+    parameters: dict[str, Parameter] = {}
+    auth: dict[str, AuthScheme] = {}
+    default_auth: tuple[tuple[str, ...], ...] = ()
+    limits: Limits = Limits()
+    errors: tuple[ErrorRule, ...] = ()
+    trial: Trial | None = None
+    actions: dict[str, Action] = {}
+    triggers: dict[str, ConnectorTrigger] = {}
+    schemas: dict[str, Schema] = {}
+    exemptions: dict[str, str] = {}
+    source: str = "catalogue"
+    source_version: str = ""
