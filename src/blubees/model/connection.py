@@ -14,6 +14,17 @@ class ConnectionKind(StrEnum):
     BASIC = "basic"
     API_KEY_HEADER = "api_key_header"
     API_KEY_QUERY = "api_key_query"
+    API_KEY_COOKIE = "api_key_cookie"
+    OAUTH1 = "oauth1"
+    OAUTH2_CODE = "oauth2_code"
+    OAUTH2_DEVICE = "oauth2_device"
+    OAUTH2_CLIENT = "oauth2_client"
+    OAUTH2_JWT = "oauth2_jwt"
+    OAUTH2_APP = "oauth2_app"
+    JWT = "jwt"
+    AWS_SIGV4 = "aws_sigv4"
+    SIGNED_HEADERS = "signed_headers"
+    MUTUAL_TLS = "mutual_tls"
     SIGNING_SECRET = "signing_secret"  # noqa: S105 - a kind's name
 
 
@@ -22,9 +33,10 @@ SECRET_FIELDS: dict[ConnectionKind, tuple[str, ...]] = {
     ConnectionKind.BASIC: ("password",),
     ConnectionKind.API_KEY_HEADER: ("key",),
     ConnectionKind.API_KEY_QUERY: ("key",),
+    ConnectionKind.API_KEY_COOKIE: ("key",),
     ConnectionKind.SIGNING_SECRET: ("secret",),
 }
-"""Which secret fields each kind has. All else about a connection is configuration."""
+"""Which secret field each kind has, of those with one. All else about a connection is configuration."""
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +45,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         hosts: "host" or "host:port", lower case; the only ones that its secret may go to. Empty for signing secrets.
         user_name: for basic; else empty.
-        parameter: the header's or query parameter's name for the API-key kinds; else empty.
+        parameter: the header's, query parameter's or cookie's name for the API-key kinds; else empty.
         fingerprint: first 12 hex digits of a keyed hash of the secret: tells two secrets apart, and nothing else.
     """
 

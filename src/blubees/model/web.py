@@ -1,8 +1,30 @@
 """A call to a third party and its answer, as nouns. Made by connectors/caller.py; carried out by the web client port."""
 
+import hashlib
 from enum import StrEnum
 
 import msgspec
+
+
+class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """Who we are towards a server that asks for our certificate (mutual TLS). In memory only; never printed.
+
+    Attributes:
+        chain: PEM: our certificate first, then those of the authorities between it and the root.
+        private_key: PEM, not encrypted: it travels in a lease, which is.
+    """
+
+    chain: str
+    private_key: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of both: connections made as one client are never used as another."""
+        return hashlib.sha256(f"{self.chain}\0{self.private_key}".encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        """Tell nothing of the key."""
+        return "ClientCertificate()"
 
 
 class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +36,7 @@ class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
         timeout_seconds: for the whole call, 0.1 to 120.
         answer_limit_bytes: after decompression; more is refused while reading.
         redirects: how many may be followed; each is guarded like the first call, and credentials stay with their host.
+        client_certificate: shown to the first call's host only, where it asks for one.
     """
 
     method: str
@@ -23,6 +46,7 @@ class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 30.0
     answer_limit_bytes: int = 5_242_880
     redirects: int = 0
+    client_certificate: ClientCertificate | None = None
 
 
 class WebAnswer(msgspec.Struct, frozen=True, kw_only=True):

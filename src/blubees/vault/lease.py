@@ -37,12 +37,23 @@ def authorise(request: WebRequest, lease: Lease, now_milliseconds: int) -> WebRe
         separator = "&" if "?" in request.url else "?"
         url = f"{request.url}{separator}{quote(lease.parameter, safe='')}={quote(lease.secret, safe='')}"
         return msgspec.structs.replace(request, url=url)
+    if lease.kind is ConnectionKind.API_KEY_COOKIE:
+        return _add_cookie(request, lease.parameter, lease.secret)
     header = _write_header(lease)
     if header is None:
         return LeaseProblem.KIND
     if any(name.lower() == header[0].lower() for name, _ in request.headers):
         return LeaseProblem.HEADER
     return msgspec.structs.replace(request, headers=(*request.headers, header))
+
+
+def _add_cookie(request: WebRequest, name: str, value: str) -> WebRequest | LeaseProblem:
+    """Put a cookie beside those of the call: there is one header Cookie (RFC 6265, section 5.4)."""
+    given = [text for header, text in request.headers if header.lower() == "cookie"]
+    if any(part.partition("=")[0].strip() == name for text in given for part in text.split(";")):
+        return LeaseProblem.HEADER
+    others = tuple(pair for pair in request.headers if pair[0].lower() != "cookie")
+    return msgspec.structs.replace(request, headers=(*others, ("Cookie", "; ".join([*given, f"{name}={value}"]))))
 
 
 def _write_header(lease: Lease) -> tuple[str, str] | None:

@@ -22,8 +22,10 @@ _HOST: Final = re.compile(
     r"(?=.{1,253}(:|$))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?"
 )
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_COOKIE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # RFC 6265, section 4.1.1
 _ATLASSIAN_HOSTS: Final = ("atlassian.net", "atlassian.com", "jira.com", "jira-dev.com")
 _ATLASSIAN_TOKENS: Final = ("ATATT", "ATCTT", "ATSTT", "ATBBT")
+_NAMED_KEYS: Final = frozenset({ConnectionKind.API_KEY_HEADER, ConnectionKind.API_KEY_QUERY, ConnectionKind.API_KEY_COOKIE})
 _OUR_HEADERS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive", "cookie"}
 )
@@ -42,15 +44,19 @@ def check_connection(
     size = len(secret.encode(errors="replace"))
     if not 1 <= size <= SECRET_MAX_BYTES:
         problems.append(f"secret: has {size} bytes, allowed are 1 to {SECRET_MAX_BYTES}.")
+    if kind is ConnectionKind.API_KEY_COOKIE and not _COOKIE.fullmatch(secret):
+        problems.append("secret: a cookie has no spaces, quotes, commas, semicolons and backslashes.")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in secret):  # noqa: PLR2004 - ASCII control characters
         problems.append("secret: has control characters (a line end?). Paste it without.")
     if secret.startswith(_ATLASSIAN_TOKENS):
         problems.append(f"secret: looks like an Atlassian API token. {_ATLASSIAN_FORBIDS}")
+    if kind not in SECRET_FIELDS:
+        return [*problems, f"kind: {kind.value} has more than one secret, and those can't be kept yet."]
     problems += _check_hosts(kind, hosts)
     if kind is ConnectionKind.BASIC and (not user_name or ":" in user_name or not user_name.isprintable()):
         problems.append("user_name: basic needs one, without a colon.")
-    if kind in {ConnectionKind.API_KEY_HEADER, ConnectionKind.API_KEY_QUERY} and not _TOKEN.fullmatch(parameter):
-        problems.append("parameter: must be the header's or query parameter's name: 1 to 100 letters, digits and -_.~ signs.")
+    if kind in _NAMED_KEYS and not _TOKEN.fullmatch(parameter):
+        problems.append("parameter: must be the name that the key goes by: 1 to 100 letters, digits and -_.~ signs.")
     if kind is ConnectionKind.API_KEY_HEADER and parameter.lower() in _OUR_HEADERS:
         problems.append("parameter: this header is set by the client itself; name the vendor's own header.")
     return problems
