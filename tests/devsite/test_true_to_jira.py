@@ -17,6 +17,7 @@ from product import call, free_port, wait_for
 
 from blubees.connectors.adf_text import to_adf
 from blubees.connectors.rich_text.samples import SAMPLES
+from blubees.model.failures import FailureCode
 from blubees.steps.book import KindEntry, list_kinds
 from blubees.steps.contract import Example
 from devsite.adf import is_document
@@ -285,3 +286,20 @@ def test_jql_finds(site: Site, jql: str, count: int) -> None:
         page = site.ask("post", "/search/jql", {"jql": jql, "maxResults": 2, "nextPageToken": page["nextPageToken"]})[1]
         issues += page["issues"]
     assert len(issues) == count
+
+
+async def test_what_is_linked_as_inward_shows_the_outward_words(site: Site) -> None:
+    """Jira's issue linking model: the one sent as inwardIssue blocks, and names the other as its outwardIssue."""
+    entry = next(each for each in list_kinds() if each.name == "jira.link_issues")
+    blocker, blocked = (
+        site.ask("post", "/issue", {"fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Task"}, "summary": name}})[1][
+            "key"
+        ]
+        for name in ("blocks", "is blocked")
+    )
+    settings = {"type": "Blocks", "inward": blocker, "outward": blocked}
+    tools = FakeTools(Example(settings, FailureCode.NOT_FOUND, replies=((201, None),)))
+    await entry.perform(msgspec.convert(settings, entry.settings), tools)
+    assert site.ask("post", "/issueLink", json.loads(tools.calls[0].body))[0] == 201
+    (link,) = site.ask("get", f"/issue/{blocker}")[1]["fields"]["issuelinks"]
+    assert (link["outwardIssue"]["key"], link["type"]["outward"]) == (blocked, "blocks")

@@ -189,7 +189,6 @@ def link_issues(build: Build, component: Component, note: Note) -> list[Step]:
         raise UntranslatableError("It names no link type in a form that is known.", "Write the step by hand.")
     issue = f"{{{{{build.path(KEY_OF_ISSUE)}}}}}"
     ends = {"inward": other, "outward": issue} if direction == "inward" else {"inward": issue, "outward": other}
-    note.ask("Try the link's direction once.")
     return [*prepare, build.step("jira.link_issues", {"type": build.text(kind, note, prepare), **ends}, note, wanted="link")]
 
 

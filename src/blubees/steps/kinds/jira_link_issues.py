@@ -11,7 +11,11 @@ from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
 @step_kind("jira.link_issues")
 @dataclass(frozen=True, slots=True)
 class LinkIssues:
-    """Link two issues by a link type's name, such as Blocks, or its id: `outward` blocks, `inward` is blocked."""
+    """Link two issues by a link type's name, such as Blocks, or its id: afterwards `inward` blocks `outward`.
+
+    The names are those of Jira's REST API: the issue given as `inward` shows the type's outward words (blocks), the one given
+    as `outward` its inward words (is blocked by). Source: developer.atlassian.com/cloud/jira/platform/issue-linking-model.
+    """
 
     type: str
     inward: str
