@@ -4,9 +4,9 @@ Called by engine/runner.py and flows/intake.py.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from blubees.engine.inputs import split_outputs
 from blubees.engine.late_names import LateNames, list_late_names
@@ -34,11 +34,17 @@ class CompiledBranch:
 
 @dataclass(frozen=True, slots=True)
 class CompiledStep:
-    """A step ready to perform. `written`: as its author wrote it, for what to do when it fails."""
+    """A step ready to perform.
+
+    Attributes:
+        read: makes the kind's settings of rendered ones.
+        written: as its author wrote it, for what to do when it fails.
+    """
 
     id: StepId
     kind: KindEntry
     settings: CompiledDocument
+    read: Callable[[Any], Any]
     branches: tuple[CompiledBranch, ...]
     written: Step
 
@@ -163,15 +169,19 @@ class PlanShelf:
 
 
 def _compile_steps(steps: tuple[Step, ...], book: dict[str, KindEntry]) -> tuple[CompiledStep, ...]:
-    return tuple(
-        CompiledStep(
-            id=step.id,
-            kind=book[step.kind],
-            settings=compile_document(book[step.kind].prepare(step.settings)),
-            branches=tuple(_compile_branch(branch, book) for branch in step.branches),
-            written=step,
-        )
-        for step in steps
+    return tuple(_compile_step(step, book) for step in steps)
+
+
+def _compile_step(step: Step, book: dict[str, KindEntry]) -> CompiledStep:
+    kind = book[step.kind]
+    prepared = kind.prepare(step.settings)
+    return CompiledStep(
+        id=step.id,
+        kind=kind,
+        settings=compile_document(prepared),
+        read=kind.make_reader(prepared),
+        branches=tuple(_compile_branch(branch, book) for branch in step.branches),
+        written=step,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -136,7 +136,7 @@ class Tries(Progress):
             frame.settings = rendered = step.settings.render(frame.scope)
             if self._watch is not None:
                 self._watch.step_begins(frame.prefix + step.id, step.kind.name, rendered, frame.line)
-            settings: Any = msgspec.convert(rendered, step.kind.settings, strict=False)
+            settings = step.read(rendered)
             if not step.written.timeout_seconds:
                 return await step.kind.perform(settings, StepTools(self, step, frame))
             async with asyncio.timeout(step.written.timeout_seconds) as limit:

@@ -90,7 +90,7 @@ def _check_constants(checker: Checker, rule: dict[str, Any], here: Place) -> Non
             continue
         try:
             many = rule.get("many", False) and not (name in rule.get("values", {}) or name == OTHER)
-            map_field(msgspec.convert({**rule, "from": value, "values": None, "default": None, "many": many}, FieldRule))
+            map_field(msgspec.convert({**rule, "values": None, "default": None, "many": many}, FieldRule), value)
         except FieldError as error:
             given, _, wanted = error.detail.partition("_not_")
             article = "an" if given[0] in "aeo" else "a"

@@ -7,6 +7,8 @@ import pkgutil
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 import blubees.steps.kinds
 from blubees.steps.contract import BranchRule, Example, KindMark, Outcome, Tools
 
@@ -18,6 +20,8 @@ class KindEntry:
     Attributes:
         waits: whether it may park the run.
         prepare: writes the settings out before they are compiled, where the author may write them short.
+        bind: makes, of prepared settings, what reads the rendered ones each time the step is performed (raises
+            msgspec.ValidationError); None: they are converted.
     """
 
     name: str
@@ -28,6 +32,11 @@ class KindEntry:
     examples: tuple[Example, ...]
     perform: Callable[[Any, Tools], Awaitable[Outcome]]
     prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    bind: Callable[[dict[str, Any]], Callable[[Any], Any]] | None = None
+
+    def make_reader(self, prepared: dict[str, Any]) -> Callable[[Any], Any]:
+        """Make what reads settings once smart values were worked out: once a published flow."""
+        return self.bind(prepared) if self.bind is not None else functools.partial(_read_settings, self.settings)
 
     @property
     def summary(self) -> str:
@@ -52,8 +61,9 @@ def load_book() -> dict[str, KindEntry]:
         if mark.name in book:
             raise TypeError(f"{found.name}: the name {mark.name} is taken.")
         perform, prepare = vars(marked[0])["perform"], getattr(marked[0], "prepare", dict)
+        bind = getattr(marked[0], "bind", None)
         book[mark.name] = KindEntry(
-            mark.name, marked[0], mark.branches, mark.names, mark.waits, module.EXAMPLES, perform, prepare
+            mark.name, marked[0], mark.branches, mark.names, mark.waits, module.EXAMPLES, perform, prepare, bind
         )
     return book
 
@@ -61,3 +71,7 @@ def load_book() -> dict[str, KindEntry]:
 def list_kinds() -> tuple[KindEntry, ...]:
     """All kinds, by name."""
     return tuple(load_book()[name] for name in sorted(load_book()))
+
+
+def _read_settings(settings: type, rendered: Any) -> Any:  # noqa: ANN401 - JSON, and an instance of the class
+    return msgspec.convert(rendered, settings, strict=False)

@@ -13,6 +13,7 @@ from blubees.connectors.rich_text.adf_schema import list_kinds, list_marks
 from blubees.connectors.rich_text.convert import TextForm, read_text, write_text
 from blubees.connectors.rich_text.fit import fit_document
 from blubees.connectors.rich_text.samples import SAMPLES
+from blubees.expressions.document import compile_document
 from blubees.flows.check import check_flow
 from blubees.model.failures import EXPLANATION, Failure, FailureCode, explain_failure
 from blubees.steps.book import load_book
@@ -172,3 +173,22 @@ def test_short_fields_are_written_out_once() -> None:
         "c": {"from": [1]},
         "d": {"from": None},
     }
+
+
+def test_what_a_payload_cannot_change_of_a_rule_is_read_once() -> None:
+    """And gives what reading it each time gives; a rule with a smart value beside `from` is read each time."""
+    entry = load_book()["map"]
+    prepared = entry.prepare({"fields": {"a": "{{x}}", "n": {"from": "{{y}}", "as": "number", "default": "{{z}}"}, "c": 7}})
+    read = entry.make_reader(prepared)
+    document = compile_document(prepared)
+    for scope in ({"x": "1", "y": "2"}, {"x": {"from": "no rule"}, "z": 3}):
+        settings = read(document.render(scope))
+        assert [isinstance(each, tuple) for each in settings.fields.values()] == [True, False, True]
+        again = read(document.render(scope))
+        assert settings.fields["a"][0] is again.fields["a"][0]
+        rules = msgspec.convert(document.render(scope)["fields"], dict[str, FieldRule])
+        bound = {
+            name: each if isinstance(each, tuple) else msgspec.convert(each, FieldRule)
+            for name, each in settings.fields.items()
+        }
+        assert map_fields(bound, "with") == map_fields(rules, "with")

@@ -1,5 +1,6 @@
 """Give fields their values, each as the type that it must be."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ from msgspec import Meta
 
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
-from blubees.steps.mapping.rule import FIELDS_MAX, FieldRule, map_fields, prepare_fields
+from blubees.steps.mapping.rule import FIELDS_MAX, FieldRule, bind_rules, map_fields, prepare_fields
 
 
 @step_kind("map")
@@ -29,10 +30,27 @@ class Map:
         fields = settings.get("fields")
         return {**settings, "fields": prepare_fields(fields)} if isinstance(fields, dict) else settings
 
+    @staticmethod
+    def bind(prepared: dict[str, Any]) -> Callable[[Any], "Map"]:
+        """Read the rules once a published flow: what a payload can change of them is the value only."""
+        fields = prepared.get("fields")
+        bound = bind_rules(fields) if isinstance(fields, dict) else {}
+
+        def read(rendered: Any) -> Map:  # noqa: ANN401 - JSON
+            given = rendered["fields"] if isinstance(fields, dict) else msgspec.convert(rendered, Map).fields
+            if len(bound) == len(given):
+                return Map({name: (rule, given[name]["from"]) for name, rule in bound.items()})
+            return Map({name: (bound[name], each["from"]) if name in bound else each for name, each in given.items()})
+
+        return read
+
     async def perform(self, _tools: Tools) -> Outcome:
         """Convert."""
         try:
-            rules = msgspec.convert(self.fields, dict[str, FieldRule])
+            rules = {
+                name: each if isinstance(each, tuple) else msgspec.convert(each, FieldRule)
+                for name, each in self.fields.items()
+            }
         except msgspec.ValidationError:
             return Failure(code=FailureCode.SETTING_INVALID, field="with.fields", detail="no_rule")
         mapped = map_fields(rules, "with.fields")

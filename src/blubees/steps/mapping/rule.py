@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from blubees.expressions.document import compile_document
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.mapping.problems import FieldError, refuse
 from blubees.steps.mapping.texts import READS, Reading
@@ -67,16 +68,27 @@ def fields_schema() -> dict[str, Any]:
     return {"type": "object", "minProperties": 1, "maxProperties": FIELDS_MAX, "additionalProperties": {"anyOf": [short, rule]}}
 
 
-def map_fields(rules: Mapping[str, FieldRule], place: str) -> dict[str, Any] | Failure:
+BoundRule = tuple[FieldRule, Any]
+"""A rule that was read when its flow was published, and the value that it is given now."""
+
+
+def bind_rules(fields: Mapping[str, Any]) -> dict[str, FieldRule]:
+    """Read the rules that are the same whatever the payload: in all but `from` stands no smart value."""
+    constant = {name: rule for name, rule in fields.items() if _is_constant(rule)}
+    return {name: msgspec.convert({**rule, "from": None}, FieldRule) for name, rule in constant.items()}
+
+
+def map_fields(rules: Mapping[str, FieldRule | BoundRule], place: str) -> dict[str, Any] | Failure:
     """Give the fields that have a value, each as its rule says.
 
     Args:
         place: where the rules stand, for failures ("with.fields").
     """
     mapped: dict[str, Any] = {}
-    for name, rule in rules.items():
+    for name, each in rules.items():
+        rule, source = each if isinstance(each, tuple) else (each, each.source)
         try:
-            value = map_field(rule)
+            value = map_field(rule, source)
         except FieldError as error:
             return Failure(code=FailureCode.FIELD_INVALID, field=f"{place}.{name}{error.path}", detail=error.detail)
         if value is not None or rule.clear:
@@ -84,13 +96,15 @@ def map_fields(rules: Mapping[str, FieldRule], place: str) -> dict[str, Any] | F
     return mapped
 
 
-def map_field(rule: FieldRule) -> Any:  # noqa: ANN401 - any value
+def map_field(rule: FieldRule, value: Any) -> Any:  # noqa: ANN401 - any value
     """Give a field's value; None when there is none.
+
+    Args:
+        value: what the rule's `from` came to.
 
     Raises:
         FieldError: it can't be what the rule says.
     """
-    value = rule.source
     if rule.many:
         return _map_items(rule, value)
     if not _is_missing(value) and rule.values is not None:
@@ -98,6 +112,10 @@ def map_field(rule: FieldRule) -> Any:  # noqa: ANN401 - any value
     if _is_missing(value):
         return _stand_in(rule)
     return TYPES[rule.kind].convert(value, _reading(rule))
+
+
+def _is_constant(rule: Any) -> bool:  # noqa: ANN401 - JSON
+    return isinstance(rule, dict) and compile_document({**rule, "from": None}).is_constant
 
 
 def _map_items(rule: FieldRule, value: Any) -> Any:  # noqa: ANN401 - see above
