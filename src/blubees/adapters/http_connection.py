@@ -5,6 +5,7 @@ answer left room for doubt about its end, is not used again.
 """
 
 import asyncio
+import ssl
 from typing import Final
 
 import httptools
@@ -125,12 +126,12 @@ class HttpConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection ended."""
-        _ = exc
+        """The connection ended; in TLS 1.3 this is how a refused client certificate is told."""
         self._is_open = False
         if self._waiting is not None and not self._waiting.done():
+            problem = translate_error(exc) if isinstance(exc, ssl.SSLError) else WebProblem.CUT_OFF
             was_unheard = self.calls > 1 and not self._came
-            self._waiting.set_exception(CallFailedError(WebProblem.CUT_OFF, was_unheard=was_unheard))
+            self._waiting.set_exception(CallFailedError(problem, was_unheard=was_unheard))
 
     # ------------------------------------------------------------ httptools
 
@@ -205,3 +206,15 @@ class HttpConnection(asyncio.Protocol):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(CallFailedError(problem))
         self.close()
+
+
+def translate_error(error: BaseException) -> WebProblem:
+    """Name the problem by the error's type and OpenSSL's name for it, never by its text."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError):
+            reason = str(seen.reason)
+            is_ours = "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason or "ACCESS_DENIED" in reason)
+            return WebProblem.CLIENT_CERTIFICATE if is_ours else WebProblem.TLS
+        seen = seen.__cause__
+    return WebProblem.UNREACHABLE

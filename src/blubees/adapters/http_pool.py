@@ -5,7 +5,6 @@ Used by web_client.py.
 
 import asyncio
 import socket
-import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -13,8 +12,9 @@ from typing import Any, Final, NamedTuple
 import aiohappyeyeballs
 
 from blubees.adapters.address_guard import judge_address
-from blubees.adapters.http_connection import CallFailedError, HttpConnection
-from blubees.model.web import WebProblem
+from blubees.adapters.http_connection import CallFailedError, HttpConnection, translate_error
+from blubees.adapters.http_tls import TlsContexts
+from blubees.model.web import ClientCertificate
 
 CONNECT_SECONDS: Final = 10.0
 KEPT_SECONDS: Final = 30.0
@@ -41,6 +41,13 @@ class Origin(NamedTuple):
         return host if self.port == (443 if self.is_tls else 80) else f"{host}:{self.port}"
 
 
+class Way(NamedTuple):
+    """Whose connections may be used: those to the origin that show the same client certificate (its fingerprint), or none."""
+
+    origin: Origin
+    certificate: str
+
+
 class RefusedAddressError(OSError):
     """The guard said no; carries the deny table's row."""
 
@@ -55,38 +62,38 @@ class HttpPool:
     def __init__(self, allowed: frozenset[int], *, extra_ca_file: str | None, resolve: Resolve | None) -> None:
         self._allowed = allowed
         self._resolve_name = resolve or _resolve
-        self._tls = ssl.create_default_context()
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        if extra_ca_file:
-            self._tls.load_verify_locations(extra_ca_file)
-        self._idle: dict[Origin, deque[HttpConnection]] = {}
+        self._tls = TlsContexts(extra_ca_file)
+        self._idle: dict[Way, deque[HttpConnection]] = {}
         self._names: dict[tuple[str, int], tuple[float, Sequence[AddressInfo]]] = {}
         self._open = 0  # handed out or idle
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._cleaner: asyncio.TimerHandle | None = None
 
-    async def take(self, origin: Origin, deadline: float) -> HttpConnection:
-        """Give a connection of our own: a kept one where there is one.
+    async def take(
+        self, origin: Origin, deadline: float, certificate: ClientCertificate | None = None
+    ) -> tuple[Way, HttpConnection]:
+        """Give a connection of our own: a kept one where there is one. It goes back by its way.
 
         Raises:
             CallFailedError: it could not be made. RefusedAddressError: the guard said no. TimeoutError: it took too long.
         """
-        idle = self._idle.get(origin)
+        way = Way(origin, "" if certificate is None else certificate.fingerprint)
+        idle = self._idle.get(way)
         while idle:
             connection = idle.pop()  # the youngest: it is the likeliest to live
             if connection.is_usable:
-                return connection
+                return way, connection
             self._count_closed()
         loop = asyncio.get_running_loop()
         async with asyncio.timeout_at(min(deadline, loop.time() + CONNECT_SECONDS)):
             await self._wait_for_place()
             try:
-                return await self._connect(origin)
+                return way, await self._connect(origin, certificate)
             except BaseException:
                 self._count_closed()
                 raise
 
-    def give_back(self, origin: Origin, connection: HttpConnection) -> None:
+    def give_back(self, way: Way, connection: HttpConnection) -> None:
         """It is used no more, for now."""
         if not connection.is_usable or self._waiting:
             connection.close()
@@ -94,7 +101,7 @@ class HttpPool:
             return
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
-        self._idle.setdefault(origin, deque()).append(connection)
+        self._idle.setdefault(way, deque()).append(connection)
         if self._cleaner is None:
             self._cleaner = loop.call_later(KEPT_SECONDS / 2, self._clean)
 
@@ -113,12 +120,12 @@ class HttpPool:
         """Close what nobody has used for long."""
         loop = asyncio.get_running_loop()
         oldest = loop.time() - KEPT_SECONDS
-        for origin, idle in list(self._idle.items()):
+        for way, idle in list(self._idle.items()):
             while idle and (idle[0].idle_since < oldest or not idle[0].is_usable):
                 idle.popleft().close()
                 self._count_closed()
             if not idle:
-                del self._idle[origin]
+                del self._idle[way]
         self._cleaner = loop.call_later(KEPT_SECONDS / 2, self._clean) if self._idle else None
 
     async def _wait_for_place(self) -> None:
@@ -146,8 +153,11 @@ class HttpPool:
                 waiting.set_result(None)
                 return
 
-    async def _connect(self, origin: Origin) -> HttpConnection:
+    async def _connect(self, origin: Origin, certificate: ClientCertificate | None) -> HttpConnection:
         loop = asyncio.get_running_loop()
+        tls = None
+        if origin.is_tls:
+            tls = self._tls.plain if certificate is None else await self._tls.find(certificate)
         try:
             found = await self._find_addresses(origin)
             made = await aiohappyeyeballs.start_connection(
@@ -159,17 +169,17 @@ class HttpPool:
         except RefusedAddressError:
             raise
         except (OSError, ValueError) as error:  # a name that is none is a ValueError
-            raise _translate(error) from None
+            raise CallFailedError(translate_error(error)) from None
         try:
             _, connection = await loop.create_connection(
                 lambda: HttpConnection(loop),
                 sock=made,
-                ssl=self._tls if origin.is_tls else None,
+                ssl=tls,
                 server_hostname=origin.host if origin.is_tls else None,
             )
         except OSError as error:
             made.close()
-            raise _translate(error) from None
+            raise CallFailedError(translate_error(error)) from None
         except BaseException:
             made.close()
             raise
@@ -204,13 +214,3 @@ class HttpPool:
 async def _resolve(host: str, port: int) -> Sequence[AddressInfo]:
     found: Sequence[Any] = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return found
-
-
-def _translate(error: Exception) -> CallFailedError:
-    """Name the problem by the error's type, never by its text."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLError):
-            return CallFailedError(WebProblem.TLS)
-        seen = seen.__cause__
-    return CallFailedError(WebProblem.UNREACHABLE)

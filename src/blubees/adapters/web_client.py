@@ -15,7 +15,7 @@ from yarl import URL
 
 from blubees.adapters.http_connection import CallFailedError, RawAnswer
 from blubees.adapters.http_pool import HttpPool, Origin, RefusedAddressError, Resolve
-from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
+from blubees.model.web import ClientCertificate, WebAnswer, WebFailure, WebProblem, WebRequest
 
 URL_MAX_CHARACTERS: Final = 8_192
 URLS_KEPT: Final = 256  # read already, with the origin that each leads to
@@ -71,7 +71,8 @@ class GuardedWebClient:
         except RefusedAddressError as error:
             return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
         except (CallFailedError, _BrokenBodyError) as error:
-            return WebFailure(problem=error.problem)
+            is_ours = error.problem is WebProblem.CLIENT_CERTIFICATE
+            return WebFailure(problem=error.problem, detail="client_certificate" if is_ours else "")
 
     async def close(self) -> None:
         """See the port."""
@@ -80,12 +81,16 @@ class GuardedWebClient:
     async def _follow(self, request: WebRequest) -> WebAnswer | WebFailure:
         deadline = asyncio.get_running_loop().time() + request.timeout_seconds
         method, body, headers = request.method, request.body, request.headers
+        certificate = request.client_certificate
         found = self._find_url(request.url)
         for remaining in range(request.redirects, -1, -1):
             if isinstance(found, WebFailure):
                 return found
             url, origin = found
-            answer = await self._send(origin, _write_request(method, url, origin, headers, body), method, request, deadline)
+            if certificate is not None and not origin.is_tls:
+                return WebFailure(problem=WebProblem.REFUSED_SCHEME, detail="client_certificate")
+            written = _write_request(method, url, origin, headers, body)
+            answer = await self._send(origin, certificate, written, method, request, deadline)
             location = answer.headers.get("location", "")
             if request.redirects == 0 or answer.status not in REDIRECTS or not location:
                 content = _unpack(answer, request.answer_limit_bytes, method)
@@ -96,15 +101,23 @@ class GuardedWebClient:
             if not isinstance(found, WebFailure):
                 if found[1] != origin:
                     headers = tuple(pair for pair in headers if pair[0].lower() in KEPT_ON_OTHER_ORIGIN)
-                    body = b""
+                    body, certificate = b"", None
                 if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):  # noqa: PLR2004 - RFC 9110
                     method, body = "GET", b""
         return WebFailure(problem=WebProblem.TOO_MANY_REDIRECTS)
 
-    async def _send(self, origin: Origin, written: bytes, method: str, request: WebRequest, deadline: float) -> RawAnswer:
+    async def _send(
+        self,
+        origin: Origin,
+        certificate: ClientCertificate | None,
+        written: bytes,
+        method: str,
+        request: WebRequest,
+        deadline: float,
+    ) -> RawAnswer:
         """Send once. A kept connection that died unheard is no try where repeating is harmless; a POST is never sent twice."""
         while True:
-            connection = await self._pool.take(origin, deadline)
+            way, connection = await self._pool.take(origin, deadline, certificate)
             try:
                 return await connection.exchange(
                     written,
@@ -116,7 +129,7 @@ class GuardedWebClient:
                 if not error.was_unheard or method not in SAFE_TO_REPEAT:
                     raise
             finally:
-                self._pool.give_back(origin, connection)
+                self._pool.give_back(way, connection)
 
     def _find_url(self, text: str) -> tuple[URL, Origin] | WebFailure:
         """Read a URL, or remember it."""

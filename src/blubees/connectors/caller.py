@@ -26,6 +26,7 @@ _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.REFUSED_HEADER: FailureCode.SETTING_INVALID,
     WebProblem.UNREACHABLE: FailureCode.UNREACHABLE,
     WebProblem.TLS: FailureCode.TLS_REFUSED,
+    WebProblem.CLIENT_CERTIFICATE: FailureCode.CREDENTIAL_REFUSED,
     WebProblem.TIMEOUT: FailureCode.TIMEOUT,
     WebProblem.TOO_LARGE: FailureCode.ANSWER_TOO_LARGE,
     WebProblem.TOO_MANY_REDIRECTS: FailureCode.REQUEST_REFUSED,

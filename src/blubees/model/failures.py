@@ -200,6 +200,10 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
 """For each code: what happened, and what to do about it."""
 
 DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
+    (FailureCode.CREDENTIAL_REFUSED, "client_certificate"): (
+        "The third party did not accept the client certificate of the connection, or its key does not belong to it.",
+        "Renew the connection with a certificate of the third party's authority and the key that belongs to it.",
+    ),
     (FailureCode.NOT_PARKED, "too_large"): (
         "The run could not be parked: what later steps read is more than 262,144 bytes, sealed and compressed.",
         "Let later steps read fewer or smaller values, or read them again after the wait (jira.get_issue, http).",

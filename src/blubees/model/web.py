@@ -66,6 +66,7 @@ class WebProblem(StrEnum):
     REFUSED_HEADER = "refused_header"
     UNREACHABLE = "unreachable"
     TLS = "tls"
+    CLIENT_CERTIFICATE = "client_certificate"
     TIMEOUT = "timeout"
     TOO_LARGE = "too_large"
     TOO_MANY_REDIRECTS = "too_many_redirects"
