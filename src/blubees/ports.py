@@ -3,7 +3,7 @@
 Times are UTC milliseconds since 1970 unless a name says otherwise. The tenant stands first in every method about a tenant.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from blubees.model.connection import Connection, Lease, LeaseRefusal
+from blubees.model.connector import Connector
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
@@ -676,6 +677,27 @@ class ScheduleStore(Protocol):
 
     async def swap(self, seen: ScheduleRow, changed: ScheduleRow) -> bool:
         """Change a row if it is as it was seen; False when somebody else was first. One UPDATE: no lock, no leader."""
+        ...
+
+
+class ConnectorShelf(Protocol):
+    """The connectors that a tenant's flows may name: of the catalogue, and those that it imported. Looked into at checking."""
+
+    async def find(
+        self, tenant: TenantId, name: str, *, actions: Collection[str] = (), triggers: Collection[str] = ()
+    ) -> Connector | None:
+        """Give a connector with those of these actions and triggers that it has, and the forms that they reach.
+
+        Actions that its triggers use come with them. None: the tenant has no connector of this name.
+        """
+        ...
+
+    async def list_connectors(self, tenant: TenantId) -> Sequence[str]:
+        """The names of all, in order: for finding the nearest to a wrong one."""
+        ...
+
+    async def list_names(self, tenant: TenantId, name: str) -> tuple[Sequence[str], Sequence[str]]:
+        """The names of one connector's actions, and of its triggers; none when there is no such connector."""
         ...
 
 

@@ -1,0 +1,58 @@
+"""Finds the files of the catalogue, and reads them when they are asked for. Called by main, operations and the tests."""
+
+import functools
+import importlib
+import importlib.util
+import inspect
+from importlib import resources
+from types import ModuleType
+from typing import Final
+
+from blubees.connectors.contract.problems import ConnectorError, Problem
+from blubees.connectors.contract.reader import read_connector
+from blubees.model.connector import Connector
+
+PACKAGE: Final = "blubees.connectors.catalog"
+SUFFIX: Final = ".yaml"
+
+
+@functools.cache
+def list_catalogue() -> tuple[str, ...]:
+    """Give the names of all connectors of the catalogue."""
+    names = (each.name for each in resources.files(PACKAGE).iterdir())
+    return tuple(sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)))
+
+
+@functools.cache
+def load_connector(name: str) -> Connector | None:
+    """Give a connector of the catalogue; None when it has none of this name.
+
+    Raises:
+        ConnectorError: its file is not sound; the tests see to it that none is.
+    """
+    if name not in list_catalogue():
+        return None
+    file = name + SUFFIX
+    text = resources.files(PACKAGE).joinpath(file).read_text(encoding="utf-8")
+    connector = read_connector(text, file, find_hooks(name))
+    if connector.name != name:
+        raise ConnectorError([Problem(place=("name",), message=f"This must be {name!r}, as the file is called.", file=file)])
+    return connector
+
+
+def find_hooks(name: str) -> frozenset[str]:
+    """Give the names of the public functions of a connector's Python twin; none where it has no twin."""
+    twin = load_twin(name)
+    functions = inspect.getmembers(twin, inspect.isfunction) if twin is not None else []
+    return frozenset(
+        each for each, function in functions if not each.startswith("_") and function.__module__ == f"{PACKAGE}.{name}"
+    )
+
+
+@functools.cache
+def load_twin(name: str) -> ModuleType | None:
+    """Give the Python twin of a connector of the catalogue; None where it has none."""
+    module = f"{PACKAGE}.{name}"
+    if name not in list_catalogue() or importlib.util.find_spec(module) is None:
+        return None
+    return importlib.import_module(module)

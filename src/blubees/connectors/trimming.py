@@ -1,0 +1,51 @@
+"""Cuts a connector down to what a flow needs of it: some actions and triggers, and the forms that they reach.
+
+Called by the shelves (ConnectorShelf) and flows/versions.py: what is pinned in a published version is small.
+"""
+
+from collections.abc import Collection, Iterable
+
+import msgspec
+
+from blubees.connectors.contract.check_schema import REFERENCE, list_action_schemas, list_references
+from blubees.model.action import Schema
+from blubees.model.connector import Connector, ConnectorTrigger
+
+
+def trim_connector(connector: Connector, actions: Collection[str], triggers: Collection[str] = ()) -> Connector:
+    """Give it with these of its actions and triggers only, the actions that those triggers use, and the forms reached.
+
+    Examples, which are for people and tests, are left out.
+    """
+    chosen = {name: each for name, each in connector.triggers.items() if name in triggers}
+    wanted = {*actions, *(name for each in chosen.values() for name in list_used_actions(each))}
+    kept = {name: msgspec.structs.replace(each, examples=()) for name, each in connector.actions.items() if name in wanted}
+    roots = [schema for each in kept.values() for _, schema in list_action_schemas(each)]
+    return msgspec.structs.replace(
+        connector,
+        actions=kept,
+        triggers=chosen,
+        schemas=reach_schemas(connector.schemas, [*roots, *(each.schema for each in chosen.values())]),
+        trial=None,
+        exemptions={},
+    )
+
+
+def list_used_actions(trigger: ConnectorTrigger) -> tuple[str, ...]:
+    """Give the names of the actions that a trigger uses: to poll, to register, to take it back."""
+    polled = (trigger.poll.action,) if trigger.poll is not None else ()
+    called = (trigger.hook.register, trigger.hook.unregister) if trigger.hook is not None else ()
+    return tuple(filter(None, (*polled, *called)))
+
+
+def reach_schemas(schemas: dict[str, Schema], roots: Iterable[object]) -> dict[str, Schema]:
+    """Give those of the forms that are reached from some, cycles and all, in their order."""
+    reached: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        for target in list_references(waiting.pop()):
+            name = target.removeprefix(REFERENCE)
+            if name not in reached and name in schemas:
+                reached.add(name)
+                waiting.append(schemas[name])
+    return {name: schema for name, schema in schemas.items() if name in reached}
