@@ -834,7 +834,12 @@ class ParkedStatus(StrEnum):
 
 
 class ParkedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A parked run as it is kept. `sealed_key`: its key, sealed under the tenant's; empty once it is destroyed."""
+    """A parked run as it is kept.
+
+    Attributes:
+        sealed_key: its key, sealed under the tenant's; empty once it is destroyed.
+        woken_in: the memory of the brokers (RunQueue.epoch) in which it was first woken from this parking; 0: not yet.
+    """
 
     tenant: TenantId
     run: RunId
@@ -849,6 +854,7 @@ class ParkedRow(msgspec.Struct, frozen=True, kw_only=True):
     key_version: int = 0
     sealed_key: bytes = b""
     changed_at_milliseconds: int = 0
+    woken_in: int = 0
 
 
 class WaitRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -882,8 +888,11 @@ class ParkedStore(Protocol):
         """One."""
         ...
 
-    async def take(self, tenant: TenantId, run: RunId) -> tuple[ParkedRow, Sequence[Answered]] | None:
-        """One, with how its waits have ended, as far as they have."""
+    async def take(self, tenant: TenantId, run: RunId, ordinal: int, epoch: int) -> tuple[ParkedRow, Sequence[Answered]] | None:
+        """One that is woken from this parking, with how its waits have ended, as far as they have; None: it is not.
+
+        The first time, `epoch` is kept as `woken_in`.
+        """
         ...
 
     async def list_waits(self, tenant: TenantId, run: RunId) -> Sequence[WaitRow]:
@@ -929,9 +938,18 @@ class ParkedStore(Protocol):
         ...
 
     async def list_stale(
-        self, status: ParkedStatus, before_milliseconds: int, *, limit: int, is_installed: bool | None = None
+        self,
+        status: ParkedStatus,
+        age_milliseconds: int,
+        now_milliseconds: int,
+        *,
+        limit: int,
+        is_installed: bool | None = None,
     ) -> Sequence[ParkedRow]:
-        """Runs that have had this status since before then. Of all tenants; or of those that are installed, or are not."""
+        """Runs that have had this status for longer, or, by a clock that was ahead, since a time as far in the future.
+
+        Of all tenants; or of those that are installed, or are not.
+        """
         ...
 
     async def finish(self, tenant: TenantId, runs: Sequence[RunId] | None, at_milliseconds: int) -> Sequence[ParkedRow]:

@@ -12,7 +12,7 @@ from blubees.engine.plan import Plan
 from blubees.engine.runner import Ended, Runner
 from blubees.model.call import Call, CallAnswer
 from blubees.model.errors import TamperedError
-from blubees.model.failures import FailureCode
+from blubees.model.failures import Failure, FailureCode
 from blubees.model.receipt import RunOutcome
 from blubees.vault.seal import Sealer
 from fakes.engine import EPOCH, FakeCheckpoints, FakeLine, make_message, make_plan
@@ -326,3 +326,30 @@ async def test_what_stands_after_a_block_is_kept_while_the_run_is_inside() -> No
     inside = next(state for state in states if state.attempting == ("in",))
     assert inside.done["a"]["body"] == {"name": "a"}
     assert inside.entered == {"way": 0}
+
+
+async def stand_still(world: World, step_text: str) -> list[str]:
+    """Perform a run that stands still in its first call, longer than it may have the run; another takes over meanwhile."""
+    world.plan = make_plan(step_text)
+    message = make_message()
+    slow = Journal(world.store, SEALER, world.clock, message, is_first=True, keeps_end=False)
+
+    def answer(call: Call) -> CallAnswer | Failure:
+        world.done.append(call.method)
+        world.clock.advance(journal_module.SAVE_SECONDS + 1)
+        world.store.kept[message.tenant, message.run] = (7, b"another's")
+        return Failure(code=FailureCode.TIMEOUT)
+
+    with pytest.raises(RunLostError):
+        await Runner(world.clock, lambda _tenant: FakeLine(answer)).perform(world.plan, message, journal=slow)
+    return world.done
+
+
+@pytest.mark.parametrize("more", ["PUT", "GET"])
+async def test_a_conduit_that_stood_still_in_a_call_does_not_try_again_what_another_has(more: str) -> None:
+    retried = step("a", more).removesuffix("}") + ", retry: {attempts: 3, seconds: 0.1}}"
+    assert await stand_still(World(make_plan(step("a"))), retried) == [more]
+
+
+async def test_nor_does_it_tell_how_an_unsafe_call_ended_of_which_another_asks_a_person() -> None:
+    assert await stand_still(World(make_plan(step("a"))), step("a")) == ["POST"]

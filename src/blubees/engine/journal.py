@@ -48,7 +48,7 @@ class Journal:
         keeps_end: bool = True,
     ) -> None:
         self._store, self._sealer, self._clock, self._message = store, sealer, clock, message
-        self._is_first, self._taken_at = is_first, clock.monotonic_seconds()
+        self._is_first, self._known_at = is_first, clock.monotonic_seconds()
         self.keeps_end, self.was_begun, self.has_begun = keeps_end, False, False
         # a run that was parked or is retried begins anew: the checkpoints from before say nothing of what it now holds
         again = (f"-{message.state.parked}" if message.state.parked else "") + (
@@ -62,9 +62,14 @@ class Journal:
         """Whether there is a checkpoint."""
         return self._number > 0
 
+    @property
+    def may_be_lost(self) -> bool:
+        """Whether another may have the run by now: it was last known to be ours, when taken or saved, too long ago."""
+        return self._clock.monotonic_seconds() - self._known_at > SAVE_SECONDS
+
     def begin(self) -> bool:
         """Begin the first call of the run without a checkpoint, where that is safe: only while no other can have the run."""
-        if not self._is_first or self._clock.monotonic_seconds() - self._taken_at > SAVE_SECONDS:
+        if not self._is_first or self.may_be_lost:
             return False
         self.has_begun = True
         return True
@@ -87,7 +92,8 @@ class Journal:
             RunLostError: another conduit has saved one meanwhile, or the broker did not answer for so long that it may have.
         """
         sealed = seal_state(self._message, state, self._sealer)
-        deadline = self._clock.monotonic_seconds() + SAVE_SECONDS
+        began = self._clock.monotonic_seconds()
+        deadline = began + SAVE_SECONDS
         is_ambiguous = False
         while True:
             try:
@@ -107,7 +113,7 @@ class Journal:
                 continue
             if number is None:
                 raise RunLostError
-            self._number = number
+            self._number, self._known_at = number, began
             return
 
     def _start_anew(self, epoch: int) -> None:

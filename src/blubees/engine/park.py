@@ -124,11 +124,12 @@ class Parker:
     async def wake(self, order: Wake) -> None:
         """Put a parked run back into the queue. Raises UnavailableError."""
         tenant, run = TenantId(order.tenant), RunId(order.run)
-        slot = await self._take(order)
+        epoch = await self._queue.epoch()
+        slot = await self._take(order, epoch)
         message = await self.read(tenant, run, order.ordinal, slot) if slot is not None else None
         if slot is not None and message is None:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)  # it may have gone on, and be writing what it holds at its next wait
-            slot = await self._take(order)
+            slot = await self._take(order, epoch)
             message = await self.read(tenant, run, order.ordinal, slot) if slot is not None else None
         if slot is None:
             return
@@ -137,14 +138,17 @@ class Parker:
             return
         answers = message.state.answers | {each.path: each for each in slot.answers if each.path in message.state.waits}
         message.state = msgspec.structs.replace(message.state, answers=answers)
+        message.is_redriven = message.is_redriven or slot.was_lost
         delivery = hashlib.sha256(f"wake|{tenant}|{run}|{order.ordinal}".encode()).hexdigest()[:32]
         if await self._queue.put(tenant, Lane.PROMPT, seal_run(message, self._sealer), delivery=delivery) is Put.FULL:
             raise UnavailableError("The tenant's queue is full.")
+        if await self._queue.epoch() != epoch:  # in which of the two memories it is, nobody knows: the order comes again
+            raise UnavailableError("The brokers have lost their memory while the run was put into it.", retry_after_seconds=2)
         await self._desk.tell(LeaveSlot(tenant=tenant, run=run, ordinal=order.ordinal))
 
-    async def _take(self, order: Wake) -> Slot | None:
+    async def _take(self, order: Wake, epoch: int) -> Slot | None:
         """Give the slot of a run that is to be woken; None: it has gone on, or is over. Raises UnavailableError."""
-        request = TakeSlot(tenant=order.tenant, run=order.run, ordinal=order.ordinal)
+        request = TakeSlot(tenant=order.tenant, run=order.run, ordinal=order.ordinal, epoch=epoch)
         slot = await self._desk.open(request)
         if slot in {SlotVerdict.OVER, SlotVerdict.DONE}:
             return None

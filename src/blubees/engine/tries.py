@@ -98,6 +98,8 @@ class Tries(Progress):
             if was_attempting and self._journal is not None and delay > SAVE_BEFORE_SECONDS:
                 await self._save()  # it is known how that try ended: a crash while waiting leaves no doubt
             await asyncio.sleep(delay)
+            if self._journal is not None and self._journal.may_be_lost:
+                await self._save()  # the process may have stood still, and another have the run: then we call no more
             frame.line.attempts += 1
             frame.line.refused = None
             started = self._clock.monotonic_seconds()

@@ -130,11 +130,12 @@ class ArmSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class TakeSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="take"):
-    """It is woken: give me its key, and how its waits ended."""
+    """It is woken: give me its key, and how its waits ended. `epoch`: the memory of the brokers in which it will be queued."""
 
     tenant: TenantText
     run: RunText
     ordinal: Ordinal
+    epoch: Count
 
 
 class LeaveSlot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="leave"):
@@ -178,6 +179,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, tag="slot"):
         key: 32 bytes: seals the run's values.
         parts: how many properties they are in.
         answers: how its waits ended, as far as they did.
+        was_lost: it was woken from here before, in an earlier memory of the brokers: what it did since, nobody knows.
     """
 
     key: bytes
@@ -188,6 +190,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True, tag="slot"):
     issue: str = ""
     parts: int = 0
     answers: tuple[Answered, ...] = ()
+    was_lost: bool = False
 
     def __repr__(self) -> str:
         """Tell nothing of the key."""

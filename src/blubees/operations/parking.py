@@ -126,19 +126,18 @@ class ParkingService:
             tenants.setdefault(wait.tenant, []).append((wait.run, answer))
         for tenant, answers in tenants.items():
             await self._order((await self._store.end(tenant, answers, now)).woken)
-        since = now - AGAIN_MILLISECONDS
-        for row in await self._store.list_stale(ParkedStatus.WAKING, since, limit=AT_ONCE, is_installed=True):
+        for row in await self._store.list_stale(ParkedStatus.WAKING, AGAIN_MILLISECONDS, now, limit=AT_ONCE, is_installed=True):
             touched = await self._touch(row, now)
             await self._order([touched] if touched is not None else [])
-        for row in await self._store.list_stale(ParkedStatus.OPEN, now - GRAVE_MILLISECONDS, limit=AT_ONCE):
+        for row in await self._store.list_stale(ParkedStatus.OPEN, GRAVE_MILLISECONDS, now, limit=AT_ONCE):
             await self._store.finish(row.tenant, [row.run], now)  # its run ended before it was parked after all
-        for row in await self._store.list_stale(ParkedStatus.DONE, since, limit=AT_ONCE, is_installed=True):
+        for row in await self._store.list_stale(ParkedStatus.DONE, AGAIN_MILLISECONDS, now, limit=AT_ONCE, is_installed=True):
             again = await self._touch(row, now)
             if again is not None:
                 await self._clear(again)
         for row in (
-            *await self._store.list_stale(ParkedStatus.CLEARED, now - GRAVE_MILLISECONDS, limit=AT_ONCE),
-            *await self._store.list_stale(ParkedStatus.DONE, now - GRAVE_MILLISECONDS, limit=AT_ONCE, is_installed=False),
+            *await self._store.list_stale(ParkedStatus.CLEARED, GRAVE_MILLISECONDS, now, limit=AT_ONCE),
+            *await self._store.list_stale(ParkedStatus.DONE, GRAVE_MILLISECONDS, now, limit=AT_ONCE, is_installed=False),
         ):
             await self._store.forget(row.tenant, row.run)
         return len(due)
@@ -246,13 +245,11 @@ class ParkingService:
         return SlotVerdict.DONE if is_armed else SlotVerdict.OVER
 
     async def _take(self, request: TakeSlot) -> Slot | SlotVerdict:
-        found = await self._store.take(TenantId(request.tenant), RunId(request.run))
+        found = await self._store.take(TenantId(request.tenant), RunId(request.run), request.ordinal, request.epoch)
         if found is None:
             return SlotVerdict.OVER
         row, answers = found
-        if row.ordinal != request.ordinal or row.status not in {ParkedStatus.WAKING, ParkedStatus.RUNNING}:
-            return SlotVerdict.OVER
-        return await self.give(row, answers)
+        return msgspec.structs.replace(await self.give(row, answers), was_lost=row.woken_in != request.epoch)
 
     async def _leave(self, request: LeaveSlot) -> SlotVerdict:
         tenant, run = TenantId(request.tenant), RunId(request.run)

@@ -38,6 +38,17 @@ _MOVE = (
     )
     .values(status=sa.bindparam("after"), changed_at=sa.bindparam("at"))
 )
+_TAKE = (
+    sa.update(PARKED_RUNS)
+    .where(
+        PARKED_RUNS.c.tenant == sa.bindparam("of"),
+        PARKED_RUNS.c.run == sa.bindparam("which"),
+        PARKED_RUNS.c.ordinal == sa.bindparam("number"),
+        PARKED_RUNS.c.status.in_(_WOKEN),
+    )
+    .values(woken_in=sa.case((PARKED_RUNS.c.woken_in == 0, sa.bindparam("epoch")), else_=PARKED_RUNS.c.woken_in))
+    .returning(*PARKED_RUNS.c)
+)
 _ANSWER = (
     sa.update(WAITS)
     .where(
@@ -94,6 +105,7 @@ class SqlParkedStore:
                 issue=request.issue,
                 parts=request.parts,
                 changed_at=at_milliseconds,
+                woken_in=0,
             )
         )
         paths = [wait.path for wait in request.waits]
@@ -122,14 +134,15 @@ class SqlParkedStore:
         async with using(self._engine, tenant) as connection:
             return await _load(connection, tenant, run)
 
-    async def take(self, tenant: TenantId, run: RunId) -> tuple[ParkedRow, Sequence[Answered]] | None:
+    async def take(self, tenant: TenantId, run: RunId, ordinal: int, epoch: int) -> tuple[ParkedRow, Sequence[Answered]] | None:
         """See the port."""
+        values = {"of": tenant, "which": run, "number": ordinal, "epoch": epoch}
         async with using(self._engine, tenant) as connection:
-            row = await _load(connection, tenant, run)
+            row = (await connection.execute(_TAKE, values)).mappings().first()
             if row is None:
                 return None
             found = await connection.execute(_ANSWERS, {"of": tenant, "which": run})
-            return row, [msgspec.json.decode(text, type=Answered) for text in found.scalars()]
+            return read_row(row), [msgspec.json.decode(text, type=Answered) for text in found.scalars()]
 
     async def list_waits(self, tenant: TenantId, run: RunId) -> Sequence[WaitRow]:
         """See the port."""
@@ -219,13 +232,25 @@ class SqlParkedStore:
             return [read_wait(row) for row in (await connection.execute(query)).mappings()]
 
     async def list_stale(
-        self, status: ParkedStatus, before_milliseconds: int, *, limit: int, is_installed: bool | None = None
+        self,
+        status: ParkedStatus,
+        age_milliseconds: int,
+        now_milliseconds: int,
+        *,
+        limit: int,
+        is_installed: bool | None = None,
     ) -> Sequence[ParkedRow]:
         """See the port."""
         is_gone = PARKED_RUNS.c.tenant.in_(sa.select(TENANTS.c.tenant).where(TENANTS.c.uninstalled == sa.true()))
         query = (
             sa.select(PARKED_RUNS)
-            .where(PARKED_RUNS.c.status == status.value, PARKED_RUNS.c.changed_at < before_milliseconds)
+            .where(
+                PARKED_RUNS.c.status == status.value,
+                sa.or_(
+                    PARKED_RUNS.c.changed_at < now_milliseconds - age_milliseconds,
+                    PARKED_RUNS.c.changed_at > now_milliseconds + age_milliseconds,
+                ),
+            )
             .order_by(PARKED_RUNS.c.changed_at)
             .limit(limit)
         )
@@ -306,6 +331,7 @@ def read_row(row: Mapping[Any, Any]) -> ParkedRow:
         key_version=row["key_version"],
         sealed_key=bytes(row["sealed_key"]),
         changed_at_milliseconds=row["changed_at"],
+        woken_in=row["woken_in"],
     )
 
 

@@ -162,6 +162,7 @@ PARKED_RUNS = sa.Table(
     sa.Column("key_version", sa.Integer, nullable=False),
     sa.Column("sealed_key", sa.LargeBinary, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("woken_in", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("parked_by_status", "status", "changed_at"),
 )
 
