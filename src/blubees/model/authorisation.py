@@ -108,7 +108,7 @@ _PRIVATE_KEY: Final = SecretField(name="private_key", title="private key, PEM", 
 _ALGORITHM: Final = SettingField(
     name="algorithm",
     title="how JWTs are signed",
-    choices=("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"),
+    choices=("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "ES256", "ES384"),
     default="RS256",
 )
 _JWT: Final = (
