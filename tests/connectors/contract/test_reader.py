@@ -93,6 +93,34 @@ triggers:
     assert trigger.title == "Thing made"
 
 
+def test_headers_of_the_file_are_in_every_call() -> None:
+    common = "headers: {Accept: application/vnd.acme+json, X-Version: 2}\n"
+    text = ACTIONS.replace('path: "/things/{kind}"', 'path: "/things/{kind}", fixed: {headers: {X-Version: "3"}}')
+    headers = read(HEAD + common + text).actions["make_thing"].request.fixed.headers
+    assert headers == {"Accept": "application/vnd.acme+json", "X-Version": "3"}
+    assert "There is no field" not in "".join(complain(HEAD + common.replace("Accept", "Authorization") + ACTIONS))
+
+
+def test_what_a_trigger_does_not_give_is_asked_of_the_flow() -> None:
+    text = """
+triggers:
+  thing_made:
+    sort: webhook
+    hook: {scheme: none, register: make_thing, register_inputs: {title: $url}}
+  thing_changed:
+    sort: poll
+    poll: {action: list_things, id_at: id}
+"""
+    listing = """  list_things:
+    request: {path: "/things/{kind}"}
+    inputs: {kind: text}
+    pages: {kind: link}
+    effect: read
+"""
+    assert set(read(HEAD + ACTIONS + listing + text).triggers) == {"thing_made", "thing_changed"}
+    assert "There is no input 'titel'" in complain(HEAD + ACTIONS + listing + text.replace("title:", "titel:"))[0]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -159,7 +159,9 @@ def _check_hook(
     if not hook.register and not hook.by_hand:
         complaints.add(place, "Either `register` (an action) registers our address, or `by_hand` tells a person how.")
     if hook.register:
-        _check_use(connector, hook.register, hook.register_inputs, (*place, "register"), complaints, must_read=False)
+        _check_use(
+            connector, hook.register, hook.register_inputs, (*place, "register"), complaints, must_read=False, is_asked=True
+        )
     if hook.unregister and hook.unregister not in connector.actions:
         complaints.add_unknown((*place, "unregister"), "action", hook.unregister, connector.actions)
     if hook.unregister and not hook.register:
@@ -167,7 +169,8 @@ def _check_hook(
 
 
 def _check_poll(connector: Connector, poll: PollRule, place: Place, complaints: Complaints) -> None:
-    _check_use(connector, poll.action, poll.inputs, (*place, "action"), complaints, given=(poll.since_input,))
+    given = (poll.since_input,)
+    _check_use(connector, poll.action, poll.inputs, (*place, "action"), complaints, given=given, is_asked=True)
     action = connector.actions.get(poll.action)
     if action is not None and poll.since_input and poll.since_input not in action.inputs:
         complaints.add_unknown((*place, "since_input"), "input", poll.since_input, action.inputs)
@@ -186,12 +189,18 @@ def _check_use(
     *,
     must_read: bool = True,
     given: Iterable[str] = (),
+    is_asked: bool = False,
 ) -> None:
-    """Check that an action which the connector itself uses is there, and is given what it needs."""
+    """Check that an action which the connector itself uses is there, and is given what it needs.
+
+    Args:
+        is_asked: what the connector does not give is asked of the flow (which repository, which folder).
+    """
     action = connector.actions.get(name)
     if action is None:
         complaints.add_unknown(place, "action", name, connector.actions)
         return
     if must_read and action.effect is not Effect.READ:
         complaints.add(place, f"The action {name} has the effect {action.effect.value}; here only one that reads may stand.")
-    check_inputs_given(action, {*inputs, *filter(None, given)}, place, complaints)
+    required = {name for name, each in action.inputs.items() if each.is_required} if is_asked else set()
+    check_inputs_given(action, {*inputs, *filter(None, given), *required}, place, complaints)

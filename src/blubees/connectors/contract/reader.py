@@ -14,7 +14,7 @@ from blubees.connectors.contract.plain_yaml import read_plain
 from blubees.connectors.contract.problems import Complaints, ConnectorError, Place, Problem
 from blubees.connectors.contract.read_action import read_action
 from blubees.connectors.contract.words import write_words
-from blubees.model.action import ErrorRule, Limits
+from blubees.model.action import Action, ErrorRule, Fixed, Limits
 from blubees.model.connector import AuthScheme, Connector, ConnectorTrigger, Hook, Parameter, PollRule, Trial
 
 MAIN: Final = "main"
@@ -62,11 +62,18 @@ def _read(reader: FieldReader, data: object) -> Connector | None:
         ready["trial"] = reader.read(Trial, mapping["trial"], ("trial",))
     actions = reader.expect_mapping(mapping.get("actions", {}), ("actions",)) or {}
     read = {name: read_action(reader, name, each, ("actions", name)) for name, each in actions.items()}
-    ready["actions"] = {name: each for name, each in read.items() if each is not None}
+    headers = reader.read(Fixed, {"headers": mapping.get("headers", {})}, ()) or Fixed()
+    ready["actions"] = {name: _add_headers(each, headers) for name, each in read.items() if each is not None}
     triggers = reader.expect_mapping(mapping.get("triggers", {}), ("triggers",)) or {}
     seen = {name: _read_trigger(reader, name, each, ("triggers", name)) for name, each in triggers.items()}
     ready["triggers"] = {name: each for name, each in seen.items() if each is not None}
-    return reader.read(Connector, mapping, (), ready)
+    return reader.read(Connector, mapping, (), ready, also=("headers",))
+
+
+def _add_headers(action: Action, common: Fixed) -> Action:
+    """Give the action with the file's own `headers`: what every call carries (a version, an Accept); its own ones win."""
+    fixed = msgspec.structs.replace(action.request.fixed, headers={**common.headers, **action.request.fixed.headers})
+    return msgspec.structs.replace(action, request=msgspec.structs.replace(action.request, fixed=fixed))
 
 
 def _read_auth(reader: FieldReader, data: object) -> dict[str, AuthScheme]:
