@@ -1,6 +1,7 @@
 """Three nodes of the broker: who is let in, what they write, and what is lost when one of them is killed (nothing)."""
 
 import asyncio
+import contextlib
 import gc
 import io
 import os
@@ -32,7 +33,11 @@ from blubees.ports import Lane, Put, TakenRun
 from fakes.brokers import post_plan
 from fakes.engine import make_plan
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.campaign]  # minutes on two cores: `make rolling` runs it
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.campaign,  # minutes on two cores: `make rolling` runs it
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # nats-py leaves refused connections open
+]
 A = TenantId("t" + "a" * 24)
 CANARY = "canaryqz83hd02kfl"
 
@@ -63,6 +68,14 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNodes]:
     yield running
     running.close()
     assert not running.store.exists()
+
+
+async def supply_forever(queue: NatsRunQueue, lane: Lane, taker: Taker) -> None:
+    """As a conduit does: a supply ends when its node dies, and is asked for again."""
+    while True:
+        with contextlib.suppress(UnavailableError):
+            await queue.supply(lane, taker)
+        await asyncio.sleep(0.1)
 
 
 async def until(ask: Callable[[], bool]) -> None:
@@ -133,7 +146,6 @@ async def test_every_stream_is_in_the_memory_of_three_nodes(control: Broker, nod
     assert (size.nodes, size.storage) == (nodes.names, "memory")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # nats-py leaves refused connections open
 async def test_nobody_comes_in_without_a_known_key_and_to_nobody_without_a_certificate(
     control: Broker, nodes: LocalNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +210,7 @@ async def test_a_node_that_is_killed_under_load_takes_nothing_with_it(
     plan = make_plan("  - {id: a, kind: stop}", tenant=A).published
     await post_plan(board, plan)
     await NatsPlanBoard(conduit).watch(learn)
-    supply = asyncio.create_task(queue.supply(Lane.PROMPT, taker))
+    supply = asyncio.create_task(supply_forever(queue, Lane.PROMPT, taker))
     ended = asyncio.Event()
 
     async def send(sender: int) -> None:
