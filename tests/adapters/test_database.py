@@ -14,7 +14,7 @@ from blubees.model.errors import ConflictError, UnavailableError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, RunAccepted, RunOutcome, RunReceipt, StepOutcome, StepReceipt, TenantSeen
-from blubees.model.settings import Parking, TenantSettings
+from blubees.model.settings import Parking, Shapes, TenantSettings
 from blubees.ports import FlowRow, SecretRow, VersionRow
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
@@ -159,7 +159,7 @@ async def test_a_database_that_is_away_says_so_without_its_words(tmp_path: Path)
 async def test_settings_are_the_tenants_own_and_the_newest_count(database: Database) -> None:
     assert await database.settings.load(A) is None
     await database.settings.save(TenantSettings(tenant=A, replay_hours=24))
-    mine = TenantSettings(tenant=A, parking=Parking.REFUSE, replay_hours=0.5)
+    mine = TenantSettings(tenant=A, parking=Parking.REFUSE, replay_hours=0.5, shapes=Shapes.ALL)
     await database.settings.save(mine)
     assert await database.settings.load(A) == mine
     assert await database.settings.load(B) is None

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from blubees.engine.names import list_names
 from blubees.engine.runner import Ended, Runner
 from blubees.engine.shape import describe_shape
+from blubees.engine.surroundings import Surroundings
 from blubees.model.call import Call, CallAnswer
 from blubees.model.receipt import RunReceipt
-from blubees.model.shape import DEPTH_MAX, FIELDS_MAX, RUN_FIELDS_MAX, Field, name_fields
+from blubees.model.shape import DEPTH_MAX, FIELDS_MAX, RUN_FIELDS_MAX, WHOLE_RUN_FIELDS_MAX, Field, name_fields
 from fakes.engine import FakeLine, make_message, make_plan
 from fakes.machine import FakeClock
 
@@ -26,7 +27,7 @@ EVENT = {"customer": {"name": CANARY, CANARY: 1}, CANARY: [CANARY], "n": None}
 ANSWER = {"sum": 7, CANARY: {CANARY: CANARY}, "items": [{"id": CANARY}, {}]}
 
 
-async def perform(steps: str = FLOW, event: Any = EVENT, status: int = 422) -> RunReceipt:
+async def perform(steps: str = FLOW, event: Any = EVENT, status: int = 422, *, explains: bool = False) -> RunReceipt:
     def answer(call: Call) -> CallAnswer:
         is_send = call.method == "PUT"
         body = {"errors": [CANARY], CANARY: 1} if is_send else ANSWER
@@ -34,7 +35,8 @@ async def perform(steps: str = FLOW, event: Any = EVENT, status: int = 422) -> R
             status=status if is_send else 200, headers={"content-type": "application/json"}, body=json.dumps(body).encode()
         )
 
-    end = await Runner(FakeClock(), lambda _tenant: FakeLine(answer)).perform(
+    around = Surroundings(explains=lambda _tenant: explains)
+    end = await Runner(FakeClock(), lambda _tenant: FakeLine(answer), around=around).perform(
         make_plan(steps), make_message(json.dumps(event).encode())
     )
     assert isinstance(end, Ended)
@@ -78,6 +80,23 @@ async def test_a_run_in_which_nothing_failed_has_no_shapes() -> None:
     assert receipt.event == ()
     assert receipt.names == 0
     assert {(each.input, each.output) for each in receipt.steps} == {((), ())}
+
+
+async def test_a_tenant_may_have_each_step_of_each_run_explained() -> None:
+    receipt = await perform(status=200, explains=True)
+    assert receipt.outcome.value == "finished"
+    assert receipt.event
+    steps = {each.step: each for each in receipt.steps}
+    assert all(each.input and each.output for each in receipt.steps)
+    assert read(receipt, steps["get"].input)["url"] == ("text", 25, 0)
+    assert read(receipt, steps["send"].input)["json.all.customer.name"] == ("text", len(CANARY), 0)
+    assert read(receipt, steps["send"].output)["body.errors[0]"] == ("text", len(CANARY), 0)
+    assert CANARY.encode() not in msgspec.json.encode(receipt)
+    many = "\n".join(f'  - {{id: s{n}, kind: set, with: {{values: "{{{{webhookData}}}}"}}}}' for n in range(40))
+    receipt = await perform(many, {f"field{n}": n for n in range(200)}, explains=True)
+    assert all(each.input and each.output for each in receipt.steps), "each has its share"
+    shapes = [receipt.event, *(each.output for each in receipt.steps), *(each.input for each in receipt.steps)]
+    assert sum(map(len, shapes)) <= WHOLE_RUN_FIELDS_MAX
 
 
 async def test_a_failure_that_the_run_goes_on_after_is_explained_too() -> None:

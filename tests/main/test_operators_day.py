@@ -135,9 +135,15 @@ def test_runs_and_connections_on_the_command_line(product: Product, tmp_path: Pa
 
 def test_settings_change_one_by_one_and_have_bounds(product: Product) -> None:
     chosen = ("tenants", "settings", "--tenant", product.tenant(0), "--json")
-    assert json.loads(blubees(product, *chosen)[1]) == {"tenant": product.tenant(0), "parking": "allow", "replay_hours": 1.0}
+    assert json.loads(blubees(product, *chosen)[1]) == {
+        "tenant": product.tenant(0),
+        "parking": "allow",
+        "replay_hours": 1.0,
+        "shapes": "failed",
+    }
     assert blubees(product, *chosen, "--replay-hours", "25")[0] == 1
     assert json.loads(blubees(product, *chosen, "--replay-hours", "2.5")[1])["replay_hours"] == 2.5
+    assert json.loads(blubees(product, *chosen, "--shapes", "all")[1])["shapes"] == "all"
     steps = "  - {id: pause, kind: wait, with: {days: 1}}\n  - {id: last, kind: set, with: {values: {k: '{{issue.key}}'}}}\n"
     product.publish(f"id: carries\nname: C\ntrigger: {{on: jira.issue_created}}\nsteps:\n{steps}")
     found = json.loads(blubees(product, *chosen, "--parking", "refuse")[1])

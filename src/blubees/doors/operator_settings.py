@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from blubees.model.ids import TenantId
-from blubees.model.settings import REPLAY_HOURS_MAX, Parking, TenantSettings
+from blubees.model.settings import REPLAY_HOURS_MAX, Parking, Shapes, TenantSettings
 from blubees.operations.settings import SettingsService
 
 
@@ -20,6 +20,7 @@ class SettingsBody(BaseModel):
 
     parking: Parking | None = None
     replay_hours: float | None = Field(None, ge=0, le=REPLAY_HOURS_MAX)
+    shapes: Shapes | None = None
 
 
 def settings_routes(

@@ -1,6 +1,7 @@
 """Adds to a receipt what explains a failure: shapes of the event, of what the failed step was given and of what it read.
 
-Made from what is still in memory when a run has ended; a run in which nothing failed costs nothing. Called by engine/runner.py.
+Made from what is still in memory when a run has ended; a run in which nothing failed costs nothing, unless its tenant wants
+all runs explained. Called by engine/runner.py.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from blubees.engine.shape import describe_shape
 from blubees.model.call import CallAnswer
 from blubees.model.ids import StepId
 from blubees.model.receipt import RunReceipt
-from blubees.model.shape import FIELDS_MAX, RUN_FIELDS_MAX, Field
+from blubees.model.shape import FIELDS_MAX, RUN_FIELDS_MAX, WHOLE_RUN_FIELDS_MAX, Field
 
 ANSWER_MAX_BYTES: Final = 262_144  # a larger one is not read for its shape
 
@@ -24,30 +25,34 @@ def add_shapes(
     receipt: RunReceipt,
     plan: Plan,
     document: object,
-    failed: Mapping[StepId, tuple[object, CallAnswer | None]],
+    explained: Mapping[StepId, tuple[object, CallAnswer | None]],
     results: Mapping[str, object],
+    *,
+    is_whole: bool = False,
 ) -> RunReceipt:
     """Give the receipt with shapes, as many as a receipt may have: first what the failed steps were given and have read.
 
     Args:
         document: the event's body.
-        failed: by step, the settings that it was given, and the answer that refused its request.
+        explained: by step (of a failed run: those that failed), the settings that it was given, and the answer that refused it.
         results: what steps gave, by step, as far as it is known.
+        is_whole: all its steps are explained, each with a fair share of the fields.
     """
     names = list_names(plan)
-    left = RUN_FIELDS_MAX
-    read = {name for step in _list_steps(plan.steps) if step.id in failed for name in _list_read(step)}
+    left = WHOLE_RUN_FIELDS_MAX if is_whole else RUN_FIELDS_MAX
+    most = min(FIELDS_MAX, max(1, left // (2 * len(receipt.steps) + 1))) if is_whole else FIELDS_MAX
+    read = {name for step in _list_steps(plan.steps) if step.id in explained for name in _list_read(step)}
     given: dict[str, tuple[Field, ...]] = {}
     gave: dict[str, tuple[Field, ...]] = {}
     event: tuple[Field, ...] = ()
 
     def describe(value: object) -> tuple[Field, ...]:
         nonlocal left
-        shape = describe_shape(value, names.numbers, min(FIELDS_MAX, left))
+        shape = describe_shape(value, names.numbers, min(most, left))
         left -= len(shape)
         return shape
 
-    for step, (settings, refused) in failed.items():
+    for step, (settings, refused) in explained.items():
         given[step] = () if settings is None else describe(settings)
         if refused is not None:
             gave[step] = describe(_read_answer(refused))

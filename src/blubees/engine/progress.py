@@ -78,7 +78,10 @@ class Progress:
         self._event: dict[str, object] = {}
         self.book = StepBook(clock, message)
         self.answer: Answer | None = None
-        self.failed: dict[StepId, tuple[object, CallAnswer | None]] = {}  # what failed steps were given, and who refused
+        self.explains = around.explains is not None and around.explains(message.tenant)
+        self.explained: dict[
+            StepId, tuple[object, CallAnswer | None]
+        ] = {}  # what steps that failed were given, or all; who refused
 
     @property
     def issue(self) -> str:

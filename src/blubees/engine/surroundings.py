@@ -1,5 +1,6 @@
 """What a run may reach besides third parties. Put together by main/conduit.py; used by engine/walk.py."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,6 +8,7 @@ from blubees.engine.depth import DepthMarks
 from blubees.engine.mail import CallBackAddresses, MailRoom
 from blubees.engine.plan import PlanShelf
 from blubees.engine.traces import IssueTraces
+from blubees.model.ids import TenantId
 from blubees.ports import SeenDesk
 from blubees.steps.contract import Outcome
 
@@ -38,6 +40,7 @@ class Surroundings:
         mail: what comes for runs that wait; `call_backs`: the addresses where it comes.
         watch: looks on, for trials.
         traces: where events of our own start flows: which issues runs have written to.
+        explains: whether a tenant wants each run explained by shapes, not only those that fail.
         question_key: for the salts of sign-offs' questions.
     """
 
@@ -48,4 +51,5 @@ class Surroundings:
     call_backs: CallBackAddresses | None = None
     watch: RunWatch | None = None
     traces: IssueTraces | None = None
+    explains: Callable[[TenantId], bool] | None = None
     question_key: bytes = b""

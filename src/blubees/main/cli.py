@@ -509,6 +509,7 @@ def change_settings(
     *,
     parking: Literal["allow", "refuse"] | None = None,
     replay_hours: float | None = None,
+    shapes: Literal["failed", "all"] | None = None,
     tenant: Tenant = "",
     data: Data = DATA,
     json: Json = False,
@@ -518,10 +519,11 @@ def change_settings(
     Args:
         parking: refuse: flows may not carry payload over a wait.
         replay_hours: how long a failed run can go on from its failed step, 0 to 24.
+        shapes: all: tell the shapes of what went into and out of steps of each run, not only of those that failed.
     """
     client = _connect(data)
     path = f"/tenants/{_choose_tenant(client, tenant)}/settings"
-    given = {"parking": parking, "replay_hours": replay_hours}
+    given = {"parking": parking, "replay_hours": replay_hours, "shapes": shapes}
     chosen = {name: value for name, value in given.items() if value is not None}
     found = client.put(path, chosen) if chosen else client.get(path)
     if json:

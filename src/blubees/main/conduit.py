@@ -87,7 +87,7 @@ from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Clear, Fire, Notify, Redrive, Retry, Wake
 from blubees.model.receipt import Trial
-from blubees.model.settings import SettingsShelf
+from blubees.model.settings import SettingsShelf, Shapes
 from blubees.ports import Clock, Events
 from blubees.steps.book import load_book
 from blubees.vault.seal import Sealer
@@ -142,6 +142,7 @@ class Conduit:
             mail=room,
             call_backs=call_backs,
             traces=traces,
+            explains=lambda tenant: self.tenant_settings.of(tenant).shapes is Shapes.ALL,
             question_key=hashlib.sha256(b"question" + start.run_key).digest(),
         )
         runner = Runner(clock, self._open_line, around=around)

@@ -18,17 +18,26 @@ class Parking(StrEnum):
     REFUSE = "refuse"
 
 
+class Shapes(StrEnum):
+    """Of which runs receipts tell shapes."""
+
+    FAILED = "failed"
+    ALL = "all"
+
+
 class TenantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One tenant's settings.
 
     Attributes:
         parking: `refuse`: a flow that would carry payload over a wait is refused when it is published.
         replay_hours: how long the state of a failed run stays in the broker's memory, to go on from its failed step; 0: never.
+        shapes: whether the shapes of what went into and out of steps are told of failed runs only, or of all.
     """
 
     tenant: TenantText
     parking: Parking = Parking.ALLOW
     replay_hours: Annotated[float, msgspec.Meta(ge=0, le=REPLAY_HOURS_MAX)] = 1.0
+    shapes: Shapes = Shapes.FAILED
 
 
 class SettingsShelf:

@@ -14,6 +14,7 @@ import msgspec
 
 FIELDS_MAX: Final = 24  # of one shape
 RUN_FIELDS_MAX: Final = 96  # of all shapes of one run: its receipt stays under about 4 KB
+WHOLE_RUN_FIELDS_MAX: Final = 480  # where a tenant wants each step of each run explained
 DEPTH_MAX: Final = 6
 ITEM: Final = -1
 FLOW_NAMES_START: Final = 1_000

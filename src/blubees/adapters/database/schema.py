@@ -73,6 +73,7 @@ TENANT_SETTINGS = sa.Table(
     sa.Column("tenant", sa.String(25), primary_key=True),
     sa.Column("parking", sa.String(10), nullable=False),
     sa.Column("replay_seconds", sa.Integer, nullable=False),
+    sa.Column("shapes", sa.String(10), nullable=False, server_default="failed"),
 )
 
 SEEN = sa.Table(

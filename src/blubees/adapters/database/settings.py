@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from blubees.adapters.database.schema import TENANT_SETTINGS
 from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.ids import TenantId
-from blubees.model.settings import Parking, TenantSettings
+from blubees.model.settings import Parking, Shapes, TenantSettings
 
 
 class SqlSettingsStore:
@@ -19,7 +19,11 @@ class SqlSettingsStore:
 
     async def save(self, settings: TenantSettings) -> None:
         """See the port."""
-        values = {"parking": settings.parking.value, "replay_seconds": round(settings.replay_hours * 3600)}
+        values = {
+            "parking": settings.parking.value,
+            "replay_seconds": round(settings.replay_hours * 3600),
+            "shapes": settings.shapes.value,
+        }
         insert = insert_into(self._engine, TENANT_SETTINGS).values(tenant=settings.tenant, **values)
         async with using(self._engine, TenantId(settings.tenant)) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant"], set_=values))
@@ -38,4 +42,9 @@ class SqlSettingsStore:
 
 
 def _read_settings(row: sa.RowMapping) -> TenantSettings:
-    return TenantSettings(tenant=row["tenant"], parking=Parking(row["parking"]), replay_hours=row["replay_seconds"] / 3600)
+    return TenantSettings(
+        tenant=row["tenant"],
+        parking=Parking(row["parking"]),
+        replay_hours=row["replay_seconds"] / 3600,
+        shapes=Shapes(row["shapes"]),
+    )
