@@ -548,11 +548,44 @@ class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecretRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection with its sealed secret field."""
+    """A connection with its sealed secrets (docs/decisions/0044).
+
+    Attributes:
+        key_version: of the tenant's key that wraps this connection's own.
+        wrapped_key: the connection's own key, which seals its fields; empty for a row from before there was one.
+        sealed: its fields by name, as in `connection.fields`.
+    """
 
     connection: Connection
     key_version: int
-    sealed: bytes
+    wrapped_key: bytes
+    sealed: Mapping[str, bytes]
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a tenant's key.
+
+    Attributes:
+        wrapped: by the key provider; empty once it is destroyed.
+        minimum: since this version was made the newest, no version below that one is opened.
+        created_at_milliseconds, wrapped_at_milliseconds: when it was made, and wrapped the last time.
+    """
+
+    tenant: TenantId
+    version: int
+    wrapped: bytes
+    minimum: int = 0
+    created_at_milliseconds: int = 0
+    wrapped_at_milliseconds: int = 0
+
+
+class DerivedKeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A key of a tenant's for one purpose, which stays the same while the tenant's key changes: wrapped under that."""
+
+    tenant: TenantId
+    purpose: str
+    key_version: int
+    wrapped: bytes
 
 
 class ScheduleRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -702,10 +735,17 @@ class ConnectorShelf(Protocol):
 
 
 class ConnectionStore(Protocol):
-    """Connections, their sealed secrets, and the wrapped tenant keys."""
+    """Connections and their sealed secrets."""
 
-    async def save(self, row: SecretRow) -> None:
-        """Insert or replace."""
+    async def save(self, row: SecretRow, *, after: int) -> bool:
+        """Insert or replace a connection with all its fields, in one step; False when it is not `after` that is there.
+
+        Args:
+            after: the version that this one follows; 0: there is none.
+
+        Raises:
+            ConflictError: the tenant's key that it is sealed under is no more: another process has changed it.
+        """
         ...
 
     async def load(self, tenant: TenantId, name: ConnectionName) -> SecretRow | None:
@@ -720,16 +760,28 @@ class ConnectionStore(Protocol):
         """False when it was not there."""
         ...
 
-    async def load_key(self, tenant: TenantId) -> tuple[int, bytes] | None:
-        """The newest wrapped tenant key as (version, wrapped bytes)."""
+
+class KeyStore(Protocol):
+    """The wrapped keys of tenants."""
+
+    async def load(self, tenant: TenantId) -> Sequence[KeyRow]:
+        """All versions, the newest first."""
         ...
 
-    async def add_key(self, tenant: TenantId, version: int, wrapped: bytes) -> bool:
+    async def add(self, row: KeyRow) -> bool:
         """False when that version exists: another process was first; load it."""
         ...
 
-    async def delete_keys(self, tenant: TenantId) -> None:
-        """Crypto-shred: nothing of the tenant's secrets can be opened any more."""
+    async def shred(self, tenant: TenantId) -> None:
+        """Destroy every wrapped key, and all that was sealed under them: nothing of the tenant's can be opened any more."""
+        ...
+
+    async def load_derived(self, tenant: TenantId, purpose: str) -> DerivedKeyRow | None:
+        """One."""
+        ...
+
+    async def add_derived(self, row: DerivedKeyRow) -> bool:
+        """False when there is one: another process was first; load it. ConflictError as in ConnectionStore.save."""
         ...
 
 
@@ -877,7 +929,11 @@ class ParkedStore(Protocol):
     """Parked runs and what they wait for."""
 
     async def open(self, row: ParkedRow) -> ParkedRow | None:
-        """Make a slot, or give the one that is there to a later parking; None when this parking is over already."""
+        """Make a slot, or give the one that is there to a later parking; None when this parking is over already.
+
+        Raises:
+            ConflictError: the tenant's key that its key is sealed under is no more.
+        """
         ...
 
     async def arm(self, request: ArmSlot, at_milliseconds: int) -> tuple[bool, ParkedRow | None]:

@@ -9,13 +9,13 @@ import pytest
 
 from blubees.adapters import database as database_room
 from blubees.adapters.database import Database, open_database
-from blubees.model.connection import Connection, ConnectionKind
+from blubees.model.connection import Connection, ConnectionKind, SecretFact
 from blubees.model.errors import ConflictError, UnavailableError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, RunAccepted, RunOutcome, RunReceipt, StepOutcome, StepReceipt, TenantSeen
 from blubees.model.settings import Parking, Shapes, TenantSettings
-from blubees.ports import FlowRow, SecretRow, VersionRow
+from blubees.ports import DerivedKeyRow, FlowRow, KeyRow, SecretRow, VersionRow
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 FLOW = FlowId("greet")
@@ -89,24 +89,59 @@ async def test_connections_and_keys_belong_to_one_tenant(database: Database) -> 
         name=NAME,
         kind=ConnectionKind.BEARER,
         hosts=("a.example", "b.example"),
+        settings={"site": "é"},
+        version=5,
+        fields=(SecretFact(field="more", version=5), SecretFact(field="token", version=5, fingerprint="f", last_four="wxyz")),
         fingerprint="f",
         created_at_milliseconds=1,
     )
-    await store.save(SecretRow(connection=connection, key_version=1, sealed=b"\x00sealed"))
+    keys = database.keys
+    sealed = {"token": b"\x00sealed", "more": b"1"}
+    row = SecretRow(connection=connection, key_version=1, wrapped_key=b"\x00", sealed=sealed)
+    with pytest.raises(ConflictError):  # there is no such key
+        await store.save(row, after=0)
+    assert await keys.add(KeyRow(tenant=A, version=1, wrapped=b"one"))
+    assert await store.save(row, after=0)
+    assert not await store.save(row, after=0)
+    assert not await store.save(row, after=4)
     assert await store.load(B, NAME) is None
     assert list(await store.list(B)) == []
     assert await store.delete(B, NAME) is False
     kept = await store.load(A, NAME)
     assert kept is not None
-    assert (kept.sealed, kept.connection) == (b"\x00sealed", connection)
-    assert await store.add_key(A, 1, b"one")
-    assert not await store.add_key(A, 1, b"two")
-    assert await store.load_key(B) is None
-    await store.delete_keys(B)
-    assert await store.load_key(A) == (1, b"one")
-    await store.delete_keys(A)
-    assert await store.load_key(A) is None
+    assert kept == row
+    assert list(await store.list(A)) == [connection]
+    fewer = msgspec.structs.replace(connection, version=6, fields=connection.fields[:1], fingerprint="")
+    assert await store.save(msgspec.structs.replace(row, connection=fewer, sealed={"more": b"2"}), after=5)
+    kept = await store.load(A, NAME)
+    assert kept is not None
+    assert (kept.connection, kept.sealed) == (fewer, {"more": b"2"})
     assert await store.delete(A, NAME) is True
+
+
+async def test_a_tenants_keys_are_its_own_and_are_shredded_with_what_they_sealed(database: Database) -> None:
+    keys = database.keys
+    first, second = KeyRow(tenant=A, version=1, wrapped=b"one"), KeyRow(tenant=A, version=2, wrapped=b"two", minimum=1)
+    assert await keys.add(first)
+    assert not await keys.add(msgspec.structs.replace(first, wrapped=b"other"))
+    assert await keys.add(second)
+    assert list(await keys.load(A)) == [second, first]
+    assert list(await keys.load(B)) == []
+    derived = DerivedKeyRow(tenant=A, purpose="seen", key_version=2, wrapped=b"d")
+    assert await keys.add_derived(derived)
+    assert not await keys.add_derived(msgspec.structs.replace(derived, wrapped=b"e"))
+    with pytest.raises(ConflictError):
+        await keys.add_derived(msgspec.structs.replace(derived, purpose="other", key_version=3))
+    assert await keys.load_derived(A, "seen") == derived
+    assert await keys.load_derived(B, "seen") is None
+    connection = Connection(tenant=A, name=NAME, kind=ConnectionKind.BEARER, version=1)
+    await database.connections.save(SecretRow(connection=connection, key_version=1, wrapped_key=b"k", sealed={}), after=0)
+    await keys.shred(B)
+    assert [row.wrapped for row in await keys.load(A)] == [b"two", b"one"]
+    await keys.shred(A)
+    assert [(row.version, row.wrapped) for row in await keys.load(A)] == [(2, b""), (1, b"")]
+    assert await keys.load_derived(A, "seen") is None
+    assert await database.connections.load(A, NAME) is None
 
 
 async def test_runs_belong_to_one_tenant_and_keep_their_first_receipt(database: Database) -> None:

@@ -38,7 +38,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def make_service(database: Database, folder: Path, clock: FakeClock) -> SeenService:
-    keyring = Keyring(database.connections, LocalKeyProvider(folder / "keys" / "local.key"), FakeChance())
+    keyring = Keyring(database.keys, LocalKeyProvider(folder / "keys" / "local.key"), FakeChance(), FakeClock())
     return SeenService(database.seen, keyring, clock)
 
 

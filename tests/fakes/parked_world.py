@@ -51,7 +51,7 @@ class ParkedWorld:
         self.plan = make_plan(steps, trigger=trigger)
         self.database, self.clock, chance = database, FakeClock(), FakeChance()
         self.jira, self.queue, self.orders, self.board = FakeProperties(), FakeQueue(), FakeOrders(), FakeBoard()
-        keyring = Keyring(database.connections, LocalKeyProvider(folder / "local.key"), chance)
+        keyring = Keyring(database.keys, LocalKeyProvider(folder / "local.key"), chance, self.clock)
         flows = FlowService(
             database.flows, self.board, Timetable(database.schedules, self.clock), self.clock, chance, load_book()
         )

@@ -42,7 +42,8 @@ class _TellingDesk:
     async def borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
         lease = await self.desk.borrow(tenant, name)
         if isinstance(lease, Lease):
-            self.watch.withhold(lease.secret)
+            for secret in (lease.secret, *lease.others.values()):
+                self.watch.withhold(secret)
             self.watch.withhold(base64.b64encode(f"{lease.user_name}:{lease.secret}".encode()).decode())
         return lease
 

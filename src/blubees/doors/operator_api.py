@@ -69,7 +69,7 @@ class OperatorServices:
 
 
 class ConnectionBody(BaseModel):
-    """A connection with its secret, on its way in."""
+    """A connection with its secrets, on its way in: `secrets` by field, or `secret` alone for the kind's main one."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -77,7 +77,9 @@ class ConnectionBody(BaseModel):
     hosts: list[str] = Field(default_factory=list, max_length=20)
     user_name: str = Field("", max_length=200)
     parameter: str = Field("", max_length=100)
-    secret: str = Field(max_length=16_384)
+    secret: str | None = Field(None, max_length=16_384)
+    secrets: dict[str, Annotated[str, Field(max_length=16_384)]] = Field(default_factory=dict, max_length=16)
+    settings: dict[str, Annotated[str, Field(max_length=4_000)]] = Field(default_factory=dict, max_length=40)
 
 
 class VersionBody(BaseModel):
@@ -247,6 +249,8 @@ def _connection_routes(services: OperatorServices) -> APIRouter:
             user_name=body.user_name,
             parameter=body.parameter,
             secret=body.secret,
+            secrets=body.secrets,
+            settings=body.settings,
         )
         return _tell(saved)
 

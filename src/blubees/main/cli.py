@@ -452,6 +452,8 @@ def add(
     host: tuple[str, ...] = (),
     user_name: str = "",
     parameter: str = "",
+    setting: tuple[str, ...] = (),
+    fields: Annotated[bool, cyclopts.Parameter(negative="")] = False,
     tenant: Tenant = "",
     data: Data = DATA,
 ) -> None:
@@ -462,13 +464,15 @@ def add(
         host: host or host:port that the secret may go to; may stand several times.
         user_name: for basic.
         parameter: the header's or query parameter's name, for the API-key kinds.
+        setting: name=value of what else it must know and is no secret; may stand several times.
+        fields: standard input is a JSON object of secrets by field, for a kind with several.
     """
-    import getpass  # noqa: PLC0415 - see above
+    from blubees.main.connection_input import read_secrets, read_settings  # noqa: PLC0415 - see above
 
     client = _connect(data)
     tenant = _choose_tenant(client, tenant)
-    secret = getpass.getpass("secret: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
-    body = {"kind": kind, "hosts": list(host), "user_name": user_name, "parameter": parameter, "secret": secret}
+    body: dict[str, Any] = {"kind": kind, "hosts": list(host), "user_name": user_name, "parameter": parameter}
+    body |= {"settings": read_settings(setting)} | read_secrets(is_object=fields)
     saved = client.put(f"/tenants/{tenant}/connections/{name}", body)
     print(f"{name}: kept, fingerprint {saved['fingerprint']}")  # noqa: T201 - see above
 

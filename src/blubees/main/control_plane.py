@@ -170,7 +170,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
 
     await broker.create_streams(fill_boards)
     keyring = Keyring(
-        database.connections, LocalKeyProvider(Path(start.vault_key_file or settings.data / "keys" / "local.key")), chance
+        database.keys, LocalKeyProvider(Path(start.vault_key_file or settings.data / "keys" / "local.key")), chance, clock
     )
     vault = VaultService(database.connections, keyring, clock, chance)
     sealer = Sealer(start.lease_key, chance)

@@ -338,6 +338,14 @@ KINDS: Final[dict[ConnectionKind, Kind]] = {
 }
 
 
+def list_leased(kind: ConnectionKind) -> tuple[str, ...]:
+    """Name the secrets of a kind that conduits may have, the main one first. All others stay in the control plane."""
+    known = KINDS[kind]
+    own = ("access_token",) if known.has_grant else tuple(each.name for each in known.secrets)
+    certificate = (each.name for each in CERTIFICATE) if known.is_outgoing else ()
+    return tuple(dict.fromkeys((*own, *certificate)))
+
+
 def write_settings(given: Mapping[str, Any]) -> dict[str, str]:
     """Write settings as they are kept, all text: a list with spaces between (scopes), an object as JSON."""
     written = {}

@@ -28,25 +28,34 @@ class ConnectionKind(StrEnum):
     SIGNING_SECRET = "signing_secret"  # noqa: S105 - a kind's name
 
 
-SECRET_FIELDS: dict[ConnectionKind, tuple[str, ...]] = {
-    ConnectionKind.BEARER: ("token",),
-    ConnectionKind.BASIC: ("password",),
-    ConnectionKind.API_KEY_HEADER: ("key",),
-    ConnectionKind.API_KEY_QUERY: ("key",),
-    ConnectionKind.API_KEY_COOKIE: ("key",),
-    ConnectionKind.SIGNING_SECRET: ("secret",),
-}
-"""Which secret field each kind has, of those with one. All else about a connection is configuration."""
+class SecretFact(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be known of a secret field.
+
+    Attributes:
+        version: the connection's version at which it was written; another secret has another one.
+        fingerprint: first 12 hex digits of a keyed hash: tells two secrets apart, and nothing else.
+        last_four: its last four characters, of one of 16 or more that is no password; else empty.
+    """
+
+    field: str
+    version: int
+    fingerprint: str = ""
+    last_four: str = ""
+    changed_at_milliseconds: int = 0
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """What may be known of a connection by whoever may see the tenant's configuration. No secret.
 
     Attributes:
-        hosts: "host" or "host:port", lower case; the only ones that its secret may go to. Empty for signing secrets.
+        hosts: "host" or "host:port", lower case; the only ones that its secrets may go to. Empty for signing secrets.
         user_name: for basic; else empty.
         parameter: the header's, query parameter's or cookie's name for the API-key kinds; else empty.
-        fingerprint: first 12 hex digits of a keyed hash of the secret: tells two secrets apart, and nothing else.
+        settings: what else its kind needs to know and is no secret (model/authorisation.py), and what is known of its grant.
+        version: changes with every change of it: compare and swap.
+        fields: its secret fields, by name.
+        fingerprint: the main field's; empty while it has none.
+        sealed_at_milliseconds: when the key that seals its secrets was made.
     """
 
     tenant: TenantId
@@ -55,15 +64,33 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     user_name: str = ""
     parameter: str = ""
+    settings: dict[str, str] = {}
+    version: int = 0
+    fields: tuple[SecretFact, ...] = ()
     fingerprint: str = ""
     created_at_milliseconds: int = 0
+    changed_at_milliseconds: int = 0
+    sealed_at_milliseconds: int = 0
+
+
+class OpenConnection(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection with all its secrets opened, for the control plane's own use. Never printed, never sent."""
+
+    connection: Connection
+    secrets: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Tell the kind only."""
+        return f"OpenConnection(kind={self.connection.kind.value})"
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """A credential opened for one call. Lives in a conduit's memory only; never printed.
 
     Attributes:
-        secret: the opened secret field.
+        secret: the kind's main secret, opened; empty where it has none.
+        others: the kind's other leased secrets, by name.
+        settings: the connection's; user name and parameter among them.
         expires_at_milliseconds: UTC; at most 60 s after it was opened.
     """
 
@@ -73,6 +100,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     parameter: str
     secret: str
     expires_at_milliseconds: int
+    others: dict[str, str] = {}
+    settings: dict[str, str] = {}
 
     def __repr__(self) -> str:
         """Tell the kind only."""

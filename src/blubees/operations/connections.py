@@ -1,5 +1,7 @@
 """Connections as operators handle them. A thin hall between the operator API and the vault, which doors may not enter."""
 
+from collections.abc import Mapping
+
 from blubees.model.connection import Connection, ConnectionKind
 from blubees.model.errors import MissingError
 from blubees.model.ids import ConnectionName, TenantId
@@ -21,11 +23,21 @@ class ConnectionService:
         hosts: tuple[str, ...] = (),
         user_name: str = "",
         parameter: str = "",
-        secret: str,
+        secret: str | None = None,
+        secrets: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> Connection:
         """Add or replace. Raises InputError with all problems."""
         return await self._vault.save(
-            tenant, name=name, kind=kind, hosts=hosts, user_name=user_name, parameter=parameter, secret=secret
+            tenant,
+            name=name,
+            kind=kind,
+            hosts=hosts,
+            user_name=user_name,
+            parameter=parameter,
+            secret=secret,
+            secrets=secrets,
+            settings=settings,
         )
 
     async def list(self, tenant: TenantId) -> tuple[Connection, ...]:

@@ -203,11 +203,20 @@ class ParkingService:
             raise ConflictError("This was answered already.")
 
     async def _open(self, request: OpenSlot) -> Slot | SlotVerdict:
-        tenant, run = TenantId(request.tenant), RunId(request.run)
+        tenant = TenantId(request.tenant)
         if not request.is_empty and (await self._find_settings(tenant)).parking is Parking.REFUSE:
             return SlotVerdict.REFUSED
+        try:
+            row = await self._make_slot(request)
+        except ConflictError:  # another control plane has changed the tenant's key
+            self._keys.forget(tenant)
+            row = await self._make_slot(request)
+        return SlotVerdict.OVER if row is None else await self.give(row)
+
+    async def _make_slot(self, request: OpenSlot) -> ParkedRow | None:
+        tenant, run = TenantId(request.tenant), RunId(request.run)
         version, sealed = await self._keys.make(tenant, run)
-        row = await self._store.open(
+        return await self._store.open(
             ParkedRow(
                 tenant=tenant,
                 run=run,
@@ -224,7 +233,6 @@ class ParkingService:
                 changed_at_milliseconds=self._clock.now_milliseconds(),
             )
         )
-        return SlotVerdict.OVER if row is None else await self.give(row)
 
     async def _call_in(self, tenant: TenantId, request: CallIn) -> SlotVerdict:
         found = await self._store.find_mailbox(tenant, request.name)

@@ -4,15 +4,13 @@ Source: docs/decisions/0010-dedupe.md.
 """
 
 import asyncio
-import hashlib
-import hmac
 from typing import Final
 
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.seen import SeenQuestion
 from blubees.ports import Clock, Events, SeenStore
-from blubees.vault.keyring import Keyring
+from blubees.vault.keyring import Keyring, mark
 
 DAY_MILLISECONDS: Final = 86_400_000
 PURGE_SECONDS: Final = 3_600.0
@@ -30,11 +28,10 @@ class SeenService:
         Raises:
             UnavailableError: the database does not answer.
         """
-        _, key = await self._keyring.load(tenant)
-        mark = hmac.new(key, b"seen" + question.digest, hashlib.sha256).hexdigest()
+        name = mark(await self._keyring.derive(tenant, "seen"), b"seen", question.digest)
         now = self._clock.now_milliseconds()
         expires = now + question.days * DAY_MILLISECONDS
-        return await self._store.mark(tenant, mark, question.asker.hex(), now, expires)
+        return await self._store.mark(tenant, name, question.asker.hex(), now, expires)
 
     async def purge(self) -> None:
         """Delete what has expired. Raises UnavailableError."""

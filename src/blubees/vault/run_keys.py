@@ -3,11 +3,8 @@
 Used by operations/parking.py.
 """
 
-import hashlib
-import hmac
 from typing import Final
 
-from blubees.model.errors import TamperedError
 from blubees.model.ids import RunId, TenantId
 from blubees.ports import Chance
 from blubees.vault.keyring import Keyring
@@ -25,25 +22,27 @@ class RunKeys:
     async def make(self, tenant: TenantId, run: RunId) -> tuple[int, bytes]:
         """Make a key; gives (version of the tenant's key, the sealed key)."""
         version, key = await self._keyring.load(tenant)
-        sealed = seal_committed(key, self._chance.bytes(KEY_BYTES), _bind(tenant, run, version), self._chance)
+        sealed = seal_committed(key, self._chance.bytes(KEY_BYTES), bind_run(tenant, run, version), self._chance)
         return version, sealed
 
     async def open(self, tenant: TenantId, run: RunId, version: int, sealed: bytes) -> bytes:
         """Open a key. Raises TamperedError: it was moved, changed or destroyed."""
-        newest, key = await self._keyring.load(tenant)
-        if newest != version:
-            raise TamperedError
-        return unseal_committed(key, sealed, _bind(tenant, run, version), self._chance)
+        key = await self._keyring.open(tenant, version)
+        return unseal_committed(key, sealed, bind_run(tenant, run, version), self._chance)
 
     async def derive(self, tenant: TenantId, purpose: str) -> bytes:
-        """Give a key of 32 bytes that only this tenant's key leads to: the same one at every start. Raises TamperedError."""
-        _, key = await self._keyring.load(tenant)
-        return _derive(key, purpose)
+        """Give a key of 32 bytes for one purpose: the same one at every start, whatever becomes of the tenant's key.
+
+        Raises:
+            TamperedError: it does not open.
+        """
+        return await self._keyring.derive(tenant, purpose)
+
+    def forget(self, tenant: TenantId) -> None:
+        """The tenant's key was changed by another process: read it anew."""
+        self._keyring.forget(tenant)
 
 
-def _derive(key: bytes, purpose: str) -> bytes:
-    return hmac.new(key, b"purpose|" + purpose.encode(), hashlib.sha256).digest()
-
-
-def _bind(tenant: TenantId, run: RunId, version: int) -> tuple[str, ...]:
+def bind_run(tenant: TenantId, run: RunId, version: int) -> tuple[str, ...]:
+    """What a run's key belongs to."""
     return ("run_key", tenant, run, str(version))

@@ -3,63 +3,24 @@
 Used by operations/connections.py and, over the broker, by conduits (main/control_plane.py).
 """
 
-import hashlib
-import hmac
-import re
+from collections.abc import Mapping
 from typing import Final
 
-from blubees.model.connection import SECRET_FIELDS, Connection, ConnectionKind, Lease, LeaseRefusal
-from blubees.model.errors import InputError
-from blubees.model.ids import CONNECTION_PATTERN, ConnectionName, TenantId
+import msgspec
+
+from blubees.model.authorisation import KINDS, list_leased
+from blubees.model.connection import Connection, ConnectionKind, Lease, LeaseRefusal, OpenConnection
+from blubees.model.errors import ConflictError, InputError
+from blubees.model.ids import ConnectionName, TenantId
 from blubees.ports import Chance, Clock, ConnectionStore, SecretRow
+from blubees.vault.connection_rules import check_connection, check_secrets, check_settings
+from blubees.vault.envelope import TenantKey, open_row, seal_row
+from blubees.vault.first_form import is_first_form, open_first_form
 from blubees.vault.keyring import Keyring
-from blubees.vault.seal import seal_committed, unseal_committed
 
 LEASE_MILLISECONDS: Final = 60_000
-SECRET_MAX_BYTES: Final = 16_384
-HOSTS_MAX: Final = 20
-_HOST: Final = re.compile(
-    r"(?=.{1,253}(:|$))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?"
-)
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_COOKIE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # RFC 6265, section 4.1.1
-_ATLASSIAN_HOSTS: Final = ("atlassian.net", "atlassian.com", "jira.com", "jira-dev.com")
-_ATLASSIAN_TOKENS: Final = ("ATATT", "ATCTT", "ATSTT", "ATBBT")
-_NAMED_KEYS: Final = frozenset({ConnectionKind.API_KEY_HEADER, ConnectionKind.API_KEY_QUERY, ConnectionKind.API_KEY_COOKIE})
-_OUR_HEADERS: Final = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive", "cookie"}
-)
-_ATLASSIAN_FORBIDS: Final = (
-    "Atlassian forbids apps to collect its API tokens. Flows reach Jira through the app itself: use the jira.… steps."
-)
-
-
-def check_connection(
-    *, name: str, kind: ConnectionKind, hosts: tuple[str, ...], user_name: str, parameter: str, secret: str
-) -> list[str]:
-    """List everything that is wrong with a connection; never repeats the secret."""
-    problems = []
-    if not re.fullmatch(CONNECTION_PATTERN, name):
-        problems.append("name: must be 1 to 63 lower-case letters, digits and hyphens, starting with a letter or digit.")
-    size = len(secret.encode(errors="replace"))
-    if not 1 <= size <= SECRET_MAX_BYTES:
-        problems.append(f"secret: has {size} bytes, allowed are 1 to {SECRET_MAX_BYTES}.")
-    if kind is ConnectionKind.API_KEY_COOKIE and not _COOKIE.fullmatch(secret):
-        problems.append("secret: a cookie has no spaces, quotes, commas, semicolons and backslashes.")
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in secret):  # noqa: PLR2004 - ASCII control characters
-        problems.append("secret: has control characters (a line end?). Paste it without.")
-    if secret.startswith(_ATLASSIAN_TOKENS):
-        problems.append(f"secret: looks like an Atlassian API token. {_ATLASSIAN_FORBIDS}")
-    if kind not in SECRET_FIELDS:
-        return [*problems, f"kind: {kind.value} has more than one secret, and those can't be kept yet."]
-    problems += _check_hosts(kind, hosts)
-    if kind is ConnectionKind.BASIC and (not user_name or ":" in user_name or not user_name.isprintable()):
-        problems.append("user_name: basic needs one, without a colon.")
-    if kind in _NAMED_KEYS and not _TOKEN.fullmatch(parameter):
-        problems.append("parameter: must be the name that the key goes by: 1 to 100 letters, digits and -_.~ signs.")
-    if kind is ConnectionKind.API_KEY_HEADER and parameter.lower() in _OUR_HEADERS:
-        problems.append("parameter: this header is set by the client itself; name the vendor's own header.")
-    return problems
+FINGERPRINTS: Final = "fingerprint"  # the purpose of the key that makes them
+TRIES: Final = 5  # others may save the same connection, or change the tenant's key, meanwhile
 
 
 class VaultService:
@@ -74,35 +35,45 @@ class VaultService:
         *,
         name: str,
         kind: ConnectionKind,
-        hosts: tuple[str, ...],
-        user_name: str,
-        parameter: str,
-        secret: str,
+        hosts: tuple[str, ...] = (),
+        user_name: str = "",
+        parameter: str = "",
+        secret: str | None = None,
+        secrets: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> Connection:
-        """Add a connection, or replace it with its secret.
+        """Add a connection, or replace it with all its secrets.
+
+        Args:
+            secret: the kind's main one; stands for an entry of `secrets`, which has them by field.
+            user_name, parameter: stand for entries of `settings`.
 
         Raises:
             InputError: with all problems.
+            ConflictError: others change it all the time.
         """
+        given = dict(secrets or {}) | ({list_leased(kind)[0]: secret} if secret is not None else {})
+        known = {"user_name": user_name, "parameter": parameter} | dict(settings or {})
+        known = {each: text for each, text in known.items() if text}
         hosts = tuple(host.strip().lower() for host in hosts)
-        problems = check_connection(name=name, kind=kind, hosts=hosts, user_name=user_name, parameter=parameter, secret=secret)
+        problems = check_connection(name=name, kind=kind, hosts=hosts, secrets=given, settings=known)
         if problems:
             raise InputError("The connection can't be taken: " + " ".join(problems), tuple(problems))
-        version, key = await self._keyring.load(tenant)
-        print_of = hmac.new(key, b"fingerprint|" + secret.encode(), hashlib.sha256).hexdigest()[:12]
         connection = Connection(
             tenant=tenant,
             name=ConnectionName(name),
             kind=kind,
             hosts=hosts,
-            user_name=user_name,
-            parameter=parameter,
-            fingerprint=print_of,
-            created_at_milliseconds=self._clock.now_milliseconds(),
+            user_name=known.pop("user_name", ""),
+            parameter=known.pop("parameter", ""),
+            settings=known,
         )
-        sealed = seal_committed(key, secret.encode(), _bound(connection, version), self._chance)
-        await self._store.save(SecretRow(connection=connection, key_version=version, sealed=sealed))
-        return connection
+        for _ in range(TRIES):
+            before = await self._store.load(tenant, connection.name)
+            saved = await self._write(connection, given, before)
+            if saved is not None:
+                return saved
+        raise ConflictError("The connection is being changed by others. Try again.")
 
     async def list(self, tenant: TenantId) -> "tuple[Connection, ...]":
         """All connections of the tenant, without secrets."""
@@ -112,8 +83,49 @@ class VaultService:
         """Forget a connection; False when it was not there."""
         return await self._store.delete(tenant, name)
 
+    async def open(self, tenant: TenantId, name: ConnectionName) -> OpenConnection | None:
+        """Open all of a connection's secrets, for the control plane's own use; None: there is none.
+
+        Raises:
+            TamperedError: the row was moved or changed, or the tenant's key is destroyed.
+        """
+        row = await self._store.load(tenant, name)
+        return None if row is None else OpenConnection(connection=row.connection, secrets=await self._open_row(row))
+
+    async def replace_fields(
+        self,
+        tenant: TenantId,
+        name: ConnectionName,
+        expected_version: int,
+        secrets: Mapping[str, str],
+        settings: Mapping[str, str] | None = None,
+    ) -> Connection | None:
+        """Change some secrets and settings of a connection, in one step, if it is as it was seen; what is not named stays.
+
+        Args:
+            expected_version: of the connection whose secrets were opened.
+            secrets, settings: by name; an empty text takes the field or setting away.
+
+        Returns:
+            The connection as it is now; None: another was first (or it is gone): open it again.
+
+        Raises:
+            InputError: with all problems. TamperedError: what is there does not open.
+        """
+        for _ in range(TRIES):
+            row = await self._store.load(tenant, name)
+            if row is None or row.connection.version != expected_version:
+                return None
+            _check_changes(row.connection.kind, secrets, settings or {})
+            merged = _merge(await self._open_row(row), secrets)
+            connection = msgspec.structs.replace(row.connection, settings=_merge(row.connection.settings, settings or {}))
+            saved = await self._write(connection, merged, row)
+            if saved is not None:
+                return saved
+        return None
+
     async def open_lease(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
-        """Open the secret for one call.
+        """Open what a conduit gets of a connection, for one call.
 
         Raises:
             TamperedError: the row was moved or changed.
@@ -121,37 +133,65 @@ class VaultService:
         row = await self._store.load(tenant, name)
         if row is None:
             return LeaseRefusal.MISSING
-        version, key = await self._keyring.load(tenant)
-        if version != row.key_version:
-            return LeaseRefusal.UNAVAILABLE
-        connection = row.connection
-        secret = unseal_committed(key, row.sealed, _bound(connection, version), self._chance).decode()
+        secrets = await self._open_row(row)
+        connection, fields = row.connection, list_leased(row.connection.kind)
+        if KINDS[connection.kind].has_grant and fields[0] not in secrets:
+            return LeaseRefusal.MISSING
         return Lease(
             kind=connection.kind,
             hosts=connection.hosts,
             user_name=connection.user_name,
             parameter=connection.parameter,
-            secret=secret,
+            secret=secrets.get(fields[0], ""),
             expires_at_milliseconds=self._clock.now_milliseconds() + LEASE_MILLISECONDS,
+            others={field: secrets[field] for field in fields[1:] if field in secrets},
+            settings=_add_named(connection),
         )
 
+    async def _open_row(self, row: SecretRow) -> dict[str, str]:
+        tenant = row.connection.tenant
+        key = TenantKey(version=row.key_version, key=await self._keyring.open(tenant, row.key_version))
+        if not is_first_form(row):
+            return open_row(row, key, self._chance)[1]
+        secrets = open_first_form(row, key, self._chance)
+        await self._write(row.connection, secrets, row)  # somebody else may be first: then theirs is as good
+        return secrets
 
-def _bound(connection: Connection, version: int) -> tuple[str, ...]:
-    """What a secret belongs to. The hosts are bound too: a row whose hosts were changed does not open."""
-    field = SECRET_FIELDS[connection.kind][0]
-    return ("secret", connection.tenant, connection.name, field, str(version), connection.kind, *connection.hosts)
+    async def _write(self, connection: Connection, secrets: Mapping[str, str], before: SecretRow | None) -> Connection | None:
+        """Seal and save what follows `before`; None when that is not there any more."""
+        tenant, now = connection.tenant, self._clock.now_milliseconds()
+        known = before.connection if before is not None else None
+        version, key = await self._keyring.load(tenant)
+        connection = msgspec.structs.replace(
+            connection,
+            # the first one is the time: what follows a connection that was deleted is no successor of it
+            version=known.version + 1 if known is not None else now,
+            fields=known.fields if known is not None else (),
+            created_at_milliseconds=known.created_at_milliseconds if known is not None else now,
+            changed_at_milliseconds=now,
+        )
+        fingerprints = await self._keyring.derive(tenant, FINGERPRINTS)
+        row = seal_row(connection, secrets, TenantKey(version=version, key=key), fingerprints, self._chance, now=now)
+        try:
+            saved = await self._store.save(row, after=known.version if known is not None else 0)
+        except ConflictError:
+            self._keyring.forget(tenant)
+            return None
+        return row.connection if saved else None
 
 
-def _check_hosts(kind: ConnectionKind, hosts: tuple[str, ...]) -> list[str]:
-    if kind is ConnectionKind.SIGNING_SECRET:
-        return []
-    problems = []
-    if not 1 <= len(hosts) <= HOSTS_MAX:
-        problems.append(f"hosts: {len(hosts)} given, allowed are 1 to {HOSTS_MAX}: the only hosts the secret may go to.")
-    for number, host in enumerate(hosts, 1):
-        plain = host.partition(":")[0]
-        if not _HOST.fullmatch(host):
-            problems.append(f"hosts: number {number} is not a plain host or host:port, such as api.example.com.")
-        elif any(plain == each or plain.endswith("." + each) for each in _ATLASSIAN_HOSTS):
-            problems.append(f"hosts: number {number} is Atlassian's. {_ATLASSIAN_FORBIDS}")
-    return problems
+def _check_changes(kind: ConnectionKind, secrets: Mapping[str, str], settings: Mapping[str, str]) -> None:
+    needed = {each.name for each in KINDS[kind].secrets if each.is_required}
+    problems = check_secrets(kind, {each: text for each, text in secrets.items() if text}) + check_settings(settings)
+    problems += [f"{each}: {kind.value} needs this secret." for each, text in secrets.items() if not text and each in needed]
+    if problems:
+        raise InputError("The secrets can't be taken: " + " ".join(problems), tuple(problems))
+
+
+def _add_named(connection: Connection) -> dict[str, str]:
+    named = {"user_name": connection.user_name, "parameter": connection.parameter}
+    return connection.settings | {name: text for name, text in named.items() if text}
+
+
+def _merge(before: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in {**before, **changes}.items() if text}

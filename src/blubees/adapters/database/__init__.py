@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from blubees.adapters.database.connections import SqlConnectionStore
 from blubees.adapters.database.flows import SqlFlowStore
+from blubees.adapters.database.keys import SqlKeyStore
 from blubees.adapters.database.parking import SqlParkedStore
 from blubees.adapters.database.row_security import build_walls, check_walls
 from blubees.adapters.database.runs import SqlRunStore
@@ -22,7 +23,7 @@ from blubees.adapters.database.tenants import SqlTenantStore
 from blubees.adapters.database.transaction import opening
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
-NEWEST_REVISION: Final = "0010"
+NEWEST_REVISION: Final = "0011"
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 POOL: Final = 8  # connections of one control plane
@@ -46,6 +47,7 @@ class Database:
         self.tenants = SqlTenantStore(engine)
         self.flows = SqlFlowStore(engine)
         self.connections = SqlConnectionStore(engine)
+        self.keys = SqlKeyStore(engine)
         self.runs = SqlRunStore(engine)
         self.settings = SqlSettingsStore(engine)
         self.schedules = SqlScheduleStore(engine)

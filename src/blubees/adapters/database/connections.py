@@ -1,16 +1,22 @@
-"""Connections, sealed secrets and wrapped tenant keys in the database (port ConnectionStore)."""
+"""Connections and their sealed secrets in the database (port ConnectionStore)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from blubees.adapters.database.schema import CONNECTIONS, TENANT_KEYS
-from blubees.adapters.database.transaction import insert_into, using
-from blubees.model.connection import Connection, ConnectionKind
+from blubees.adapters.database.schema import CONNECTIONS, SECRET_FIELDS
+from blubees.adapters.database.transaction import insert_into, refusing_gone_keys, using
+from blubees.model.authorisation import list_leased
+from blubees.model.connection import Connection, ConnectionKind, SecretFact
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.ports import SecretRow
+
+_ONE = sa.select(CONNECTIONS).where(CONNECTIONS.c.tenant == sa.bindparam("of"), CONNECTIONS.c.name == sa.bindparam("which"))
+_FIELDS = sa.select(SECRET_FIELDS).where(SECRET_FIELDS.c.tenant == sa.bindparam("of")).order_by(SECRET_FIELDS.c.field)
+_ITS_FIELDS = _FIELDS.where(SECRET_FIELDS.c.connection == sa.bindparam("which"))
 
 
 class SqlConnectionStore:
@@ -19,37 +25,67 @@ class SqlConnectionStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def save(self, row: SecretRow) -> None:
+    async def save(self, row: SecretRow, *, after: int) -> bool:
         """See the port."""
+        each = row.connection
+        async with refusing_gone_keys(), using(self._engine, each.tenant) as connection:
+            if not await self._write_head(connection, row, after):
+                return False
+            is_its = sa.and_(SECRET_FIELDS.c.tenant == each.tenant, SECRET_FIELDS.c.connection == each.name)
+            if after:
+                await connection.execute(sa.delete(SECRET_FIELDS).where(is_its))
+            if each.fields:
+                await connection.execute(sa.insert(SECRET_FIELDS), [_write_field(row, fact) for fact in each.fields])
+        return True
+
+    async def _write_head(self, connection: AsyncConnection, row: SecretRow, after: int) -> bool:
         each = row.connection
         values = {
             "kind": each.kind.value,
             "hosts": " ".join(each.hosts),
             "user_name": each.user_name,
             "parameter": each.parameter,
-            "fingerprint": each.fingerprint,
+            "settings": msgspec.json.encode(each.settings, order="sorted").decode(),
+            "version": each.version,
             "created_at": each.created_at_milliseconds,
+            "changed_at": each.changed_at_milliseconds,
+            "sealed_at": each.sealed_at_milliseconds,
             "key_version": row.key_version,
-            "sealed": row.sealed,
+            "wrapped_key": row.wrapped_key,
         }
-        insert = insert_into(self._engine, CONNECTIONS).values(tenant=each.tenant, name=each.name, **values)
-        async with using(self._engine, each.tenant) as connection:
-            await connection.execute(insert.on_conflict_do_update(index_elements=["tenant", "name"], set_=values))
+        statement: sa.Insert | sa.Update
+        if after:
+            is_it = sa.and_(CONNECTIONS.c.tenant == each.tenant, CONNECTIONS.c.name == each.name)
+            statement = sa.update(CONNECTIONS).where(is_it, CONNECTIONS.c.version == after).values(**values)
+        else:
+            insert = insert_into(self._engine, CONNECTIONS).values(tenant=each.tenant, name=each.name, **values)
+            statement = insert.on_conflict_do_nothing(index_elements=["tenant", "name"])
+        return (await connection.execute(statement)).rowcount > 0
 
     async def load(self, tenant: TenantId, name: ConnectionName) -> SecretRow | None:
         """See the port."""
-        query = sa.select(CONNECTIONS).where(CONNECTIONS.c.tenant == tenant, CONNECTIONS.c.name == name)
+        which = {"of": tenant, "which": name}
         async with using(self._engine, tenant) as connection:
-            row = (await connection.execute(query)).mappings().first()
+            row = (await connection.execute(_ONE, which)).mappings().first()
+            fields = (await connection.execute(_ITS_FIELDS, which)).mappings().all() if row else []
         if row is None:
             return None
-        return SecretRow(connection=_read_connection(row), key_version=row["key_version"], sealed=bytes(row["sealed"]))
+        return SecretRow(
+            connection=_read_connection(row, fields),
+            key_version=row["key_version"],
+            wrapped_key=bytes(row["wrapped_key"]),
+            sealed={field["field"]: bytes(field["sealed"]) for field in fields},
+        )
 
     async def list(self, tenant: TenantId) -> Sequence[Connection]:
         """See the port."""
         query = sa.select(CONNECTIONS).where(CONNECTIONS.c.tenant == tenant).order_by(CONNECTIONS.c.name)
+        fields: dict[str, list[Mapping[Any, Any]]] = {}
         async with using(self._engine, tenant) as connection:
-            return [_read_connection(row) for row in (await connection.execute(query)).mappings()]
+            rows = (await connection.execute(query)).mappings().all()
+            for field in (await connection.execute(_FIELDS, {"of": tenant})).mappings():
+                fields.setdefault(field["connection"], []).append(field)
+        return [_read_connection(row, fields.get(row["name"], [])) for row in rows]
 
     async def delete(self, tenant: TenantId, name: ConnectionName) -> bool:
         """See the port."""
@@ -57,38 +93,44 @@ class SqlConnectionStore:
         async with using(self._engine, tenant) as connection:
             return (await connection.execute(query)).rowcount > 0
 
-    async def load_key(self, tenant: TenantId) -> tuple[int, bytes] | None:
-        """See the port."""
-        query = (
-            sa.select(TENANT_KEYS.c.version, TENANT_KEYS.c.wrapped)
-            .where(TENANT_KEYS.c.tenant == tenant)
-            .order_by(TENANT_KEYS.c.version.desc())
-            .limit(1)
+
+def _write_field(row: SecretRow, fact: SecretFact) -> dict[str, object]:
+    return {
+        "tenant": row.connection.tenant,
+        "connection": row.connection.name,
+        "field": fact.field,
+        "version": fact.version,
+        "sealed": row.sealed[fact.field],
+        "fingerprint": fact.fingerprint,
+        "last_four": fact.last_four,
+        "changed_at": fact.changed_at_milliseconds,
+    }
+
+
+def _read_connection(row: Mapping[Any, Any], fields: Sequence[Mapping[Any, Any]]) -> Connection:
+    kind = ConnectionKind(row["kind"])
+    facts = tuple(
+        SecretFact(
+            field=field["field"],
+            version=field["version"],
+            fingerprint=field["fingerprint"],
+            last_four=field["last_four"],
+            changed_at_milliseconds=field["changed_at"],
         )
-        async with using(self._engine, tenant) as connection:
-            row = (await connection.execute(query)).first()
-            return (int(row[0]), bytes(row[1])) if row else None
-
-    async def add_key(self, tenant: TenantId, version: int, wrapped: bytes) -> bool:
-        """See the port."""
-        insert = insert_into(self._engine, TENANT_KEYS).values(tenant=tenant, version=version, wrapped=wrapped)
-        async with using(self._engine, tenant) as connection:
-            return (await connection.execute(insert.on_conflict_do_nothing())).rowcount > 0
-
-    async def delete_keys(self, tenant: TenantId) -> None:
-        """See the port."""
-        async with using(self._engine, tenant) as connection:
-            await connection.execute(sa.delete(TENANT_KEYS).where(TENANT_KEYS.c.tenant == tenant))
-
-
-def _read_connection(row: Mapping[Any, Any]) -> Connection:
+        for field in fields
+    )
     return Connection(
         tenant=row["tenant"],
         name=row["name"],
-        kind=ConnectionKind(row["kind"]),
+        kind=kind,
         hosts=tuple(row["hosts"].split()),
         user_name=row["user_name"],
         parameter=row["parameter"],
-        fingerprint=row["fingerprint"],
+        settings=msgspec.json.decode(row["settings"], type=dict[str, str]),
+        version=row["version"],
+        fields=facts,
+        fingerprint=next((fact.fingerprint for fact in facts if fact.field == list_leased(kind)[0]), ""),
         created_at_milliseconds=row["created_at"],
+        changed_at_milliseconds=row["changed_at"],
+        sealed_at_milliseconds=row["sealed_at"],
     )

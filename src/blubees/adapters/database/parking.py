@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from blubees.adapters.database.schema import PARKED_RUNS, TENANTS, WAITS
 from blubees.adapters.database.sign_off_rows import arm_sign_offs, forget_sign_offs
-from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
+from blubees.adapters.database.transaction import insert_into, reading_all_tenants, refusing_gone_keys, using
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.parking import Answered, ArmSlot, Wait
@@ -72,8 +72,9 @@ class SqlParkedStore:
         values = msgspec.structs.asdict(row) | {"status": row.status.value, "trigger": row.trigger.value}
         values["changed_at"] = values.pop("changed_at_milliseconds")
         values["accepted_at"] = values.pop("accepted_at_milliseconds")
+        values["key_version"] = row.key_version or None
         insert = insert_into(self._engine, PARKED_RUNS).values(**values).on_conflict_do_nothing()
-        async with using(self._engine, row.tenant) as connection:
+        async with refusing_gone_keys(), using(self._engine, row.tenant) as connection:
             if (await connection.execute(insert.returning(PARKED_RUNS.c.run))).first() is not None:
                 return row
             kept = await _load(connection, row.tenant, row.run)
@@ -271,7 +272,12 @@ class SqlParkedStore:
                 gone = [row.run for row in found]
                 await connection.execute(sa.delete(WAITS).where(WAITS.c.tenant == tenant, WAITS.c.run.in_(gone)))
                 await forget_sign_offs(connection, tenant, gone)
-                done = {"status": ParkedStatus.DONE.value, "sealed_key": b"", "changed_at": at_milliseconds}
+                done = {
+                    "status": ParkedStatus.DONE.value,
+                    "key_version": None,
+                    "sealed_key": b"",
+                    "changed_at": at_milliseconds,
+                }
                 ended = sa.update(PARKED_RUNS).where(PARKED_RUNS.c.tenant == tenant, PARKED_RUNS.c.status.not_in(_ENDED))
                 ended = ended if runs is None else ended.where(PARKED_RUNS.c.run.in_(runs))
                 await connection.execute(ended.values(**done))
@@ -328,7 +334,7 @@ def read_row(row: Mapping[Any, Any]) -> ParkedRow:
         accepted_at_milliseconds=row["accepted_at"],
         issue=row["issue"],
         parts=row["parts"],
-        key_version=row["key_version"],
+        key_version=row["key_version"] or 0,
         sealed_key=bytes(row["sealed_key"]),
         changed_at_milliseconds=row["changed_at"],
         woken_in=row["woken_in"],

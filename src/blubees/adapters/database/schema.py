@@ -44,6 +44,17 @@ VERSIONS = sa.Table(
     sa.Column("published_at", sa.BigInteger, nullable=False),
 )
 
+TENANT_KEYS = sa.Table(
+    "tenant_keys",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("wrapped", sa.LargeBinary, nullable=False),  # empty once it is destroyed
+    sa.Column("minimum", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("created_at", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("wrapped_at", sa.BigInteger, nullable=False, server_default="0"),
+)
+
 CONNECTIONS = sa.Table(
     "connections",
     METADATA,
@@ -53,18 +64,43 @@ CONNECTIONS = sa.Table(
     sa.Column("hosts", sa.Text, nullable=False),
     sa.Column("user_name", sa.Text, nullable=False),
     sa.Column("parameter", sa.String(100), nullable=False),
-    sa.Column("fingerprint", sa.String(12), nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("key_version", sa.Integer, nullable=False),
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    # what else is known of it and no secret, as a JSON object of texts
+    sa.Column("settings", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Column("changed_at", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("sealed_at", sa.BigInteger, nullable=False, server_default="0"),
+    # its own key, sealed under the tenant's; empty in rows from before it had one
+    sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
+    # a key that something is sealed under can't go, and nothing can be sealed under one that is gone: docs/decisions/0044
+    sa.ForeignKeyConstraint(["tenant", "key_version"], ["tenant_keys.tenant", "tenant_keys.version"], name="connection_key"),
 )
 
-TENANT_KEYS = sa.Table(
-    "tenant_keys",
+SECRET_FIELDS = sa.Table(
+    "secret_fields",
     METADATA,
     sa.Column("tenant", sa.String(25), primary_key=True),
-    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("connection", sa.String(63), primary_key=True),
+    sa.Column("field", sa.String(63), primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("fingerprint", sa.String(12), nullable=False),
+    sa.Column("last_four", sa.String(4), nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["tenant", "connection"], ["connections.tenant", "connections.name"], name="field_connection", ondelete="CASCADE"
+    ),
+)
+
+DERIVED_KEYS = sa.Table(
+    "derived_keys",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("purpose", sa.String(40), primary_key=True),
+    sa.Column("key_version", sa.Integer, nullable=False),
     sa.Column("wrapped", sa.LargeBinary, nullable=False),
+    sa.ForeignKeyConstraint(["tenant", "key_version"], ["tenant_keys.tenant", "tenant_keys.version"], name="derived_key"),
 )
 
 TENANT_SETTINGS = sa.Table(
@@ -160,10 +196,11 @@ PARKED_RUNS = sa.Table(
     sa.Column("accepted_at", sa.BigInteger, nullable=False),
     sa.Column("issue", sa.String(20), nullable=False),
     sa.Column("parts", sa.Integer, nullable=False),
-    sa.Column("key_version", sa.Integer, nullable=False),
+    sa.Column("key_version", sa.Integer),  # none once its key is destroyed
     sa.Column("sealed_key", sa.LargeBinary, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
     sa.Column("woken_in", sa.BigInteger, nullable=False, server_default="0"),
+    sa.ForeignKeyConstraint(["tenant", "key_version"], ["tenant_keys.tenant", "tenant_keys.version"], name="parked_key"),
     sa.Index("parked_by_status", "status", "changed_at"),
 )
 

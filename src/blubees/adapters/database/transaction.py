@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from blubees.model.errors import UnavailableError
+from blubees.model.errors import ConflictError, UnavailableError
 from blubees.model.ids import TenantId
 
 _REFUSED_BY_POSTGRESQL: Final = "42501"  # insufficient_privilege: also what row security says to another tenant's row
@@ -60,6 +60,19 @@ async def turn_to(connection: AsyncConnection, tenant: TenantId) -> None:
     """From here on, this transaction is about that tenant: for work that many tenants share, one after the other."""
     if connection.dialect.name == "postgresql":
         await connection.execute(sa.text("SELECT set_config('blubees.tenant', :tenant, true)"), {"tenant": tenant})
+
+
+@asynccontextmanager
+async def refusing_gone_keys() -> AsyncIterator[None]:
+    """Around a transaction that keeps what is sealed under a tenant's key: the database takes it only while that key is there.
+
+    Raises:
+        ConflictError: another process has changed the tenant's key meanwhile.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        raise ConflictError("The tenant's key was changed meanwhile.") from error
 
 
 def insert_into(engine: AsyncEngine, table: sa.Table) -> Any:  # noqa: ANN401 - two dialects, one shape, no common type
