@@ -4,9 +4,10 @@ import functools
 import importlib
 import importlib.util
 import inspect
+from collections.abc import Callable
 from importlib import resources
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from blubees.connectors.contract.problems import ConnectorError, Problem
 from blubees.connectors.contract.reader import read_connector
@@ -34,19 +35,18 @@ def load_connector(name: str) -> Connector | None:
         return None
     file = name + SUFFIX
     text = resources.files(PACKAGE).joinpath(file).read_text(encoding="utf-8")
-    connector = read_connector(text, file, find_hooks(name))
+    connector = read_connector(text, file, list_hooks(name))
     if connector.name != name:
         raise ConnectorError([Problem(place=("name",), message=f"This must be {name!r}, as the file is called.", file=file)])
     return connector
 
 
-def find_hooks(name: str) -> frozenset[str]:
-    """Give the names of the public functions of a connector's Python twin; none where it has no twin."""
+def list_hooks(name: str) -> dict[str, Callable[..., Any]]:
+    """Give the public functions of a connector's Python twin by name; none where it has no twin."""
     twin = load_twin(name)
     functions = inspect.getmembers(twin, inspect.isfunction) if twin is not None else []
-    return frozenset(
-        each for each, function in functions if not each.startswith("_") and function.__module__ == f"{PACKAGE}.{name}"
-    )
+    own = f"{PACKAGE}.{name}"
+    return {each: function for each, function in functions if not each.startswith("_") and function.__module__ == own}
 
 
 @functools.cache

@@ -75,6 +75,7 @@ class ActionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         is_secret: it is never shown, nor kept in an example (a password to be set, say).
         media_type: of a part of a multipart body, or of `json` elsewhere; empty: the usual one.
         one_of: other inputs of which exactly one may be given beside it, this one counted.
+        keeps_slashes: slashes in it part the path (place path only): a file's path in a repository.
     """
 
     schema: Schema
@@ -90,6 +91,7 @@ class ActionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     is_deprecated: bool = False
     media_type: str = ""
     one_of: tuple[str, ...] = ()
+    keeps_slashes: bool = False
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -187,7 +189,7 @@ class Pages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         items: the path of the list in the answer's body.
         input: the input that carries the page's number, the offset or the cursor (page, offset, cursor).
-        first: the number of the first page, or the first offset.
+        first: the number of the first page, or the first offset (in a file 0 for offsets unless it is written).
         size_input: the input that carries how many items a page has; empty: none.
         size: how many are asked for.
         next: the path of the next cursor (cursor) or of the next page's URL (next_url).

@@ -32,6 +32,22 @@ def effect_of_method(method: str) -> Effect:
     return _BY_METHOD.get(method, Effect.UNSAFE)
 
 
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast a third party may be called by one connection; kept by connectors/pace.py.
+
+    Attributes:
+        name: the connector's.
+        calls_per_minute, at_once: 0: not known.
+        remaining_header, reset_header: lower case; empty: none.
+    """
+
+    name: str
+    calls_per_minute: int = 0
+    at_once: int = 0
+    remaining_header: str = ""
+    reset_header: str = ""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """What a step asks of a third party.
 
@@ -39,7 +55,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         url: absolute for `call`; a path below the site's REST root for `call_jira` ("/rest/api/3/issue").
         query: appended, URL-encoded by us.
         connection: the connection that authorises the call; empty for none.
+            `{name}` in it stands for what the connection tells (model/connector.py, Parameter).
         effect: what happens when it is made twice.
+        key_header: the header that carries our key (keyed only).
+        pace: how fast it may be called; None: it is not known.
     """
 
     method: str
@@ -52,6 +71,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 30.0
     answer_limit_bytes: int = 5_242_880
     redirects: int = 0
+    key_header: str = "Idempotency-Key"
+    pace: Pace | None = None
 
 
 class WouldCallError(Exception):

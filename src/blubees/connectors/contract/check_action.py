@@ -227,7 +227,7 @@ def _check_answer(check: ActionCheck) -> None:
 
 def _check_example(check: ActionCheck, example: ActionExample, place: Place) -> None:
     where = ("actions", check.name, *place)
-    is_refused_by_us = example.fails in {FailureCode.SETTING_INVALID.value, FailureCode.CONNECTION_MISSING.value}
+    is_refused_by_us = example.fails in {FailureCode.INPUT_INVALID.value, FailureCode.CONNECTION_MISSING.value}
     if not is_refused_by_us:
         check_inputs_given(check.action, example.inputs, (*where, "inputs"), check.complaints)
         if not example.replies:

@@ -16,6 +16,7 @@ from blubees.model.action import (
     ErrorRule,
     Fixed,
     Limits,
+    PageKind,
     Pages,
     Reply,
     Request,
@@ -36,7 +37,7 @@ def read_action(reader: FieldReader, name: str, data: object, place: Place) -> A
     inputs = _read_inputs(reader, mapping.get("inputs", {}), request, (*place, "inputs"))
     ready: dict[str, Any] = {"title": mapping.get("title", write_words(name)), "answer": _read_answer(reader, mapping, place)}
     if "pages" in mapping:
-        ready["pages"] = pages = reader.read(Pages, mapping["pages"], (*place, "pages"))
+        ready["pages"] = pages = _read_pages(reader, mapping["pages"], (*place, "pages"))
         inputs = _add_page_inputs(inputs, pages, request)
     if request.content is Content.NONE and (
         request.fixed.body or any(each.place is InputPlace.BODY for each in inputs.values())
@@ -153,6 +154,11 @@ def _write_schema(reader: FieldReader, mapping: dict[str, Any], of_type: dict[st
     if schema.get("type") == "array":
         return {**schema, "items": {**schema.get("items", {}), "enum": choices}}
     return {**schema, "enum": choices}
+
+
+def _read_pages(reader: FieldReader, data: object, place: Place) -> Pages | None:
+    is_offset = isinstance(data, dict) and data.get("kind") == PageKind.OFFSET.value and "first" not in data
+    return reader.read(Pages, data, place, {"first": 0} if is_offset else {})
 
 
 def _add_page_inputs(inputs: dict[str, ActionInput], pages: Pages | None, request: Request) -> dict[str, ActionInput]:

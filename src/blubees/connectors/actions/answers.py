@@ -1,0 +1,106 @@
+"""Reads an answer: an error by the error table, a success as the action says. Used by perform.py and pages.py."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import orjson
+
+from blubees.connectors.actions.error_rules import ErrorTable, compile_errors, read_document
+from blubees.connectors.actions.files import write_file
+from blubees.connectors.actions.paths import MISSING, look_up
+from blubees.model.action import Action, Content
+from blubees.model.call import CallAnswer
+from blubees.model.connector import Connector
+from blubees.model.failures import Failure, FailureCode
+
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_OK: Final = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAnswer:
+    """A success: its body, read."""
+
+    document: Any
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPlan:
+    """Reads answers of one action.
+
+    Attributes:
+        outputs: name, path, header (empty: by path).
+    """
+
+    errors: ErrorTable
+    statuses: frozenset[int]
+    content: Content | None
+    at: tuple[str, ...]
+    outputs: tuple[tuple[str, tuple[str, ...], str], ...]
+
+    def read(self, answer: CallAnswer, now_milliseconds: int) -> ReadAnswer | Failure:
+        """Read an answer's body, or name what it means."""
+        if answer.status not in _OK and answer.status not in self.statuses:
+            document = read_document(answer, orjson.loads, answer.headers) if self.errors.reads_body else MISSING
+            return self.errors.refuse(answer, document, now_milliseconds)
+        document = self._read_body(answer)
+        if isinstance(document, Failure):
+            return document
+        failure = self.errors.find_in_success(answer, document, now_milliseconds) if self.errors.of_success else None
+        return failure if failure is not None else ReadAnswer(document, answer.headers)
+
+    def give(self, found: ReadAnswer) -> Any | Failure:
+        """Give what the action gives of an answer."""
+        if self.outputs:
+            given: dict[str, Any] = {}
+            for name, path, header in self.outputs:
+                value = found.headers.get(header, MISSING) if header else look_up(found.document, path)
+                if value is not MISSING:
+                    given[name] = value
+            return given
+        if not self.at:
+            return found.document
+        value = look_up(found.document, self.at)
+        return None if value is MISSING else value
+
+    def _read_body(self, answer: CallAnswer) -> Any | Failure:
+        if not answer.body:
+            return None
+        written = answer.headers.get("content-type", "")
+        content = self.content if self.content is not None else _tell_content(written)
+        if content is Content.JSON:
+            try:
+                return orjson.loads(answer.body)
+            except orjson.JSONDecodeError:
+                return Failure(code=FailureCode.ANSWER_UNREADABLE, http_status=answer.status)
+        if content in {Content.TEXT, Content.XML}:
+            return answer.body.decode("utf-8", "replace")
+        if content is Content.FORM:
+            return dict(parse_qsl(answer.body.decode("utf-8", "replace"), keep_blank_values=True))
+        if content is Content.NONE:
+            return None
+        return write_file(answer.body, written.partition(";")[0].strip(), answer.headers.get("content-disposition", ""))
+
+
+def compile_answer(connector: Connector, action: Action) -> AnswerPlan:
+    """Compile how an action's answers are read."""
+    limits = action.limits or connector.limits
+    answer = action.answer
+    return AnswerPlan(
+        errors=compile_errors((*action.errors, *connector.errors), limits.reset_header),
+        statuses=frozenset(answer.statuses),
+        content=Content.BYTES if answer.is_file else answer.content,
+        at=answer.at,
+        outputs=tuple((name, each.at, each.header.lower()) for name, each in answer.outputs.items()),
+    )
+
+
+def _tell_content(written: str) -> Content:
+    kind = written.partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json") or not kind:
+        return Content.JSON
+    if kind.startswith("text/") or kind.endswith(("+xml", "/xml", "/yaml", "/x-ndjson", "/javascript")):
+        return Content.TEXT
+    return Content.FORM if kind == FORM_TYPE else Content.BYTES

@@ -1,0 +1,48 @@
+"""Looks into answers by paths, and puts values into bodies by paths. Used by this folder."""
+
+from itertools import pairwise
+from typing import Any, Final
+
+MISSING: Final[Any] = object()
+
+
+def look_up(document: Any, path: tuple[str, ...]) -> Any:
+    """Give what stands at a path: names of objects, numbers of lists; a mark when nothing does."""
+    for part in path:
+        if type(document) is dict:
+            document = document.get(part, MISSING)
+            if document is MISSING:
+                return MISSING
+        elif type(document) is list and part.isdecimal() and int(part) < len(document):
+            document = document[int(part)]
+        else:
+            return MISSING
+    return document
+
+
+def put_in(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    """Put a value at a path; objects and lists on the way are made. A list grows by as many nulls as it lacks."""
+    place: Any = document
+    for part, after in pairwise(path):
+        inner: Any = [] if after.isdecimal() else {}
+        place = _step_in(place, part, inner)
+    _step_in(place, path[-1], value, replaces=True)
+
+
+def _step_in(place: Any, part: str, value: Any, *, replaces: bool = False) -> Any:
+    if isinstance(place, list):
+        number = int(part)
+        place.extend([None] * (number + 1 - len(place)))
+        if replaces or place[number] is None:
+            place[number] = value
+        return place[number]
+    if replaces or part not in place:
+        place[part] = value
+    return place[part]
+
+
+def copy_tree(value: Any) -> Any:
+    """Copy objects and lists; the rest can't change."""
+    if type(value) is dict:
+        return {name: copy_tree(each) for name, each in value.items()}
+    return [copy_tree(each) for each in value] if type(value) is list else value

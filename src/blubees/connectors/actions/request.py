@@ -1,0 +1,182 @@
+"""Builds an action's call from its inputs: what can be known before is worked out once. Used by perform.py and pages.py."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from blubees.connectors.actions.bodies import BodyError, Build, choose_builder, is_file
+from blubees.connectors.actions.files import read_file, read_files
+from blubees.connectors.actions.styles import Write, choose_writer
+from blubees.connectors.actions.values import Convert, MisfitError, compile_convert, takes_null, to_text
+from blubees.model.action import Action, ActionInput, Answer, Content, Place
+from blubees.model.call import Call, Pace
+from blubees.model.connector import Connector
+from blubees.model.failures import Failure, FailureCode
+
+_JSON: Final = "application/json"
+MISSING: Final = "missing"
+ONE_OF: Final = "one_of"
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What a call is made of, while it is made."""
+
+    headers: list[tuple[str, str]]
+    query: list[str]
+    path: dict[str, str] = field(default_factory=dict)
+    cookies: list[str] = field(default_factory=list)
+    body: list[tuple[ActionInput, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Takes one input. `write` None: it goes into the body."""
+
+    name: str
+    input: ActionInput
+    convert: Convert | None
+    takes_null: bool
+    write: Write | None
+
+    def take(self, given: Mapping[str, Any], parts: _Parts) -> bool:
+        """Convert and write what is given; gives whether something required is missing. Raises MisfitError."""
+        value = given.get(self.name)
+        if value is None and not (self.takes_null and self.name in given):
+            return self.input.is_required
+        if self.convert is not None:
+            value = self.convert(value)
+        if self.write is None:
+            parts.body.append((self.input, value))
+            return False
+        text, place = self.write(value), self.input.place
+        if place is Place.QUERY:
+            parts.query += [text] if text else []
+        elif place is Place.PATH:
+            parts.path[self.input.at[0]] = text
+        elif place is Place.HEADER:
+            parts.headers.append((self.input.at[0], text))
+        else:
+            parts.cookies.append(text)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """Builds calls of one action.
+
+    Attributes:
+        template: the call without what inputs bring; its URL is the base.
+        path: texts, and at every second place the name of what goes between them.
+        groups: inputs of which exactly one is given.
+    """
+
+    template: Call
+    takers: tuple[Taker, ...]
+    path: tuple[str, ...]
+    fixed_query: str
+    build_body: Build | None
+    groups: tuple[frozenset[str], ...]
+
+    def build(self, given: Mapping[str, Any], connection: str = "") -> Call | Failure:
+        """Build the call. A failure names the input, what was given and what is expected."""
+        parts = _Parts(headers=list(self.template.headers), query=[self.fixed_query] if self.fixed_query else [])
+        for taker in self.takers:
+            try:
+                is_missing = taker.take(given, parts)
+            except MisfitError as error:
+                return _refuse(f"{taker.name}{error.path}", error.detail)
+            if is_missing:
+                return _refuse(taker.name, MISSING)
+        for group in self.groups:
+            if sum(1 for name in group if given.get(name) is not None) != 1:
+                return _refuse(min(group), ONE_OF)
+        try:
+            written = self.build_body(parts.body) if self.build_body is not None else None
+        except BodyError as error:
+            return Failure(code=FailureCode.SETTING_INVALID, field="with", detail=error.detail)
+        if parts.cookies:
+            parts.headers.append(("Cookie", "; ".join(parts.cookies)))
+        if written is not None:
+            parts.headers.append(("Content-Type", written.media_type))
+        url = self.template.url + "".join([parts.path[part] if number % 2 else part for number, part in enumerate(self.path)])
+        return msgspec.structs.replace(
+            self.template,
+            url=f"{url}?{'&'.join(parts.query)}" if parts.query else url,
+            headers=tuple(parts.headers),
+            body=written.content if written is not None else b"",
+            connection=connection,
+        )
+
+
+def _refuse(name: str, detail: str) -> Failure:
+    return Failure(code=FailureCode.INPUT_INVALID, field=f"with.{name}", detail=detail)
+
+
+def compile_request(connector: Connector, action: Action) -> RequestPlan:
+    """Compile an action's request."""
+    limits = action.limits or connector.limits
+    request = action.request
+    headers = tuple(request.fixed.headers.items())
+    own = {name.lower() for name, _ in headers} | {
+        each.at[0].lower() for each in action.inputs.values() if each.place is Place.HEADER and each.at
+    }
+    if "accept" not in own:
+        headers = (*headers, ("Accept", _choose_accept(action.answer)))
+    template = Call(
+        method=request.method,
+        url=request.base_url or connector.base_url,
+        effect=action.effect,
+        headers=headers,
+        timeout_seconds=limits.timeout_seconds,
+        answer_limit_bytes=limits.answer_limit_bytes,
+        key_header=action.key_header,
+        pace=Pace(
+            name=connector.name,
+            calls_per_minute=limits.calls_per_minute,
+            at_once=limits.at_once,
+            remaining_header=limits.remaining_header.lower(),
+            reset_header=limits.reset_header.lower(),
+        ),
+    )
+    fixed = "&".join(f"{quote(name, safe='[]$')}={quote(text, safe='')}" for name, text in request.fixed.query.items())
+    return RequestPlan(
+        template=template,
+        takers=tuple(_compile_taker(name, each, connector, action) for name, each in action.inputs.items()),
+        path=tuple(re.split(r"\{([^{}]*)\}", request.path)),
+        fixed_query=fixed,
+        build_body=choose_builder(action),
+        groups=tuple({frozenset((name, *each.one_of)) for name, each in action.inputs.items() if each.one_of}),
+    )
+
+
+def _compile_taker(name: str, each: ActionInput, connector: Connector, action: Action) -> Taker:
+    is_body = each.place is Place.BODY
+    return Taker(
+        name=name,
+        input=each,
+        convert=_choose_convert(each, connector, action),
+        takes_null=is_body and takes_null(each.schema, connector.schemas),
+        write=None if is_body else choose_writer(each),
+    )
+
+
+def _choose_convert(each: ActionInput, connector: Connector, action: Action) -> Convert | None:
+    content = action.request.content if each.place is Place.BODY else Content.NONE
+    if content is Content.BYTES:
+        return read_file
+    if content is Content.MULTIPART and is_file(each, connector.schemas):
+        return read_files
+    if content in {Content.TEXT, Content.XML}:
+        return to_text
+    return compile_convert(each.schema, connector.schemas)
+
+
+def _choose_accept(answer: Answer) -> str:
+    if answer.is_file or answer.content not in {None, Content.JSON}:
+        return "*/*"
+    return _JSON if answer.content is Content.JSON else f"{_JSON}, */*;q=0.5"
