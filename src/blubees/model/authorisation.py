@@ -140,11 +140,17 @@ _ASKED: Final = (
 )
 _TOKEN: Final = (
     SettingField(name="token_url", title="where tokens are given", is_required=True, sort=Sort.URL),
+    SettingField(name="token_body", title="how the token URL is spoken to", choices=("form", "json"), default="form"),
     SettingField(name="token_params", title="further parameters at the token URL, a JSON object", sort=Sort.JSON),
     SettingField(name="token_headers", title="further headers at the token URL, a JSON object", sort=Sort.JSON),
     SettingField(name="token_at", title="the token's path in the answer", pattern=WORD, default="access_token"),
     SettingField(
         name="grant_at", title="the path of the part of the answer that is the grant (authed_user at Slack)", pattern=WORD
+    ),
+    SettingField(
+        name="dead_errors",
+        title="the vendor's own words for a grant that is no more (invalid_refresh_token), with commas between",
+        pattern=WORD,
     ),
     SettingField(name="keep", title="fields of the answer that calls need (instance_url), with commas between", pattern=WORD),
     SettingField(
@@ -276,7 +282,11 @@ KINDS: Final[dict[ConnectionKind, Kind]] = {
     ),
     ConnectionKind.OAUTH2_JWT: Kind(
         summary="a token for a JWT of our own (RFC 7523): service accounts",
-        secrets=(_THE_KEY, _ACCESS),
+        secrets=(
+            _THE_KEY,
+            SecretField(name="client_secret", title="the app's secret, where the vendor asks for it", is_required=False),
+            _ACCESS,
+        ),
         settings=(SettingField(name="client_id", title="the client id, where the vendor asks for it"), *_ASKED, *_TOKEN, *_JWT),
         has_grant=True,
     ),
@@ -285,7 +295,7 @@ KINDS: Final[dict[ConnectionKind, Kind]] = {
         secrets=(_THE_KEY, _ACCESS),
         settings=(
             SettingField(name="client_id", title="the app's id", is_required=True),
-            *_TOKEN,
+            *(msgspec.structs.replace(each, default="token") if each.name == "token_at" else each for each in _TOKEN),
             SettingField(
                 name="expires_at", title="the path of the time when the token ends", pattern=WORD, default="expires_at"
             ),
@@ -406,7 +416,7 @@ def _check_setting(field: SettingField, text: str) -> list[str]:
     if field.choices and text not in field.choices:
         return [f"{field.name}: must be one of {', '.join(field.choices)}."]
     if field.sort is Sort.URL:
-        return [] if _is_url(text) else [f"{field.name}: must be an absolute https address without user, query and fragment."]
+        return [] if _is_url(text) else [f"{field.name}: must be an absolute https address without user and fragment."]
     if field.sort is Sort.NUMBER:
         is_good = text.isdecimal() and len(text) < 12 and field.low <= int(text) <= field.high  # noqa: PLR2004 - no giant
         return [] if is_good else [f"{field.name}: must be a whole number from {field.low} to {field.high}."]
