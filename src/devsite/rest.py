@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from devsite import custom_fields
 from devsite.adf import is_document
 from devsite.jql import JqlError, read_field, read_jql
 from devsite.state import LINK_TYPES, PEOPLE, PRIORITIES, STATUSES, TRANSITIONS, TYPES, Issue, Json, Site
@@ -30,7 +31,6 @@ EDITABLE = {
     "assignee",
     "duedate",
     "environment",
-    "customfield_10016",
     "issuetype",
 }
 
@@ -140,6 +140,11 @@ def _check_fields(site: Site, given: Json, *, creating: bool) -> Json:
                 errors[name] = "You must specify a summary of the issue."
             elif len(value) > 255 or "\n" in value:  # noqa: PLR2004 - Jira's limit
                 errors[name] = "Summary can't exceed 255 characters and must be one line."
+        elif name in custom_fields.BY_ID:
+            try:
+                fields[name] = custom_fields.BY_ID[name].read(value, site.api)
+            except ValueError as error:
+                errors[name] = str(error)
         elif name in EDITABLE:
             fields[name] = value
         else:
@@ -177,7 +182,10 @@ def create_issues(asked: Asked) -> Answer:
 def get_issue(asked: Asked, key: str) -> Answer:
     """GET /issue/{key}."""
     wanted = asked.query["fields"].split(",") if "fields" in asked.query else None
-    return 200, asked.site.show(_issue(asked, key), wanted)
+    shown = asked.site.show(_issue(asked, key), wanted)
+    if "names" in asked.query.get("expand", "").split(","):
+        shown["names"] = custom_fields.list_names(shown["fields"])
+    return 200, shown
 
 
 def edit_issue(asked: Asked, key: str) -> Answer:
@@ -400,31 +408,7 @@ def fetch_issues(asked: Asked) -> Answer:
 
 def list_fields(_asked: Asked) -> Answer:
     """GET /field."""
-    names = {
-        "summary": "Summary",
-        "description": "Description",
-        "labels": "Labels",
-        "status": "Status",
-        "issuetype": "Issue Type",
-        "priority": "Priority",
-        "assignee": "Assignee",
-        "reporter": "Reporter",
-        "duedate": "Due date",
-        "customfield_10016": "Story point estimate",
-    }
-    return 200, [
-        {
-            "id": key,
-            "key": key,
-            "name": name,
-            "custom": key.startswith("customfield"),
-            "orderable": True,
-            "navigable": True,
-            "searchable": True,
-            "clauseNames": [key],
-        }
-        for key, name in names.items()
-    ]
+    return 200, custom_fields.list_fields()
 
 
 def myself(asked: Asked) -> Answer:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from devsite.custom_fields import BY_ID
+
 Json = dict[str, Any]
 
 STATUSES = [("10000", "To Do", "new"), ("3", "In Progress", "indeterminate"), ("10001", "Done", "done")]
@@ -135,6 +137,7 @@ class Site:
             "assignee": None,
             "resolution": None,
             "duedate": None,
+            **dict.fromkeys(BY_ID),
             "created": now,
             "updated": now,
             "creator": self.user(actor),
@@ -155,9 +158,9 @@ class Site:
             issue.fields[name] = value
             items.append(
                 {
-                    "field": name,
+                    "field": BY_ID[name].name if name in BY_ID else name,
                     "fieldId": name,
-                    "fieldtype": "jira",
+                    "fieldtype": "custom" if name in BY_ID else "jira",
                     "from": _identify(before),
                     "fromString": _name(before),
                     "to": _identify(value),
@@ -233,4 +236,10 @@ def _identify(value: object) -> str | None:
 def _name(value: object) -> str:
     if isinstance(value, dict):
         return str(value.get("name") or value.get("displayName") or value.get("value") or "")
-    return " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return (
+        " ".join(_name(each) if isinstance(each, dict) else str(each) for each in value)
+        if isinstance(value, list)
+        else ""
+        if value is None
+        else str(value)
+    )

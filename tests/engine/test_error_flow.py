@@ -132,7 +132,14 @@ async def test_a_flow_that_answers_its_caller_starts_it_too() -> None:
     index = FlowIndex()
     index.changed(TENANT, world.plan.published.flow.id, world.plan.published)
     intake = Intake(
-        index, world.shelf, world.launcher, world.runner, world.receipts, FakeClock(), FakeChance(), world.error_flows
+        index,
+        world.shelf,
+        world.launcher,
+        world.runner,
+        world.receipts,
+        FakeClock(),
+        FakeChance(),
+        error_flows=world.error_flows,
     )
     event = RawEvent(tenant=TENANT, trigger=TriggerKind.WEBHOOK, body=b"{}", document={"c": SECRET}, hook=world.plan.published)
     admission = await intake.admit(event)

@@ -25,7 +25,8 @@ ISSUE: dict[str, Any] = {
         "avatarUrls": {"48x48": "big"},
     },
 }
-SCOPE: dict[str, object] = {"issue": ISSUE, "steps": {"one": {"id": 7}}, "text": "{{issue.key}}", "no": False}
+ISSUES = [{"fixVersions": [{"name": "1.0"}]}, {"fixVersions": [{"name": "2.0"}, {"name": "3.0"}]}, {"other": 1}]
+SCOPE: dict[str, object] = {"issue": ISSUE, "issues": ISSUES, "steps": {"one": {"id": 7}}, "text": "{{issue.key}}", "no": False}
 ALL = [
     pytest.param(each, id=f"{each.receiver}-{each.name}")
     for each in [*GLOBALS.values(), *(row for table in FUNCTIONS.values() for row in table.values())]
@@ -46,6 +47,9 @@ def test_a_function_gives_what_its_example_says(function: Function) -> None:
         ('{{issue.fixVersions.name.join(", ")}}', "1.0, 2.0"),
         ("{{issue.fixVersions.name}}", ["1.0", "2.0"]),
         ("v{{issue.fixVersions.name}}", "v1.0, 2.0"),
+        ("{{issues.fixVersions.name}}", [["1.0"], ["2.0", "3.0"]]),
+        ('{{issues.fixVersions.name.flatten.join("-")}}', "1.0-2.0-3.0"),
+        ("{{issues.fixVersions.name.toUpperCase.size}}", 2),
         ("{{steps.one.id}}", 7),
         ("n{{steps.one.id}}", "n7"),
         ("{{issue.fields.summary}}", "Hello urgent"),

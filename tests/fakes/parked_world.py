@@ -16,6 +16,7 @@ from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure
+from blubees.model.field_names import FieldNames
 from blubees.model.ids import TenantId
 from blubees.model.order import Clear, Order, Wake
 from blubees.model.receipt import RunReceipt
@@ -67,6 +68,7 @@ class ParkedWorld:
         self.parker = make_parker(self.queue, desk=self.desk, jira=self.jira, room=self.room, ended=self.ended.append)
         self.store, self.asked, self.sent = FakeCheckpoints(), list[str](), list[Call]()
         self.dies_at = ""
+        self.field_names = FieldNames()
 
     async def post(self, tenant: TenantId) -> None:
         """Port WaiterBoard."""
@@ -93,9 +95,13 @@ class ParkedWorld:
         journal = Journal(self.store, SEALER, self.clock, message)
         if deliveries > 1:
             message.state = await journal.load() or message.state
-        around = Surroundings(mail=self.room, call_backs=self.call_backs)
+        around = Surroundings(mail=self.room, call_backs=self.call_backs, field_names=self.look_up)
         runner = Runner(self.clock, lambda _tenant: FakeLine(self.answer), around=around)
         return await runner.perform(self.plan, message, journal=journal, deliveries=deliveries)
+
+    async def look_up(self, _tenant: TenantId) -> FieldNames | Failure:
+        """Give the names of the site's fields."""
+        return self.field_names
 
     async def start(self, body: object) -> Parked:
         """Perform it until it waits, and park it."""

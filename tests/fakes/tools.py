@@ -4,6 +4,7 @@ import orjson
 
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure
+from blubees.model.field_names import FieldNames
 from blubees.steps.contract import Example
 
 
@@ -18,7 +19,7 @@ class FakeTools:
         self.answer = example.answer
         self.event: object = None
         self.issue = example.issue
-        self._named = example.named
+        self._named, self._names = example.named, example.field_names
 
     def now_milliseconds(self) -> int:
         return 1_795_000_000_000
@@ -28,6 +29,10 @@ class FakeTools:
 
     def holds(self, branch: int) -> bool:
         return self._holds[branch]
+
+    async def list_field_names(self) -> FieldNames | Failure:
+        ids = frozenset(each for several in self._names.values() for each in several)
+        return FieldNames(ids, self._names)
 
     async def mark_seen(self, _key: str, _days: int) -> bool | Failure:
         return self._seen

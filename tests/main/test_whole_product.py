@@ -75,6 +75,39 @@ def test_a_new_bug_is_commented_labelled_and_told_and_the_ledger_knows_no_word_o
         assert not path.is_file() or SECRET_WORDS.encode() not in path.read_bytes(), path
 
 
+def test_fields_are_found_and_set_by_the_names_that_people_know(product: Product) -> None:
+    product.publish("""\
+id: by-name
+name: By name
+trigger: {on: jira.issue_created, where: '{{issue.Severity.value.equals("Critical")}}'}
+steps:
+  - {id: told, kind: jira.add_comment, with: {issue: "{{issue.key}}", body: "{{issue.Customer name}} by {{issue.Go-live date}}"}}
+  - id: made
+    kind: jira.create_issue
+    with:
+      project: DEMO
+      type: Task
+      summary: "Call {{issue.Customer name}}"
+      fields: {"Go-live date": "{{issue.Go-live date}}", Affected regions: [{value: Asia}], labels: [made]}
+  - {id: found, kind: jira.search_issues, with: {jql: 'key = {{steps.made.key}}', fields: ["Go-live date", "Affected regions"]}}
+  - {id: last, kind: jira.add_comment, with: {issue: "{{createdIssue.key}}", body: "{{lookupIssues.Affected regions.value}}"}}
+""")
+    fields = {"project": {"key": "DEMO"}, "issuetype": {"name": "Task"}, "summary": "s", "customfield_10042": "Acme"}
+    product.jira("POST", "/issue", {"fields": fields | {"customfield_10041": {"value": "Low"}}})
+    more = {"customfield_10041": {"value": "Critical"}, "customfield_10043": "2026-12-01"}
+    key = product.jira("POST", "/issue", {"fields": fields | more})["key"]
+    (run,) = product.ended("flow=by-name")
+    assert run["outcome"] == "finished"
+    assert "Acme by 2026-12-01" in json.dumps(product.jira("GET", f"/issue/{key}")["fields"]["comment"])
+    made = product.jira("POST", "/search/jql", {"jql": "labels = made", "fields": ["*all"]})["issues"][0]["fields"]
+    assert (made["summary"], made["customfield_10043"], made["customfield_10044"][0]["value"]) == (
+        "Call Acme",
+        "2026-12-01",
+        "Asia",
+    )
+    assert "Asia" in json.dumps(made["comment"])
+
+
 def test_a_flow_answers_its_caller_and_goes_on_after_it(product: Product) -> None:
     body = {"issue": {"key": "A-1", "fields": {"summary": "hi", "issuetype": {"name": "Bug"}, "labels": ["x", "y"]}}}
     status, answer = call(product.publish(ECHO), json.dumps(body).encode(), JSON)

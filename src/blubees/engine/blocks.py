@@ -92,6 +92,8 @@ class Blocks(Tries):
                 return msgspec.structs.replace(trouble.end, field="")
             if not isinstance(trouble.end, Stop) or trouble.end.reason is not None:
                 raise
+        if plan.outputs_name_fields and (unknown := await self._learn_field_names(inner)) is not None:
+            return unknown
         try:
             given = convert_outputs(plan.output_types, plan.outputs.render(inner.scope))
         except EvaluationError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from blubees.engine.plan import Reads
-from blubees.expressions.running import LateName
+from blubees.expressions.running import LateName, LateScope
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure
 from blubees.model.ids import FlowId, StepId
@@ -97,7 +97,7 @@ class Frame:
     place: Place
     prefix: str
     home: str
-    scope: dict[str, object]
+    scope: LateScope
     results: dict[str, object]
     line: Line
     has_acted: bool = False

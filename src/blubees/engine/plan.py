@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from blubees.engine.inputs import split_outputs
 from blubees.engine.late_names import LateNames, list_late_names
+from blubees.engine.named_fields import find_issue_roots, list_event_roots, names_fields
 from blubees.expressions.document import CompiledDocument, compile_document
 from blubees.expressions.running import LateName
 from blubees.expressions.template import Template, compile_template
@@ -38,6 +39,7 @@ class CompiledStep:
 
     Attributes:
         read: makes the kind's settings of rendered ones.
+        names_fields: whether its smart values may read a field of an issue by its name.
         written: as its author wrote it, for what to do when it fails.
     """
 
@@ -47,6 +49,7 @@ class CompiledStep:
     read: Callable[[Any], Any]
     branches: tuple[CompiledBranch, ...]
     written: Step
+    names_fields: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Plan:
         gate_key: of the flow's `runs`; None for none.
         call_backs: the steps that wait for a call back.
         late: the names that its steps make, such as webhookResponse.
+        names_fields: whether a field of an issue may be read by its name; `outputs_name_fields` the same of its outputs.
         reads_from: for each step, what it and all steps written after it read: what a run that stands there must still hold.
     """
 
@@ -91,6 +95,8 @@ class Plan:
     gate_key: Template | None = None
     call_backs: tuple[StepId, ...] = ()
     late: Mapping[str, LateName] = field(default_factory=dict)
+    names_fields: bool = False
+    outputs_name_fields: bool = False
 
 
 def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
@@ -100,7 +106,8 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
         KeyError: a kind is not in the book: the flow was published by a newer version than this conduit.
         TemplateError: a template is not one; publishing checks that.
     """
-    steps = _compile_steps(published.flow.steps, book)
+    issues = find_issue_roots(published.flow.steps, list_event_roots(published.flow.trigger))
+    steps = _compile_steps(published.flow.steps, book, issues)
     late = list_late_names(published.flow.steps)
     reads_from: dict[StepId, Reads] = {}
     _note_reads(steps, Reads(), reads_from, late)
@@ -122,6 +129,8 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
         gate_key=compile_template(runs.key) if runs is not None and runs.key else None,
         call_backs=tuple(_list_call_backs(published.flow.steps)),
         late=late.values,
+        names_fields=_may_name_fields(steps),
+        outputs_name_fields=names_fields(written, issues),
     )
 
 
@@ -168,11 +177,11 @@ class PlanShelf:
         return plan
 
 
-def _compile_steps(steps: tuple[Step, ...], book: dict[str, KindEntry]) -> tuple[CompiledStep, ...]:
-    return tuple(_compile_step(step, book) for step in steps)
+def _compile_steps(steps: tuple[Step, ...], book: dict[str, KindEntry], issues: frozenset[str]) -> tuple[CompiledStep, ...]:
+    return tuple(_compile_step(step, book, issues) for step in steps)
 
 
-def _compile_step(step: Step, book: dict[str, KindEntry]) -> CompiledStep:
+def _compile_step(step: Step, book: dict[str, KindEntry], issues: frozenset[str]) -> CompiledStep:
     kind = book[step.kind]
     prepared = kind.prepare(step.settings)
     return CompiledStep(
@@ -180,14 +189,19 @@ def _compile_step(step: Step, book: dict[str, KindEntry]) -> CompiledStep:
         kind=kind,
         settings=compile_document(prepared),
         read=kind.make_reader(prepared),
-        branches=tuple(_compile_branch(branch, book) for branch in step.branches),
+        branches=tuple(_compile_branch(branch, book, issues) for branch in step.branches),
         written=step,
+        names_fields=names_fields([step.settings, *(branch.when for branch in step.branches)], issues),
     )
 
 
-def _compile_branch(branch: Branch, book: dict[str, KindEntry]) -> CompiledBranch:
+def _compile_branch(branch: Branch, book: dict[str, KindEntry], issues: frozenset[str]) -> CompiledBranch:
     when = compile_template(branch.when) if branch.when else None
-    return CompiledBranch(when=when, steps=_compile_steps(branch.steps, book), name=branch.name)
+    return CompiledBranch(when=when, steps=_compile_steps(branch.steps, book, issues), name=branch.name)
+
+
+def _may_name_fields(steps: tuple[CompiledStep, ...]) -> bool:
+    return any(step.names_fields or any(_may_name_fields(branch.steps) for branch in step.branches) for step in steps)
 
 
 def _list_call_backs(steps: tuple[Step, ...]) -> Iterator[StepId]:

@@ -21,9 +21,11 @@ from blubees.engine.questions import bind_question
 from blubees.engine.receipt import StepBook
 from blubees.engine.seen import mark_seen
 from blubees.engine.surroundings import Surroundings
+from blubees.expressions.limits import NO_FIELDS, FieldIds
 from blubees.expressions.running import LateScope
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.field_names import FieldNames
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.model.parking import Wait, WaitKind
 from blubees.model.receipt import RunReceipt, Trial
@@ -76,6 +78,7 @@ class Progress:
         self._saves = 0  # begun so far
         self._saved = 0  # the newest one that is safe
         self._event: dict[str, object] = {}
+        self._field_names: FieldNames | None = None  # of the site, once something was asked for by such a name
         self.book = StepBook(clock, message)
         self.answer: Answer | None = None
         self.explains = around.explains is not None and around.explains(message.tenant)
@@ -132,6 +135,24 @@ class Progress:
             return False
         return await mark_seen(self._around.seen, self._message.tenant, flow, self.run, path, key, days)
 
+    async def list_field_names(self) -> FieldNames | Failure:
+        """Give the names of the fields of the tenant's Jira site."""
+        if self._field_names is None:
+            look_up = self._around.field_names
+            found = FieldNames() if look_up is None else await look_up(self._message.tenant)
+            if isinstance(found, Failure):
+                return found
+            self._field_names = found
+        return self._field_names
+
+    async def _learn_field_names(self, frame: Frame) -> Failure | None:
+        """Have smart values of a frame find fields by their names."""
+        found = await self.list_field_names()
+        if isinstance(found, Failure):
+            return found
+        frame.scope.field_ids = found.by_name
+        return None
+
     async def carry(self) -> tuple[RunMessage, tuple[Wait, ...]]:
         """Give what a run that waits must still hold, no more, and what it waits for.
 
@@ -139,6 +160,8 @@ class Progress:
         """
         if self._journal is not None and (self._is_ahead or self._journal.has_saved):
             await self._save()
+        if self._plan.names_fields:
+            await self.list_field_names()  # to hold the fields that are read by name, and not all
         state = msgspec.structs.replace(self._write_state(), parked=self._message.state.parked + 1)
         carried = self._write_message(state)
         return carried, tuple(wait for path, wait in self._waits.items() if path not in self.answers)
@@ -160,7 +183,7 @@ class Progress:
             body=b"",
             headers={},
             query={},
-            scope=prune_event(self._event, self._reads().get("", _NO_READS).paths),
+            scope=prune_event(self._event, self._reads().get("", _NO_READS).paths, self._list_field_ids()),
             body_bytes=len(self._message.body) or self._message.body_bytes,
             issue=self.issue,
             state=state,
@@ -245,6 +268,12 @@ class Progress:
             started_at_milliseconds=self.book.started_at_milliseconds,
         )
 
+    def _list_field_ids(self) -> FieldIds | None:
+        """By names, ids; None where fields are read by names that are not known."""
+        if self._field_names is not None:
+            return self._field_names.by_name
+        return None if self._plan.names_fields else NO_FIELDS
+
     def _reads(self) -> dict[str, Reads]:
         """What is read from where the run stands on: of each flow that it stands in, by the root of its paths."""
         reads: dict[str, Reads] = {}
@@ -263,7 +292,8 @@ class Progress:
             key, tenant, run = self._call_back_key, self._message.tenant, self.run
             addresses = {step: make(key, tenant, run, prefix + step) for step in place.call_backs}
             variables = {"callBacks": addresses, **variables}
-        names = LateScope({**scope, **variables, "steps": known}, place.late)
+        field_ids = NO_FIELDS if self._field_names is None else self._field_names.by_name
+        names = LateScope({**scope, **variables, "steps": known}, place.late, field_ids)
         return Frame(place, prefix, home, names, known, self._open_line(self._message.tenant))
 
     def _close(self, prefix: str) -> None:

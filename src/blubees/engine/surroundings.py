@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from blubees.connectors.field_names import LookUp
 from blubees.engine.depth import DepthMarks
 from blubees.engine.mail import CallBackAddresses, MailRoom
 from blubees.engine.plan import PlanShelf
@@ -42,6 +43,7 @@ class Surroundings:
         traces: where events of our own start flows: which issues runs have written to.
         explains: whether a tenant wants each run explained by shapes, not only those that fail.
         question_key: for the salts of sign-offs' questions.
+        field_names: gives the names of the fields of a tenant's Jira site.
     """
 
     seen: SeenDesk | None = None
@@ -53,3 +55,4 @@ class Surroundings:
     traces: IssueTraces | None = None
     explains: Callable[[TenantId], bool] | None = None
     question_key: bytes = b""
+    field_names: LookUp | None = None

@@ -13,6 +13,7 @@ from blubees.engine.progress import Progress
 from blubees.expressions.errors import EvaluationError
 from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.field_names import FieldNames
 from blubees.model.flow import OnDoubt, Retry
 from blubees.model.parking import Answered, WaitEnd, WaitKind
 from blubees.steps.contract import (
@@ -48,6 +49,10 @@ class StepTools:
         """Call the tenant's Jira."""
         await self._walk.prepare_call(self._step, self._frame, call.effect)
         return await self._walk.call_jira(self._frame.line, call)
+
+    async def list_field_names(self) -> FieldNames | Failure:
+        """Give the names of the fields of the tenant's Jira site."""
+        return await self._walk.list_field_names()
 
     async def mark_seen(self, key: str, days: int) -> bool | Failure:
         """Whether this step has seen the key before, in another run or turn."""
@@ -134,6 +139,8 @@ class Tries(Progress):
     async def _work_out(self, step: CompiledStep, frame: Frame) -> Outcome:
         """Work out the step's settings and perform it."""
         limit: asyncio.Timeout | None = None
+        if step.names_fields and (trouble := await self._learn_field_names(frame)) is not None:
+            return trouble
         try:
             frame.settings = rendered = step.settings.render(frame.scope)
             if self._watch is not None:

@@ -1,6 +1,8 @@
 """What a template may cost, and the meter that counts it. Used by everything in this room that loops or makes text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from blubees.expressions.errors import EvaluationCode, EvaluationError
@@ -22,6 +24,9 @@ class Limits:
 
 
 DEFAULT: Final = Limits()
+FieldIds = Mapping[str, tuple[str, ...]]
+"""By a field's name without case, the ids of the fields that have it."""
+NO_FIELDS: Final[FieldIds] = MappingProxyType({})
 
 
 class Meter:
@@ -33,6 +38,11 @@ class Meter:
         self.steps = limits.steps
         self.output_characters = limits.output_characters
         self.depth = limits.depth
+
+    @property
+    def field_ids(self) -> FieldIds:
+        """The names by which people know the fields of issues."""
+        return NO_FIELDS
 
     def spend(self, steps: int) -> None:
         """Count loop turns, before they are taken."""

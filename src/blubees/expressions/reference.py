@@ -25,9 +25,13 @@ segment  := name ["(" [expr ("," expr)*] ")"] | '"' key '"'
 Rulings:
 - A template that is exactly one `{{expr}}` keeps the value's type; any other is text. Missing values are null, empty in text.
 - `issue.summary` reads `issue.fields.summary`; names ignore case when the exact one is not there.
-- A path or text function over a list maps over it; a list as text is joined by ", "; an object as text is JSON.
+- A path or text function over a list maps over it, and over lists in it (`lookupIssues.fixVersions.name`); a list as text is
+  joined by ", "; an object as text is JSON.
 - False are null, false, empty text and empty list; as a condition also the text "false". 0 is true.
-- `list[0]` is `list.get(0)`. A field of an issue can be named as people know it where the issue carries `names`.
+- `list[0]` is `list.get(0)`.
+- A field of an issue can be named as people know it, whatever its case: `{{issue.Customer name}}`. The site is asked for its
+  names (at most ten minutes old); of several fields with one name, the first that has a value is meant. In `blubees try`, the
+  data's issue must carry `names`, as Jira gives them with `expand=names`.
 - In list sections: `{{.}}`, `first`, `last`, `index` (from 0), `_first`, `_last`, `-index`.
 - A default (`|`) stands for null, empty text and empty list. A bare name is a property before it is a function.
 - First names: `now`, `flow` (also `rule`), `steps`; of Jira's events `issue`, `triggerIssue`, `project`, `comment`, `worklog`,

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from blubees.expressions.errors import EvaluationCode, EvaluationError
-from blubees.expressions.limits import Limits, Meter
+from blubees.expressions.limits import NO_FIELDS, FieldIds, Limits, Meter
 from blubees.expressions.values import MISSING, has, look_up, look_up_in_dict
 
 _SPECIAL: Final = frozenset({"first", "last", "_first", "_last", "index", "-index"})
@@ -20,13 +20,14 @@ class LateScope(dict[str, object]):
 
     Attributes:
         late: by the name without case; the scope's own names come first.
+        field_ids: the names by which people know the fields of issues.
     """
 
-    __slots__ = ("late",)
+    __slots__ = ("field_ids", "late")
 
-    def __init__(self, names: Mapping[str, object], late: Mapping[str, LateName]) -> None:
+    def __init__(self, names: Mapping[str, object], late: Mapping[str, LateName], field_ids: FieldIds = NO_FIELDS) -> None:
         super().__init__(names)
-        self.late = late
+        self.late, self.field_ids = late, field_ids
 
 
 class Run(Meter):
@@ -45,6 +46,11 @@ class Run(Meter):
         self.steps = limits.steps
         self.output_characters = limits.output_characters
         self.depth = limits.depth
+
+    @property
+    def field_ids(self) -> FieldIds:
+        """The names by which people know the fields of issues."""
+        return self.scope.field_ids if type(self.scope) is LateScope else NO_FIELDS
 
     def find(self, name: str) -> Any:  # noqa: ANN401 - data
         """Find a root name: in the elements, innermost first, then in the scope."""

@@ -15,15 +15,15 @@ MISSING: Final = object()
 
 
 def look_up(value: object, name: str, meter: Meter) -> Any:  # noqa: ANN401 - data
-    """Give a property; over a list, of each element that has it. What is not there is None."""
+    """Give a property; over a list (and lists in it), of each element that has it. What is not there is None."""
     if type(value) is dict:
         return look_up_in_dict(value, name, meter)
     if type(value) is list:
         meter.spend(len(value))
-        found_all = [each.get(name) for each in value if type(each) is dict]
+        found_all = [each.get(name) if type(each) is dict else None for each in value]
         if None not in found_all:
             return found_all  # the common case: each has it
-        found_all = [look_up_in_dict(each, name, meter) for each in value if type(each) is dict]
+        found_all = [look_up(each, name, meter) for each in value]  # also where lists stand in lists
         return [each for each in found_all if each is not None]
     return None
 
@@ -31,8 +31,8 @@ def look_up(value: object, name: str, meter: Meter) -> Any:  # noqa: ANN401 - da
 def look_up_in_dict(value: dict[str, Any], name: str, meter: Meter) -> Any:  # noqa: ANN401 - data
     """Give a property of an object: under its very name, as one of an issue's fields, or under a name that differs in case.
 
-    A field of an issue can also be asked for by the name people know it by, where the issue carries `names` (as Jira gives
-    them with `expand=names`).
+    A field of an issue can also be asked for by the name people know it by: where the issue carries `names` (as Jira gives
+    them with `expand=names`), or the site was asked for them. Of several with one name, the first that has a value.
     """
     found = value.get(name, MISSING)
     if found is not MISSING:
@@ -45,23 +45,31 @@ def look_up_in_dict(value: dict[str, Any], name: str, meter: Meter) -> Any:  # n
     if (found := value.get(folded, MISSING)) is not MISSING:
         return found
     if inner is None:
-        return _scan(value, folded, meter, None)
+        found = _scan(value, folded, meter, MISSING)
+        return found if found is not MISSING else _look_up_by_id(value, folded, meter)
     if (found := inner.get(folded, MISSING)) is not MISSING:
         return found
     found = _scan(value, folded, meter, MISSING)
     if found is MISSING:
         found = _scan(inner, folded, meter, MISSING)
-    return found if found is not MISSING else _look_up_named(value.get("names"), inner, folded, meter)
+    if found is MISSING:
+        found = _look_up_named(value.get("names"), inner, folded, meter)
+    return found if found is not MISSING else _look_up_by_id(inner, folded, meter)
 
 
 def _look_up_named(names: object, fields: dict[str, Any], folded: str, meter: Meter) -> Any:  # noqa: ANN401 - data
     if type(names) is not dict:
-        return None
+        return MISSING
     meter.spend(len(names) >> 3)
     for field, known in names.items():
         if type(known) is str and field in fields and known.casefold() == folded:
             return fields[field]
-    return None
+    return MISSING
+
+
+def _look_up_by_id(fields: dict[str, Any], folded: str, meter: Meter) -> Any:  # noqa: ANN401 - data
+    found = (fields.get(each) for each in meter.field_ids.get(folded, ()))
+    return next((each for each in found if each is not None), None)
 
 
 def _scan(place: dict[str, Any], folded: str, meter: Meter, otherwise: object) -> Any:  # noqa: ANN401 - data

@@ -12,11 +12,13 @@ from typing import Any, Final, cast
 import msgspec
 
 from blubees.engine.frames import Line
+from blubees.engine.named_fields import find_issue_roots, list_event_roots, names_fields
 from blubees.expressions.dates import read_date
 from blubees.expressions.document import compile_document, list_templates
 from blubees.expressions.errors import EvaluationError
 from blubees.expressions.template import Template, compile_template
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.field_names import FieldNames
 from blubees.model.flow import Flow, Step
 from blubees.model.order import Fire
 from blubees.model.schedule import CURSOR_PATTERN, Poll, PollStart
@@ -33,6 +35,7 @@ FORGETTING_MILLISECONDS: Final = 43_200_000  # half of the day for which deliver
 MINUTE: Final = 60_000
 _ISSUE_NAMES: Final = frozenset({"issue", "triggerissue", "issues", "trigger", "item"})
 _CAMEL: Final = {name.lower(): name for name in ("fixVersions", "lastViewed", "statusCategory", "statusCategoryChangedDate")}
+NO_NAMES: Final = FieldNames()
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _CURSOR: Final = re.compile(CURSOR_PATTERN)
 
@@ -45,18 +48,31 @@ class News:
     cursor: str
 
 
+class _Asker:
+    """What a search needs of a step's tools: it only calls, and is given the fields by their ids."""
+
+    def __init__(self, line: Line) -> None:
+        self.call_jira = line.call_jira
+
+    async def list_field_names(self) -> FieldNames:
+        """Give none."""
+        return NO_NAMES
+
+
 async def search_issues(line: Line, jql: str, fields: list[str], limit: int) -> tuple[list[Any], bool] | Failure:
     """Search Jira. Gives the issues, and whether there are no more."""
     entry = load_book()["jira.search_issues"]
-    outcome = await entry.perform(entry.settings(jql=jql, fields=fields, limit=limit), cast("Tools", line))  # it only calls
+    outcome = await entry.perform(entry.settings(jql=jql, fields=fields, limit=limit), cast("Tools", _Asker(line)))
     if isinstance(outcome, Failure):
         return _rename(outcome, "trigger")
     found: Any = outcome.result if isinstance(outcome, Done) else {}
     return list(found["issues"]), bool(found["is_last"])
 
 
-async def poll_jira(line: Line, flow: Flow, order: Fire, poll: Poll, scope: Mapping[str, object], now: int) -> News | Failure:
-    """Ask Jira which issues were updated since the cursor (milliseconds), oldest first."""
+async def poll_jira(
+    line: Line, fields: list[str], order: Fire, poll: Poll, scope: Mapping[str, object], now: int
+) -> News | Failure:
+    """Ask Jira which issues were updated since the cursor (milliseconds), oldest first. `fields`: of list_fields()."""
     if not order.cursor and poll.start is PollStart.NOW:
         return News((), str(now))
     since = int(order.cursor) if order.cursor.isdecimal() else 0
@@ -66,7 +82,7 @@ async def poll_jira(line: Line, flow: Flow, order: Fire, poll: Poll, scope: Mapp
     except EvaluationError as error:
         return Failure(code=FailureCode.TEMPLATE_FAILED, field="trigger.poll.jql", detail=error.code.value)
     window = f" AND updated >= -{minutes}m" if since else ""
-    found = await search_issues(line, f"({jql}){window} ORDER BY updated ASC", [*list_fields(flow), "updated"], POLL_ISSUES)
+    found = await search_issues(line, f"({jql}){window} ORDER BY updated ASC", [*fields, "updated"], POLL_ISSUES)
     if isinstance(found, Failure):
         return found
     issues, is_last = found
@@ -99,13 +115,25 @@ async def poll_third_party(line: Line, order: Fire, poll: Poll, scope: dict[str,
     return _read_news(poll, scope, is_passed_over=not order.last_milliseconds and poll.start is PollStart.NOW)
 
 
-def list_fields(flow: Flow) -> list[str]:
-    """Name the fields of issues that a flow reads, known from its text; "*all" when it takes issues as a whole."""
+def names_fields_of_issues(flow: Flow) -> bool:
+    """Whether a flow may read a field of the issues that are found by its name."""
+    runs = flow.runs.key if flow.runs is not None else ""
+    settings = [template.source for template in _list_in(flow.steps)]
+    return names_fields([flow.trigger.where, runs, *settings], find_issue_roots(flow.steps, list_event_roots(flow.trigger)))
+
+
+def list_fields(flow: Flow, field_names: FieldNames = NO_NAMES) -> list[str]:
+    """Name the fields of issues that a flow reads, known from its text; "*all" when it takes issues as a whole.
+
+    Args:
+        field_names: of the site, where the flow may read a field by its name.
+    """
     names: set[str] = set()
     for template in _list_templates(flow):
         if any(len(path) == 1 and path[0].casefold() in _ISSUE_NAMES for path in template.taken):
             return ["*all"]
         names |= {name for path in template.paths for name in path if _NAME.fullmatch(name)}
+        names |= {each for path in template.paths for name in path for each in field_names.find_ids(name)}
     folded = {name.lower() for name in names}
     return sorted(names | folded | {_CAMEL[name] for name in folded if name in _CAMEL})
 

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final, Protocol
 
 from blubees.engine.inputs import CALLABLE, convert_value, is_typed
+from blubees.engine.named_fields import names_fields
 from blubees.expressions.template import Template
 from blubees.flows.document import Place, ReadDocument
 from blubees.model.flow import TriggerKind
@@ -17,6 +18,7 @@ MOST: Final = (1, 1_000)
 WAITING: Final = (0, 1_000)
 RATE_COUNT: Final = (1, 100_000)
 RATE_SECONDS: Final = (1, 86_400)
+KEY_ROOTS: Final = frozenset({"issue", "triggerissue"})
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
@@ -145,6 +147,8 @@ def _check_runs(checker: Checker, runs: object, *, answers: bool) -> None:
     if not isinstance(key, str):
         checker.read.complain((*place, "key"), 'A key is a text such as "{{issue.key}}".')
     checker.check_templates(key, (*place, "key"), set())
+    if names_fields(key, KEY_ROOTS):
+        checker.read.complain((*place, "key"), "A key can't name a field of an issue: write its id, such as customfield_10042.")
     if mode is RunMode.PARALLEL and "most" not in runs and ("key" in runs or "waiting" in runs):
         checker.read.complain(place, "Without `most`, nothing waits in the mode parallel: `key` and `waiting` have no use.")
     if "rate" in runs:

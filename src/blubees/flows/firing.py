@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 import orjson
 
+from blubees.connectors.field_names import LookUp
 from blubees.engine.frames import Line
 from blubees.engine.launch import Launcher
 from blubees.engine.message import RUN_MAX_BYTES, RunMessage
@@ -21,7 +23,15 @@ from blubees.engine.work import Receipts
 from blubees.expressions.errors import EvaluationError
 from blubees.expressions.template import compile_template
 from blubees.expressions.values import write_date
-from blubees.flows.asking import SCHEDULE_ISSUES, News, list_fields, poll_jira, poll_third_party, search_issues
+from blubees.flows.asking import (
+    SCHEDULE_ISSUES,
+    News,
+    list_fields,
+    names_fields_of_issues,
+    poll_jira,
+    poll_third_party,
+    search_issues,
+)
 from blubees.flows.match import FlowIndex
 from blubees.model.errors import BluBeesError, UnavailableError
 from blubees.model.event import Admission, RawEvent, Verdict
@@ -53,7 +63,9 @@ class FiringDesk:
         receipts: Receipts,
         clock: Clock,
         chance: Chance,
+        field_names: LookUp | None = None,
     ) -> None:
+        self._field_names = field_names
         self._index, self._admit, self._open_line, self._launcher = index, admit, open_line, launcher
         self._receipts, self._clock, self._chance = receipts, clock, chance
         self._asking: Counter[TenantId] = Counter()
@@ -130,7 +142,10 @@ class FiringDesk:
         scope = self._write_scope(flow, {"poll": _tell_tick(order)})
         line = self._open_line(flow.tenant)
         if poll.jql:
-            return await poll_jira(line, flow.flow, order, poll, scope, self._clock.now_milliseconds())
+            fields = await self._list_fields(flow)
+            if isinstance(fields, Failure):
+                return fields
+            return await poll_jira(line, fields, order, poll, scope, self._clock.now_milliseconds())
         return await poll_third_party(line, order, poll, scope)
 
     async def _list_events(self, flow: PublishedFlow, order: Fire) -> list[tuple[str, dict[str, Any]]] | Failure:
@@ -144,13 +159,23 @@ class FiringDesk:
         except EvaluationError as error:
             return Failure(code=FailureCode.TEMPLATE_FAILED, field="trigger.jql", detail=error.code.value)
         with self._hold_place(flow.tenant):
-            found = await search_issues(self._open_line(flow.tenant), jql, list_fields(flow.flow), SCHEDULE_ISSUES)
+            fields = await self._list_fields(flow)
+            if isinstance(fields, Failure):
+                return fields
+            found = await search_issues(self._open_line(flow.tenant), jql, fields, SCHEDULE_ISSUES)
         if isinstance(found, Failure):
             return found
         issues = found[0]
         if trigger.for_each is RunsFor.RESULT:
             return [(delivery, {"schedule": schedule, "issues": issues})]
         return [(f"{delivery}|{issue.get('id')}", {"schedule": schedule, "issue": issue}) for issue in issues]
+
+    async def _list_fields(self, flow: PublishedFlow) -> list[str] | Failure:
+        """List the fields that are asked for; those that the flow reads by name, by their ids."""
+        if self._field_names is None or not names_fields_of_issues(flow.flow):
+            return list_fields(flow.flow)
+        names = await self._field_names(flow.tenant)
+        return msgspec.structs.replace(names, field="trigger") if isinstance(names, Failure) else list_fields(flow.flow, names)
 
     async def _start(
         self, flow: PublishedFlow, order: Fire, events: list[tuple[str, dict[str, Any]]]

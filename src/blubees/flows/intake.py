@@ -9,6 +9,7 @@ import contextlib
 from collections import Counter
 from typing import Final
 
+from blubees.connectors.field_names import LookUp
 from blubees.engine.depth import DEPTH_MAX
 from blubees.engine.error_flow import ErrorFlows
 from blubees.engine.launch import Launcher
@@ -18,10 +19,12 @@ from blubees.engine.receipt import StepBook, describe_run
 from blubees.engine.runner import Answered, Ended, Runner
 from blubees.engine.scope import trigger_scope
 from blubees.engine.work import Receipts
+from blubees.expressions.running import LateScope
 from blubees.flows.loops import LoopWatch
 from blubees.flows.match import FlowIndex
 from blubees.model.errors import UnavailableError
 from blubees.model.event import Admission, RawEvent, Verdict
+from blubees.model.failures import Failure
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.ids import TenantId
 from blubees.model.receipt import RunOutcome, RunReceipt, StopReason
@@ -46,9 +49,11 @@ class Intake:
         receipts: Receipts,
         clock: Clock,
         chance: Chance,
+        *,
         error_flows: ErrorFlows | None = None,
+        field_names: LookUp | None = None,
     ) -> None:
-        self._error_flows = error_flows
+        self._error_flows, self._field_names = error_flows, field_names
         self._index, self._shelf, self._launcher, self._runner = index, shelf, launcher, runner
         self._receipts, self._clock, self._chance = receipts, clock, chance
         self._loops = LoopWatch(clock)
@@ -59,6 +64,11 @@ class Intake:
         """Admit one event: match, then launch or answer."""
         scope = trigger_scope(event.trigger, event.document, event.headers, event.query)
         scope["now"] = self._clock.now()
+        if self._field_names is not None and self._index.names_fields(event.tenant):
+            names = await self._field_names(event.tenant)
+            if isinstance(names, Failure):  # whether a flow is meant is not known: its sender has it for another try
+                return Admission(verdict=Verdict.UNAVAILABLE, retry_after_seconds=RETRY_SECONDS)
+            scope = LateScope(scope, {}, names.by_name)
         flows = self._index.match(event, scope)
         if not flows:
             return Admission(verdict=Verdict.UNMATCHED)

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any, Final
 
+from blubees.engine.named_fields import list_event_roots, names_fields
 from blubees.expressions.errors import EvaluationError
 from blubees.expressions.template import Template, compile_template, equality
 from blubees.model.event import RawEvent
@@ -60,6 +61,7 @@ class FlowIndex:
         self._groups: dict[tuple[TenantId, TriggerKind], _Group] = {}
         self._hooks: dict[tuple[TenantId, str], PublishedFlow] = {}
         self._from_flows: Counter[TenantId] = Counter()
+        self._naming_fields: Counter[TenantId] = Counter()
         self.failed_conditions = 0
         self.evaluated_conditions = 0
 
@@ -75,10 +77,12 @@ class FlowIndex:
             self._groups[tenant, before.flow.trigger.on].remove(before)
             self._hooks.pop((tenant, before.hook_token_hash), None)
             self._from_flows[tenant] -= before.flow.trigger.from_flows
+            self._naming_fields[tenant] -= _names_fields(before)
         if plan is None:
             return
         self._flows[tenant, flow_id] = plan
         self._from_flows[tenant] += plan.flow.trigger.from_flows
+        self._naming_fields[tenant] += _names_fields(plan)
         self._groups.setdefault((tenant, plan.flow.trigger.on), _Group()).place(plan)[flow_id] = plan
         if plan.hook_token_hash:
             self._hooks[tenant, plan.hook_token_hash] = plan
@@ -91,6 +95,10 @@ class FlowIndex:
     def wants_own(self, tenant: TenantId) -> bool:
         """Whether the tenant has flows that are started by what flows did."""
         return self._from_flows[tenant] > 0
+
+    def names_fields(self, tenant: TenantId) -> bool:
+        """Whether a condition of the tenant's flows may read a field of an issue by its name."""
+        return self._naming_fields[tenant] > 0
 
     def find_hook(self, tenant: TenantId, token_hash: str) -> PublishedFlow | None:
         """Give the flow that a webhook token belongs to."""
@@ -126,6 +134,11 @@ class FlowIndex:
         except EvaluationError:
             self.failed_conditions += 1
             return False
+
+
+def _names_fields(flow: PublishedFlow) -> bool:
+    trigger = flow.flow.trigger
+    return bool(trigger.where) and names_fields(trigger.where, list_event_roots(trigger))
 
 
 @lru_cache(maxsize=CONDITIONS_KEPT)

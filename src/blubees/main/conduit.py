@@ -41,6 +41,7 @@ from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
+from blubees.connectors.field_names import FieldDirectory
 from blubees.connectors.rich_text import adf_schema
 from blubees.connectors.watched import WatchedCaller
 from blubees.doors.call_backs import CallBackDoor
@@ -144,6 +145,7 @@ class Conduit:
             traces=traces,
             explains=lambda tenant: self.tenant_settings.of(tenant).shapes is Shapes.ALL,
             question_key=hashlib.sha256(b"question" + start.run_key).digest(),
+            field_names=FieldDirectory(self._open_line, clock).of,
         )
         runner = Runner(clock, self._open_line, around=around)
         self._clock: Clock = clock
@@ -174,12 +176,24 @@ class Conduit:
             replays=replays,
             pace=pace,
         )
-        intake = Intake(self.index, self.shelf, launcher, runner, self.receipts, clock, chance, error_flows)
+        intake = Intake(
+            self.index,
+            self.shelf,
+            launcher,
+            runner,
+            self.receipts,
+            clock,
+            chance,
+            error_flows=error_flows,
+            field_names=around.field_names,
+        )
         self._waiter_board = NatsWaiterBoard(broker)
         self._listener = Listener(intake.admit, room, parking)
         self.orders = NatsOrders(broker)
         sign_offs = SignOffs(NatsSignOffDesk(broker, lease_sealer.seal, lease_sealer.unseal), parker)
-        firing = FiringDesk(self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance)
+        firing = FiringDesk(
+            self.index, intake.admit, self._open_line, launcher, self.receipts, clock, chance, around.field_names
+        )
         redrive = RedriveDesk(self.shelf, self._open_line, launcher, self.receipts, clock)
         self.carry_out = send_to_desks(
             {

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from blubees.model.call import Call, CallAnswer
 from blubees.model.failures import Failure, FailureCode
+from blubees.model.field_names import FieldNames
 from blubees.model.flow import TriggerKind
 from blubees.model.parking import Answered, SignOffRule, WaitKind
 from blubees.model.receipt import StopReason
@@ -147,6 +148,10 @@ class Tools(Protocol):
         """Call the tenant's own Jira as the app."""
         ...
 
+    async def list_field_names(self) -> FieldNames | Failure:
+        """The names of the fields of the tenant's own Jira, at most ten minutes old."""
+        ...
+
     async def mark_seen(self, key: str, days: int) -> bool | Failure:
         """Whether this step has seen the key before, in another run or turn; from now on it has, for so many days."""
         ...
@@ -197,6 +202,7 @@ class Example:
         seen: whether the key was seen.
         answer: how the wait ended that the step had asked for.
         named: the names of its branches; `issue`: the id of the issue that the run is about.
+        field_names: by the name without case, the ids of Jira's fields.
     """
 
     settings: dict[str, Any]
@@ -208,6 +214,7 @@ class Example:
     answer: Answered | None = None
     named: tuple[str, ...] = ()
     issue: str = ""
+    field_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

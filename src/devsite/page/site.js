@@ -52,7 +52,10 @@ async function show() {
   input.placeholder = "Comment"; input.required = true;
   form.append(make("span", "as Mia"), input, make("button", "Add"));
   form.onsubmit = async (event) => { event.preventDefault(); await ask("POST", `/issue/${key}/comment`, { body: doc(input.value) }); refresh(); };
+  const named = (await ask("GET", "/field")).filter((each) => each.custom && ![null, undefined].includes(fields[each.id]));
+  const told = (value) => Array.isArray(value) ? value.map(told).join(", ") : value.value ?? value;
   box.replaceChildren(make("h2", `${key}: ${fields.summary}`), make("p", plain(fields.description) || "No description", "dim"),
+    ...named.map((each) => make("div", `${each.name}: ${told(fields[each.id])}`)),
     ...fields.comment.comments.map((each) => {
       const part = make("div", undefined, "comment");
       part.append(make("b", each.author.displayName), make("div", plain(each.body)));

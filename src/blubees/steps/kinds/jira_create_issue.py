@@ -7,6 +7,7 @@ from blubees.connectors.adf_text import to_adf
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.answers import ask_jira
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
+from blubees.steps.named_fields import write_ids
 
 
 @step_kind("jira.create_issue")
@@ -14,6 +15,7 @@ from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
 class CreateIssue:
     """Create an issue: gives `id` and `key`. `description` is text or an ADF document; `fields` are further Jira fields.
 
+    A field is named by its name or its id; where several have the name, only the id will do.
     `project` is a key or an id, `type` a name or an id.
     """
 
@@ -25,8 +27,11 @@ class CreateIssue:
 
     async def perform(self, tools: Tools) -> Outcome:
         """Create it."""
+        given = await write_ids(tools, self.fields)
+        if isinstance(given, Failure):
+            return given
         fields = {
-            **self.fields,
+            **given,
             "project": {"id" if self.project.isdecimal() else "key": self.project},
             "issuetype": {"id" if self.type.isdecimal() else "name": self.type},
             "summary": self.summary,
@@ -43,6 +48,18 @@ EXAMPLES = (
         Done({"id": "2", "key": "AB-2"}),
         replies=((201, {"id": "2", "key": "AB-2"}),),
         asks=("POST", "/rest/api/3/issue"),
+    ),
+    Example(
+        {"project": "AB", "type": "Task", "summary": "Look", "fields": {"Severity": {"value": "High"}}},
+        Done({"id": "3", "key": "AB-3"}),
+        replies=((201, {"id": "3", "key": "AB-3"}),),
+        asks=("POST", "/rest/api/3/issue"),
+        field_names={"severity": ("customfield_10041",)},
+    ),
+    Example(
+        {"project": "AB", "type": "Task", "summary": "Look", "fields": {"Team": "a"}},
+        FailureCode.SETTING_INVALID,
+        field_names={"team": ("customfield_1", "customfield_2")},
     ),
     Example({"project": "XX", "type": "Task", "summary": "Look"}, FailureCode.REQUEST_REFUSED, replies=((400, {}),)),
 )

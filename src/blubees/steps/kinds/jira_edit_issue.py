@@ -8,12 +8,16 @@ from blubees.model.call import Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.answers import ask_jira, path_to_issue
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
+from blubees.steps.named_fields import write_ids
 
 
 @step_kind("jira.edit_issue")
 @dataclass(frozen=True, slots=True)
 class EditIssue:
-    """Set fields (`fields`), add or remove labels, or give Jira's own `update` operations. A text `description` becomes ADF."""
+    """Set fields (`fields`), add or remove labels, or give Jira's own `update` operations. A text `description` becomes ADF.
+
+    A field in `fields` is named by its name or its id; where several have the name, only the id will do.
+    """
 
     issue: str
     fields: dict[str, Any] = field(default_factory=dict)
@@ -25,7 +29,9 @@ class EditIssue:
         """Edit it."""
         labels = [{"add": label} for label in self.add_labels] + [{"remove": label} for label in self.remove_labels]
         update = {**self.update, "labels": labels} if labels else self.update
-        fields = dict(self.fields)
+        fields = await write_ids(tools, self.fields)
+        if isinstance(fields, Failure):
+            return fields
         if isinstance(fields.get("description"), str):
             fields["description"] = to_adf(fields["description"])
         body = {name: value for name, value in (("fields", fields), ("update", update)) if value}
@@ -42,6 +48,13 @@ EXAMPLES = (
         Done({"issue": "AB-1"}),
         replies=((204, None),),
         asks=("PUT", "/rest/api/3/issue/AB-1"),
+    ),
+    Example(
+        {"issue": "AB-1", "fields": {"Story points": 3}},
+        Done({"issue": "AB-1"}),
+        replies=((204, None),),
+        asks=("PUT", "/rest/api/3/issue/AB-1"),
+        field_names={"story points": ("customfield_10016",)},
     ),
     Example({"issue": "AB-1"}, FailureCode.SETTING_INVALID),
     Example({"issue": "AB-9", "fields": {"summary": "a"}}, FailureCode.NOT_FOUND, replies=((404, {}),)),

@@ -9,6 +9,7 @@ from blubees.model.call import Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.answers import ask_jira
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
+from blubees.steps.named_fields import list_ids
 
 PAGE = 100  # issues asked for at a time
 
@@ -16,7 +17,10 @@ PAGE = 100  # issues asked for at a time
 @step_kind("jira.search_issues")
 @dataclass(frozen=True, slots=True)
 class SearchIssues:
-    """Search by JQL, following pages up to `limit` issues (1 to 1,000). Gives `issues` and `is_last`."""
+    """Search by JQL, following pages up to `limit` issues (1 to 1,000). Gives `issues` and `is_last`.
+
+    `fields` names the ones wanted, by name or id.
+    """
 
     jql: str
     fields: list[str] = field(default_factory=lambda: ["summary", "status"])
@@ -24,10 +28,13 @@ class SearchIssues:
 
     async def perform(self, tools: Tools) -> Outcome:
         """Ask page after page."""
+        fields = await list_ids(tools, self.fields)
+        if isinstance(fields, Failure):
+            return fields
         issues: list[Any] = []
         token: str | None = None
         while True:
-            body = {"jql": self.jql, "fields": self.fields, "maxResults": min(PAGE, self.limit - len(issues))}
+            body = {"jql": self.jql, "fields": fields, "maxResults": min(PAGE, self.limit - len(issues))}
             page = await ask_jira(
                 tools,
                 "POST",

@@ -7,6 +7,7 @@ from typing import Any
 from blubees.model.failures import Failure, FailureCode
 from blubees.steps.answers import ask_jira, path_to_issue
 from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
+from blubees.steps.named_fields import write_ids
 
 
 @step_kind("jira.transition_issue")
@@ -14,7 +15,7 @@ from blubees.steps.contract import Done, Example, Outcome, Tools, step_kind
 class TransitionIssue:
     """Move an issue: `to` is a status, a transition's name or its id, whatever its case, or `status:` and a status's id.
 
-    `fields` go with it.
+    `fields` go with it, named by their names or ids.
     """
 
     issue: str
@@ -24,13 +25,16 @@ class TransitionIssue:
     async def perform(self, tools: Tools) -> Outcome:
         """Find the transition, then take it."""
         path = path_to_issue(self.issue, "/transitions")
+        fields = await write_ids(tools, self.fields)
+        if isinstance(fields, Failure):
+            return fields
         listed = await ask_jira(tools, "GET", path, field="with.issue")
         if isinstance(listed, Failure):
             return listed
         chosen = self._choose(listed.get("transitions", []) if isinstance(listed, dict) else [])
         if chosen is None:
             return Failure(code=FailureCode.SETTING_INVALID, field="with.to", detail="no_such_transition")
-        body: dict[str, Any] = {"transition": {"id": chosen}} | ({"fields": self.fields} if self.fields else {})
+        body: dict[str, Any] = {"transition": {"id": chosen}} | ({"fields": fields} if fields else {})
         done = await ask_jira(tools, "POST", path, body, field="with.fields")
         return done if isinstance(done, Failure) else Done({"issue": self.issue, "transition": chosen})
 
