@@ -69,7 +69,8 @@ class ActionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         schema: its form.
         place: where it goes.
-        at: for a body its path in it (empty: it is the whole body); elsewhere the one name that it has there.
+        at: for a body its path in it (empty: it is the whole body; `*`: each item of the list goes below it, as in
+            `to.*.address`); elsewhere the one name that it has there.
         style: how a list or an object is written; None: the usual one of its place (simple, form, simple, form).
         explode: whether each item has a name of its own; None: as the style has it.
         is_secret: it is never shown, nor kept in an example (a password to be set, say).

@@ -136,6 +136,7 @@ triggers:
         ("example: north", "example: no/rth", "does not match the pattern"),
         ("fields.tree", "fields.title", "It goes to where the input title goes already: fields.title."),
         ("fields.tree", "fields", "Other inputs go into what it is"),
+        ("fields.tree", "fields.*.tree", "* in a path stands for the items of a list, in a body of JSON."),
         ("in header", "in footer", "'footer' is not allowed; allowed are: path, query, header, cookie, body."),
         ("X-Trace", "Authorization", "is not a header that an input may set"),
         ("style: deep", "style: simple", "simple is no style of the body"),

@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 MISSING: Final[Any] = object()
+EACH: Final = "*"
 
 
 def look_up(document: Any, path: tuple[str, ...]) -> Any:
@@ -21,12 +22,27 @@ def look_up(document: Any, path: tuple[str, ...]) -> Any:
 
 
 def put_in(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    """Put a value at a path; objects and lists on the way are made. A list grows by as many nulls as it lacks."""
+    """Put a value at a path; objects and lists on the way are made. A list grows by as many nulls as it lacks.
+
+    `*` in the path: the value is a list, each item of which goes below it: at `to.*.address`, `[a, b]` makes
+    `to: [{address: a}, {address: b}]`.
+    """
+    if EACH in path:
+        where = path.index(EACH)
+        path, value = path[:where], [_wrap(path[where + 1 :], each) for each in value]
     place: Any = document
     for part, after in pairwise(path):
         inner: Any = [] if after.isdecimal() else {}
         place = _step_in(place, part, inner)
     _step_in(place, path[-1], value, replaces=True)
+
+
+def _wrap(path: tuple[str, ...], value: Any) -> Any:
+    if not path:
+        return value
+    inner: dict[str, Any] = {}
+    put_in(inner, path, value)
+    return inner
 
 
 def _step_in(place: Any, part: str, value: Any, *, replaces: bool = False) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from blubees.connectors.actions.paths import EACH
 from blubees.connectors.contract.problems import Complaints, Place
 from blubees.model.action import Action, ActionExample, ActionInput, Content, ErrorRule, PageKind, Style
 from blubees.model.action import Place as InputPlace
@@ -109,6 +110,8 @@ def _check_input(check: ActionCheck, name: str, each: ActionInput) -> None:
         check.complain(
             (*place, "at"), f"In the {each.place.value} an input has one name; this is {'.'.join(each.at) or 'none'}."
         )
+    if EACH in each.at and (check.action.request.content is not Content.JSON or each.schema.get("type") != "array"):
+        check.complain((*place, "at"), f"{EACH} in a path stands for the items of a list, in a body of JSON.")
     if each.style is not None and each.style not in STYLES[each.place]:
         allowed = ", ".join(sorted(style.value for style in STYLES[each.place]))
         check.complain((*place, "style"), f"{each.style.value} is no style of the {each.place.value}; allowed are: {allowed}.")
