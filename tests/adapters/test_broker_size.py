@@ -5,21 +5,25 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import pytest
 
+from blubees.adapters.broker import size
 from blubees.adapters.broker.link import Broker
 from blubees.adapters.broker.size import Surveyor
 
 
 class Client:
-    """Three nodes, one of which can be stopped; counts surveys."""
+    """Three nodes, one of which can be stopped, or killed: then it is called current for a while. Counts surveys."""
 
     def __init__(self) -> None:
         self.is_stopped = False
+        self.killed_at = 0.0
         self.surveys = 0
 
     async def request(self, subject: str, _data: bytes, *, timeout: float) -> Any:  # noqa: ASYNC109 - as the client's own
         _ = timeout
-        peers = [{"name": "node2", "current": not self.is_stopped}, {"name": "node3", "current": True}]
+        silent = int((asyncio.get_running_loop().time() - self.killed_at) * 1e9) if self.killed_at else 0
+        peers = [{"name": "node2", "current": not self.is_stopped, "active": silent}, {"name": "node3", "current": True}]
         info = {"config": {"storage": "memory"}, "cluster": {"leader": "node1", "replicas": peers}}
         await asyncio.sleep(0)
         self.surveys += subject.endswith("NAMES")
@@ -36,6 +40,26 @@ async def test_a_node_that_was_stopped_before_the_question_is_missed() -> None:
     assert (await surveyor.survey()).is_whole
     client.is_stopped = True
     assert (await surveyor.survey()).problems == ("node node2: is away or behind for every stream",)
+
+
+async def test_a_node_that_was_killed_just_now_is_missed_though_the_broker_calls_it_current(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(size, "HEARD_SECONDS", 0.1)
+    monkeypatch.setattr(size, "LOOK_SECONDS", 0.02)
+    client = Client()
+    client.killed_at = asyncio.get_running_loop().time()
+    question = asyncio.create_task(make_surveyor(client).survey())
+    assert (await question).problems == ("node node2: is away or behind for every stream",)
+
+
+async def test_a_node_that_is_heard_a_little_later_is_there() -> None:
+    client = Client()
+    client.killed_at = asyncio.get_running_loop().time()
+    question = asyncio.create_task(make_surveyor(client).survey())
+    await asyncio.sleep(0.05)
+    client.killed_at = 0.0
+    assert (await question).is_whole
 
 
 async def test_a_question_that_comes_while_a_survey_is_under_way_gets_the_next() -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from blubees.main.local_cluster import free_ports
 from blubees.main.operator_client import OperatorClient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,9 +137,7 @@ def wait_for(ask: Any, seconds: float = 60.0) -> Any:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def start_product(

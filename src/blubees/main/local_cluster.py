@@ -4,7 +4,9 @@ Used by main/cluster.py (`make cluster`) and the tests.
 """
 
 import asyncio
+import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -21,6 +23,7 @@ from blubees.main.cluster_keys import USERS, make_keys
 from blubees.main.postgres_child import PostgresChild, start_postgresql
 
 NODES: Final = 3
+_PORTS: Final = range(10_000, 32_000)
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - memory; a folder of our own is made in it
 _INHERITED: Final = frozenset({"PATH", "HOME", "LANG", "VIRTUAL_ENV"})
 
@@ -193,15 +196,14 @@ def start_service(log: Path, environment: dict[str, str], *command: str) -> subp
 
 
 def free_ports(count: int) -> list[int]:
-    """Find ports on loopback that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Find ports on loopback that nobody listens on, below those that outgoing connections are given meanwhile."""
+    found: list[int] = []
+    while len(found) < count:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found += [] if port in found else [port]
+    return found
 
 
 def write_secret(path: Path, content: bytes) -> None:

@@ -12,6 +12,8 @@ from blubees.adapters.broker.link import Broker
 
 SURVEY_SECONDS: Final = 1.5
 GAP_SECONDS: Final = 0.25  # between two surveys: /readyz may be asked often
+HEARD_SECONDS: Final = 2.0  # a node tells each stream's leader once a second that it is there
+LOOK_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,12 @@ class BrokerSize:
 
 
 class _Peer(msgspec.Struct):
+    """One of the nodes that hold a stream, beside its leader. `active`: nanoseconds since it was last heard."""
+
     name: str
     current: bool = False
     offline: bool = False
+    active: int = 0
 
 
 class _Cluster(msgspec.Struct):
@@ -72,7 +77,8 @@ class Surveyor:
         """Give what is there now.
 
         It is never what was seen before the question: who restarts node after node would take the answer of before one
-        node was stopped for leave to stop another.
+        node was stopped for leave to stop another. The broker itself calls a node current for 4 s and more after
+        it was killed (nats-server 2.15), so a node counts once it was heard after the question: that takes 1 to 2 s.
         """
         if self._next is None:
             self._next = asyncio.create_task(self._survey_after(self._running))
@@ -89,18 +95,31 @@ class Surveyor:
         expected = self._broker.replicas
         try:
             names = msgspec.json.decode(await self._ask("STREAM.NAMES"), type=_Names).streams or []
-            infos = await asyncio.gather(*(self._inform(name) for name in names))
+            asked = asyncio.get_running_loop().time()
+            infos = await asyncio.gather(*(self._inform(name, asked) for name in names))
         except (nats.errors.Error, OSError, msgspec.DecodeError):
             return BrokerSize(expected, problems=("the broker does not answer",))
         if not names:
             return BrokerSize(expected, problems=("no stream is there yet",))
         return judge_size(expected, dict(zip(names, infos, strict=True)))
 
-    async def _inform(self, name: str) -> _Info:
-        try:
-            return msgspec.json.decode(await self._ask(f"STREAM.INFO.{name}"), type=_Info)
-        except (nats.errors.Error, OSError):
-            return _Info()
+    async def _inform(self, name: str, asked: float) -> _Info:
+        """Give a stream's state; nodes that were not heard since the question are not current."""
+        loop = asyncio.get_running_loop()
+        while True:
+            since = loop.time() - asked
+            try:
+                info = msgspec.json.decode(await self._ask(f"STREAM.INFO.{name}"), type=_Info)
+            except (nats.errors.Error, OSError):
+                return _Info()
+            silent = [each for each in (info.cluster or _Cluster()).replicas if each.current and each.active > since * 1e9]
+            if not silent:
+                return info
+            if since > HEARD_SECONDS:
+                for each in silent:
+                    each.current = False
+                return info
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _ask(self, what: str) -> bytes:
         return (await self._broker.client.request(f"$JS.API.{what}", b"", timeout=SURVEY_SECONDS)).data
