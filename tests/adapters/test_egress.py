@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from blubees.adapters.address_guard import judge_address
-from blubees.adapters.http_pool import AddressInfo, Resolve
+from blubees.adapters.http_dialer import AddressInfo, Resolve
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 

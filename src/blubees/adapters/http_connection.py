@@ -24,12 +24,14 @@ class CallFailedError(Exception):
 
     Attributes:
         was_unheard: the kept connection ended before a byte of an answer came: the other side may never have seen the call.
+        retry_after_seconds: when it may go better, 0 where that is not known.
     """
 
-    def __init__(self, problem: WebProblem, *, was_unheard: bool = False) -> None:
+    def __init__(self, problem: WebProblem, *, was_unheard: bool = False, retry_after_seconds: float = 0.0) -> None:
         super().__init__()
         self.problem = problem
         self.was_unheard = was_unheard
+        self.retry_after_seconds = retry_after_seconds
 
 
 class RawAnswer:

@@ -14,7 +14,9 @@ from typing import Final
 from yarl import URL
 
 from blubees.adapters.http_connection import CallFailedError, RawAnswer
-from blubees.adapters.http_pool import HttpPool, Origin, RefusedAddressError, Resolve
+from blubees.adapters.http_dialer import Dialer, RefusedAddressError, Resolve
+from blubees.adapters.http_pool import HttpPool
+from blubees.adapters.http_route import Origin
 from blubees.model.web import ClientCertificate, WebAnswer, WebFailure, WebProblem, WebRequest
 
 URL_MAX_CHARACTERS: Final = 8_192
@@ -28,6 +30,7 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
 _BAD_IN_URL: Final = re.compile(r"[\x00-\x20\x7f\\]|[\ud800-\udfff]")
+_NEED_DETAIL: Final = frozenset({WebProblem.CLIENT_CERTIFICATE, WebProblem.CROWDED, WebProblem.CIRCUIT_OPEN})
 _OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"})
 
 
@@ -56,7 +59,7 @@ class GuardedWebClient:
         resolve: Resolve | None = None,
     ) -> None:
         self._allowed = allowed_loopback_ports
-        self._pool = HttpPool(allowed_loopback_ports, extra_ca_file=extra_ca_file, resolve=resolve)
+        self._pool = HttpPool(Dialer(allowed_loopback_ports, extra_ca_file=extra_ca_file, resolve=resolve))
         self._urls: dict[str, tuple[URL, Origin]] = {}
 
     async def call(self, request: WebRequest) -> WebAnswer | WebFailure:
@@ -66,13 +69,13 @@ class GuardedWebClient:
             return refused
         try:
             return await self._follow(request)
-        except TimeoutError:
-            return WebFailure(problem=WebProblem.TIMEOUT)
         except RefusedAddressError as error:
             return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
-        except (CallFailedError, _BrokenBodyError) as error:
-            is_ours = error.problem is WebProblem.CLIENT_CERTIFICATE
-            return WebFailure(problem=error.problem, detail="client_certificate" if is_ours else "")
+        except CallFailedError as error:
+            detail = error.problem.value if error.problem in _NEED_DETAIL else ""
+            return WebFailure(problem=error.problem, detail=detail, retry_after_seconds=error.retry_after_seconds)
+        except _BrokenBodyError as error:
+            return WebFailure(problem=error.problem)
 
     async def close(self) -> None:
         """See the port."""
@@ -116,20 +119,30 @@ class GuardedWebClient:
         deadline: float,
     ) -> RawAnswer:
         """Send once. A kept connection that died unheard is no try where repeating is harmless; a POST is never sent twice."""
+        loop = asyncio.get_running_loop()
+        route = self._pool.find_route(request.tenant, origin, certificate)
+        began = loop.time()
+        if route.pause_seconds and (wait := route.ask_breaker(began)):
+            raise CallFailedError(WebProblem.CIRCUIT_OPEN, retry_after_seconds=wait)
         while True:
-            way, connection = await self._pool.take(origin, deadline, certificate)
             try:
-                return await connection.exchange(
-                    written,
-                    has_no_body=method == "HEAD",
-                    limit_bytes=request.answer_limit_bytes,
-                    seconds=deadline - asyncio.get_running_loop().time(),
-                )
+                connection = self._pool.take_kept(route) or await self._pool.open(route, deadline, certificate)
+                try:
+                    answer = await connection.exchange(
+                        written,
+                        has_no_body=method == "HEAD",
+                        limit_bytes=request.answer_limit_bytes,
+                        seconds=deadline - loop.time(),
+                    )
+                finally:
+                    self._pool.give_back(route, connection)
             except CallFailedError as error:
                 if not error.was_unheard or method not in SAFE_TO_REPEAT:
+                    route.note_failure(error.problem, began, loop.time())
                     raise
-            finally:
-                self._pool.give_back(way, connection)
+            else:
+                route.note_answer()
+                return answer
 
     def _find_url(self, text: str) -> tuple[URL, Origin] | WebFailure:
         """Read a URL, or remember it."""

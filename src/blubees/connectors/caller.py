@@ -24,6 +24,8 @@ _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.REFUSED_SCHEME: FailureCode.EGRESS_REFUSED,
     WebProblem.REFUSED_URL: FailureCode.EGRESS_REFUSED,
     WebProblem.REFUSED_HEADER: FailureCode.SETTING_INVALID,
+    WebProblem.CROWDED: FailureCode.BUSY,
+    WebProblem.CIRCUIT_OPEN: FailureCode.BUSY,
     WebProblem.UNREACHABLE: FailureCode.UNREACHABLE,
     WebProblem.TLS: FailureCode.TLS_REFUSED,
     WebProblem.CLIENT_CERTIFICATE: FailureCode.CREDENTIAL_REFUSED,
@@ -74,7 +76,7 @@ class Caller:
 
     async def call(self, call: Call) -> CallAnswer | Failure:
         """Call a third party, with the connection's credential where one is named."""
-        request = _write_request(call, call.url)
+        request = _write_request(self._tenant, call, call.url)
         if call.connection:
             authorised = await self._authorise(request, ConnectionName(call.connection))
             if isinstance(authorised, Failure):
@@ -87,7 +89,7 @@ class Caller:
         token = self._jira.token()
         if token is None:
             return Failure(code=FailureCode.CREDENTIAL_REFUSED, detail="no_app_token")
-        request = _write_request(call, f"{self._jira.origin}/ex/jira/{self._jira.cloud_id}{call.url}")
+        request = _write_request(self._tenant, call, f"{self._jira.origin}/ex/jira/{self._jira.cloud_id}{call.url}")
         headers = tuple(pair for pair in request.headers if pair[0].lower() != "authorization")
         return await self._send(msgspec.structs.replace(request, headers=(*headers, ("Authorization", f"Bearer {token}"))))
 
@@ -107,7 +109,8 @@ class Caller:
         self.refused = None
         answer = await self._web.call(request)
         if isinstance(answer, WebFailure):
-            return Failure(code=_PROBLEMS[answer.problem], detail=answer.detail)
+            code, wait = _PROBLEMS[answer.problem], answer.retry_after_seconds
+            return Failure(code=code, detail=answer.detail, retry_after_seconds=wait)
         self.http_status = answer.status
         self.answer_bytes += len(answer.body)
         found = _read_answer(answer)
@@ -116,10 +119,11 @@ class Caller:
         return found
 
 
-def _write_request(call: Call, url: str) -> WebRequest:
+def _write_request(tenant: TenantId, call: Call, url: str) -> WebRequest:
     if call.query:
         url = f"{url}{'&' if '?' in url else '?'}{urlencode(call.query)}"
     return WebRequest(
+        tenant=tenant,
         method=call.method,
         url=url,
         headers=call.headers,

@@ -204,6 +204,14 @@ DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
         "The third party did not accept the client certificate of the connection, or its key does not belong to it.",
         "Renew the connection with a certificate of the third party's authority and the key that belongs to it.",
     ),
+    (FailureCode.BUSY, "circuit_open"): (
+        "The third party did not answer several times in a row: for some seconds it is not called. This call was not made.",
+        "Let the step try again (`retry`): it is done when the third party is expected back.",
+    ),
+    (FailureCode.BUSY, "crowded"): (
+        "All connections that this site may have at a time are in use. This call was not made.",
+        "Let the step try again (`retry`), or have fewer runs wait for slow third parties at a time (`runs`).",
+    ),
     (FailureCode.NOT_PARKED, "too_large"): (
         "The run could not be parked: what later steps read is more than 262,144 bytes, sealed and compressed.",
         "Let later steps read fewer or smaller values, or read them again after the wait (jira.get_issue, http).",

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from blubees.model.ids import TenantId
+
 
 class ClientCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """Who we are towards a server that asks for our certificate (mutual TLS). In memory only; never printed.
@@ -31,6 +33,7 @@ class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One outgoing call, ready to send.
 
     Attributes:
+        tenant: whose call it is: connections, their share and circuit breakers are each tenant's own. Empty: BluBees' own.
         url: absolute; https, or http to an explicitly allowed loopback port.
         headers: pairs, in order; names and values without CR, LF or NUL.
         timeout_seconds: for the whole call, 0.1 to 120.
@@ -47,6 +50,7 @@ class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
     answer_limit_bytes: int = 5_242_880
     redirects: int = 0
     client_certificate: ClientCertificate | None = None
+    tenant: TenantId = TenantId("")
 
 
 class WebAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +68,8 @@ class WebProblem(StrEnum):
     REFUSED_SCHEME = "refused_scheme"
     REFUSED_URL = "refused_url"
     REFUSED_HEADER = "refused_header"
+    CROWDED = "crowded"
+    CIRCUIT_OPEN = "circuit_open"
     UNREACHABLE = "unreachable"
     TLS = "tls"
     CLIENT_CERTIFICATE = "client_certificate"
@@ -75,7 +81,12 @@ class WebProblem(StrEnum):
 
 
 class WebFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """No answer: the problem and a detail from a closed list (such as the deny table's row), never a value."""
+    """No answer: the problem and a detail from a closed list (such as the deny table's row), never a value.
+
+    Attributes:
+        retry_after_seconds: when it may go better, 0 where that is not known.
+    """
 
     problem: WebProblem
     detail: str = ""
+    retry_after_seconds: float = 0.0
