@@ -112,6 +112,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         content: what the body is; `none` where no input goes there.
         media_type: the body's; empty: the usual one of `content` (application/json, …).
         tool: for a connector with `speaks: mcp`, the server's name of the tool; else empty.
+        tool_hash: of the tool's definition as it was imported: the server's must still be the same when the tool is called.
         hook: the name of a function in the connector's Python twin that makes the calls instead; empty: none.
     """
 
@@ -122,6 +123,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     media_type: str = ""
     fixed: Fixed = Fixed()
     tool: str = ""
+    tool_hash: str = ""
     hook: str = ""
 
 

@@ -10,9 +10,10 @@ import msgspec
 from blubees.connectors.actions.answers import AnswerPlan, compile_answer
 from blubees.connectors.actions.pages import NextPage, PagePlan, Send
 from blubees.connectors.actions.request import RequestPlan, compile_request
+from blubees.connectors.mcp.tool_call import ToolPlan, compile_tool
 from blubees.model.action import PageKind
 from blubees.model.call import Call, CallAnswer, Effect
-from blubees.model.connector import Connector
+from blubees.model.connector import Connector, Speaks
 from blubees.model.failures import Failure, FailureCode
 
 CONNECTION: Final = "connection"
@@ -77,6 +78,25 @@ class CompiledAction:
         return found if isinstance(found, Failure) else self.answer.give(found)
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledTool:
+    """A tool of an MCP server, ready to be called: what its inputs make of a body are its arguments."""
+
+    request: RequestPlan
+    plan: ToolPlan
+    needs_connection: bool
+
+    async def perform(self, given: Mapping[str, Any], tools: CallTools) -> Any | Failure:
+        """Call it."""
+        connection = given.get(CONNECTION) or ""
+        if self.needs_connection and not connection:
+            return Failure(code=FailureCode.CONNECTION_MISSING, field=f"with.{CONNECTION}")
+        call = self.request.build(given, connection)
+        if isinstance(call, Failure):
+            return call
+        return await self.plan.perform(tools.call, call, tools.now_milliseconds)
+
+
 def compile_action(connector: Connector, name: str, hooks: Mapping[str, Callable[..., Any]]) -> Perform:
     """Compile an action; gives what performs it.
 
@@ -90,6 +110,9 @@ def compile_action(connector: Connector, name: str, hooks: Mapping[str, Callable
     if action.request.hook:
         made: Perform = hooks[action.request.hook]
         return made
+    if connector.speaks is Speaks.MCP:
+        plan = compile_tool(action, connector.source_version)
+        return CompiledTool(compile_request(connector, action), plan, needs_connection(connector, name)).perform
     request, answer = compile_request(connector, action), compile_answer(connector, action)
     pages = None
     if action.pages is not None:
