@@ -760,6 +760,43 @@ class ConnectionStore(Protocol):
         """False when it was not there."""
         ...
 
+    async def list_sealed(
+        self, tenant: TenantId, *, key_below: int, before_milliseconds: int, after: str, limit: int
+    ) -> Sequence[ConnectionName]:
+        """Name connections sealed under an older version of the tenant's key, or whose own key was made before then.
+
+        Args:
+            after: names that follow this one, in order.
+        """
+        ...
+
+    async def reseal(self, row: SecretRow, before: SecretRow) -> bool:
+        """Change how a connection is sealed, and nothing else; False when it is not as in `before` any more.
+
+        Raises:
+            ConflictError: as in save.
+        """
+        ...
+
+
+class RunKeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The key of a parked run."""
+
+    tenant: TenantId
+    run: RunId
+    key_version: int
+    sealed: bytes
+
+
+class TenantVault(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a tenant, for operators. `versions`: of its key; `under_older`: what is sealed under older ones."""
+
+    tenant: TenantId
+    versions: Sequence[KeyRow]
+    connections: int
+    run_keys: int
+    under_older: int
+
 
 class KeyStore(Protocol):
     """The wrapped keys of tenants."""
@@ -770,6 +807,42 @@ class KeyStore(Protocol):
 
     async def add(self, row: KeyRow) -> bool:
         """False when that version exists: another process was first; load it."""
+        ...
+
+    async def rewrap(self, row: KeyRow, before: bytes) -> bool:
+        """Change how a key is wrapped; False when it is not wrapped as `before` any more."""
+        ...
+
+    async def retire(self, tenant: TenantId, below: int) -> bool:
+        """Destroy the versions below this one, and open none of them any more; False: something is sealed under one."""
+        ...
+
+    async def list_tenants(self) -> Sequence[TenantId]:
+        """Tenants that have a key, in order. For operators."""
+        ...
+
+    async def describe(self, tenant: TenantId) -> TenantVault:
+        """What is kept of a tenant."""
+        ...
+
+    async def list_wrapped(self) -> Sequence[bytes]:
+        """Every wrapped key there is, of all tenants: to see what the key provider must still open."""
+        ...
+
+    async def list_derived(self, tenant: TenantId, *, below: int) -> Sequence[DerivedKeyRow]:
+        """Those that are wrapped under older versions."""
+        ...
+
+    async def swap_derived(self, row: DerivedKeyRow, before: bytes) -> bool:
+        """As rewrap. ConflictError as in ConnectionStore.save."""
+        ...
+
+    async def list_run_keys(self, tenant: TenantId, *, below: int, after: str, limit: int) -> Sequence[RunKeyRow]:
+        """Keys of parked runs that are sealed under older versions, by run; those that follow `after`."""
+        ...
+
+    async def swap_run_key(self, row: RunKeyRow, before: bytes) -> bool:
+        """As rewrap. ConflictError as in ConnectionStore.save."""
         ...
 
     async def shred(self, tenant: TenantId) -> None:
@@ -1079,13 +1152,53 @@ class SignOffStore(Protocol):
 # ---------------------------------------------------------------- keys
 
 
+class ProviderFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key provider says of itself.
+
+    Attributes:
+        kind: such as "local file"; `key`: names its newest key, and tells nothing of it; `keys`: how many it opens with.
+        forgets: whether it can destroy its own older keys (`retire`).
+    """
+
+    kind: str
+    key: str
+    keys: int
+    changed_at_milliseconds: int = 0
+    forgets: bool = False
+
+
 class KeyProvider(Protocol):
-    """Wraps tenant keys: a local key file now, a key management service in production."""
+    """Wraps tenant keys: a local key file, or a key management service."""
 
     async def wrap(self, key: bytes, context: Mapping[str, str]) -> bytes:
-        """Seal a 32-byte key; `context` must be given again to open it."""
+        """Seal a 32-byte key with its newest key; `context` must be given again to open it. Raises UnavailableError."""
         ...
 
     async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
-        """Open it. Raises TamperedError for another context, key or changed bytes."""
+        """Open it.
+
+        Raises:
+            TamperedError: another context, key or changed bytes. KeyDisabledError: its key may not be used now.
+            UnavailableError: it does not answer.
+        """
+        ...
+
+    async def rewrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """Seal it anew with the newest key. Raises as unwrap."""
+        ...
+
+    async def is_current(self, wrapped: bytes) -> bool:
+        """Whether it is wrapped with the newest key, as far as can be told."""
+        ...
+
+    async def renew(self) -> bool:
+        """Make a newest key of its own, where it can; False where that is its owner's work. Raises InputError: why not."""
+        ...
+
+    async def retire(self, in_use: Sequence[bytes]) -> int:
+        """Destroy its older keys that none of these is wrapped with, where it can; gives how many."""
+        ...
+
+    async def describe(self) -> ProviderFacts:
+        """Tell of itself."""
         ...

@@ -266,3 +266,38 @@ async def test_writers_of_a_file_take_turns_and_none_finds_it_locked(tmp_path: P
         assert len(await opened.runs.list(A, flow=None, limit=200, before=None)) == 100
     finally:
         await opened.close()
+
+
+async def test_keys_are_changed_row_by_row_and_stay_while_something_is_under_them(database: Database) -> None:
+    keys, store = database.keys, database.connections
+    for tenant in (A, B):
+        assert await keys.add(KeyRow(tenant=tenant, version=1, wrapped=b"one", created_at_milliseconds=5))
+        assert await keys.add_derived(DerivedKeyRow(tenant=tenant, purpose="seen", key_version=1, wrapped=b"d"))
+        for name in ("a", "b"):
+            connection = Connection(tenant=tenant, name=ConnectionName(name), kind=ConnectionKind.BEARER, version=1)
+            assert await store.save(SecretRow(connection=connection, key_version=1, wrapped_key=b"k", sealed={}), after=0)
+    assert await keys.add(KeyRow(tenant=A, version=2, wrapped=b"two"))
+    assert await keys.rewrap(KeyRow(tenant=A, version=1, wrapped=b"anew", wrapped_at_milliseconds=9), b"one")
+    assert not await keys.rewrap(KeyRow(tenant=A, version=1, wrapped=b"other"), b"one")
+    assert sorted(await keys.list_wrapped()) == [b"anew", b"one", b"two"]
+    assert await keys.list_tenants() == [A, B]
+    assert not await keys.retire(A, 2)
+    everything = {"key_below": 2, "before_milliseconds": 0, "limit": 9}
+    assert list(await store.list_sealed(A, after="", **everything)) == ["a", "b"]
+    assert list(await store.list_sealed(A, after="a", **everything)) == ["b"]
+    assert list(await store.list_sealed(A, key_below=0, before_milliseconds=1, after="", limit=1)) == ["a"]
+    for name in ("a", "b"):
+        row = await store.load(A, ConnectionName(name))
+        assert row is not None
+        moved = msgspec.structs.replace(row, key_version=2, wrapped_key=b"K")
+        assert await store.reseal(moved, row)
+        assert not await store.reseal(moved, row)
+        with pytest.raises(ConflictError):
+            await store.reseal(msgspec.structs.replace(moved, key_version=3), moved)
+    assert (await keys.describe(A)).under_older == 1
+    (derived,) = await keys.list_derived(A, below=2)
+    assert await keys.swap_derived(msgspec.structs.replace(derived, key_version=2, wrapped=b"D"), b"d")
+    assert not await keys.swap_derived(derived, b"d")
+    assert await keys.retire(A, 2)
+    assert [(row.version, row.minimum) for row in await keys.load(A)] == [(2, 2)]
+    assert [(row.version, row.minimum) for row in await keys.load(B)] == [(1, 0)]

@@ -20,6 +20,7 @@ from blubees.doors.operator_control import control_routes
 from blubees.doors.operator_schedules import schedule_routes
 from blubees.doors.operator_settings import settings_routes
 from blubees.doors.operator_tickets import ticket_routes
+from blubees.doors.operator_vault import vault_routes
 from blubees.doors.replies import SECURITY_HEADERS, status_of
 from blubees.flows.versions import FlowService, describe_problem
 from blubees.model.connection import ConnectionKind
@@ -44,6 +45,7 @@ from blubees.operations.shapes import read_shapes
 from blubees.operations.sign_offs import SignOffService
 from blubees.operations.tenants import TenantService
 from blubees.operations.tickets import TicketDesk
+from blubees.operations.vault_keys import VaultKeys
 
 TenantPath = Annotated[str, Path(pattern=TENANT_PATTERN)]
 FlowPath = Annotated[str, Path(pattern=FLOW_PATTERN)]
@@ -65,6 +67,7 @@ class OperatorServices:
     parking: ParkingService
     control: RunControl
     sign_offs: SignOffService
+    vault_keys: VaultKeys
     readiness: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -151,6 +154,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
         settings_routes(services.settings, _expect_tenant(services), services.flows.list_carrying), prefix="/operator/v1"
     )
     api.include_router(_parking_routes(services), prefix="/operator/v1")
+    api.include_router(vault_routes(services.vault_keys), prefix="/operator/v1")
     api.include_router(control_routes(services.control, _expect_tenant(services)), prefix="/operator/v1")
     return api
 

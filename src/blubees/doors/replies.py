@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from blubees.model.errors import BluBeesError, ConflictError, InputError, MissingError, UnavailableError
+from blubees.model.errors import BluBeesError, ConflictError, InputError, KeyDisabledError, MissingError, UnavailableError
 from blubees.model.event import Admission, Verdict
 from blubees.model.failures import Failure
 from blubees.model.sign_off import SignOffVerdict
@@ -131,6 +131,7 @@ def status_of(error: BluBeesError) -> int:
         MissingError: 404,
         ConflictError: 409,
         UnavailableError: 503,
+        KeyDisabledError: 503,
     }
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)
 

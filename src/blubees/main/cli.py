@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import cyclopts
 from rich.console import Console
 
+from blubees.main.cli_vault import vault_app
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
 app = cyclopts.App(name="blubees", help="Workflow automation inside Jira Cloud whose payload is never stored.")
@@ -20,7 +21,7 @@ connection_app = cyclopts.App(name="connection", help="Keep credentials of third
 tenants_app = cyclopts.App(name="tenants", help="The Jira sites that are known.")
 waiting_app = cyclopts.App(name="waiting", help="Runs that wait for time, an answer or a call back.")
 import_app = cyclopts.App(name="import", help="Take over what was written elsewhere.")
-for _group in (flow_app, runs_app, connection_app, tenants_app, waiting_app, import_app):
+for _group in (flow_app, runs_app, connection_app, tenants_app, waiting_app, import_app, vault_app):
     app.command(_group)
 
 PROBLEMS: Final = 1

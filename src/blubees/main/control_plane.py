@@ -32,7 +32,6 @@ from blubees.adapters.broker.seen import NatsSeenDesk
 from blubees.adapters.broker.sign_offs import NatsSignOffDesk
 from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.database import open_database
-from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.library_log import tell_library_logs
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.doors.operator_api import OperatorServices, create_operator_api
@@ -41,6 +40,7 @@ from blubees.flows.versions import FlowService
 from blubees.main.broker_line import connect
 from blubees.main.memory import furnish_forever
 from blubees.main.settings import ProcessStart, decode_start
+from blubees.main.vault_parts import build_vault
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.receipt import Fired, Receipt, RunAccepted, RunReceipt, TenantSeen
@@ -57,10 +57,8 @@ from blubees.operations.tenants import TenantService
 from blubees.operations.tickets import TicketDesk
 from blubees.ports import Events, ReceiptBox
 from blubees.steps.book import load_book
-from blubees.vault.keyring import Keyring
 from blubees.vault.run_keys import RunKeys
 from blubees.vault.seal import Sealer
-from blubees.vault.secrets import VaultService
 
 RETRY_SECONDS: Final = 1.0
 WAKE_SECONDS: Final = 0.5
@@ -169,10 +167,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         await tenant_settings.post_all()
 
     await broker.create_streams(fill_boards)
-    keyring = Keyring(
-        database.keys, LocalKeyProvider(Path(start.vault_key_file or settings.data / "keys" / "local.key")), chance, clock
-    )
-    vault = VaultService(database.connections, keyring, clock, chance)
+    parts = build_vault(start, database, clock, chance)
+    keyring, vault = parts.keyring, parts.vault
     sealer = Sealer(start.lease_key, chance)
     await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(vault.open_lease)
     seen = SeenService(database.seen, keyring, clock)
@@ -220,6 +216,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
             chance,
         ),
         sign_offs=sign_offs,
+        vault_keys=parts.keys,
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from blubees.adapters.keys import LocalKeyProvider
 from blubees.main.cluster_keys import read_key, read_secret
 from blubees.main.settings import ProcessStart, Settings
 from blubees.main.supervisor import Child, Supervisor, catch_signals, listen, print_event
@@ -81,7 +82,7 @@ def read_service_start(settings: Settings, user: str, listen_fd: int) -> Process
     token = os.environ.get("BLUBEES_OPERATOR_TOKEN_FILE", "")
     vault_key = "" if is_conduit else str(_file("BLUBEES_VAULT_KEY_FILE"))
     if vault_key:
-        read_key(Path(vault_key), "BLUBEES_VAULT_KEY_FILE")
+        LocalKeyProvider(Path(vault_key))  # says here what is wrong with it
     if not is_conduit and not settings.database_url:
         raise InputError("BLUBEES_DATABASE_URL is not set: control planes share a PostgreSQL database.")
     return ProcessStart(

@@ -57,3 +57,10 @@ class TamperedError(BluBeesError):
 
     def __init__(self) -> None:
         super().__init__("The sealed data could not be opened.", for_operator="seal: authentication failed")
+
+
+class KeyDisabledError(BluBeesError):
+    """The key provider's key may not be used now: somebody has disabled it, or it is about to be deleted."""
+
+    def __init__(self, for_user: str) -> None:
+        super().__init__(for_user, retry_after_seconds=60.0)

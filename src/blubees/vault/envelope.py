@@ -41,7 +41,6 @@ def seal_row(
         fingerprints: the key of fingerprints.
         now: UTC milliseconds.
     """
-    own = chance.bytes(KEY_BYTES)
     before = {fact.field: fact for fact in connection.fields}
     facts = tuple(
         _keep_or_describe(before.get(field), connection, field, secret, fingerprints, now)
@@ -52,12 +51,20 @@ def seal_row(
         connection,
         fields=facts,
         fingerprint=next((fact.fingerprint for fact in facts if fact.field == main), ""),
-        sealed_at_milliseconds=now,
     )
+    row = SecretRow(connection=connection, key_version=0, wrapped_key=b"", sealed={})
+    return reseal_row(row, secrets, key, chance, now=now)
+
+
+def reseal_row(row: SecretRow, secrets: Mapping[str, str], key: TenantKey, chance: Chance, *, now: int) -> SecretRow:
+    """Seal a connection's secrets, which are as its facts say, under a fresh key."""
+    own = chance.bytes(KEY_BYTES)
+    connection = msgspec.structs.replace(row.connection, sealed_at_milliseconds=now)
     sealed = {
-        fact.field: seal_committed(own, secrets[fact.field].encode(), _bind_field(connection, fact), chance) for fact in facts
+        fact.field: seal_committed(own, secrets[fact.field].encode(), _bind_field(connection, fact), chance)
+        for fact in connection.fields
     }
-    return wrap_row(SecretRow(connection=connection, key_version=0, wrapped_key=b"", sealed=sealed), own, key, chance)
+    return wrap_row(msgspec.structs.replace(row, connection=connection, sealed=sealed), own, key, chance)
 
 
 def open_row(row: SecretRow, key: TenantKey, chance: Chance) -> tuple[bytes, dict[str, str]]:

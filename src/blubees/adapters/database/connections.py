@@ -93,6 +93,38 @@ class SqlConnectionStore:
         async with using(self._engine, tenant) as connection:
             return (await connection.execute(query)).rowcount > 0
 
+    async def list_sealed(
+        self, tenant: TenantId, *, key_below: int, before_milliseconds: int, after: str, limit: int
+    ) -> Sequence[ConnectionName]:
+        """See the port."""
+        columns = CONNECTIONS.c
+        is_old = sa.or_(columns.key_version < key_below, columns.sealed_at < before_milliseconds)
+        query = sa.select(columns.name).where(columns.tenant == tenant, columns.name > after, is_old)
+        async with using(self._engine, tenant) as connection:
+            names = await connection.execute(query.order_by(columns.name).limit(limit))
+            return [ConnectionName(name) for name in names.scalars()]
+
+    async def reseal(self, row: SecretRow, before: SecretRow) -> bool:
+        """See the port."""
+        each, columns, fields = row.connection, CONNECTIONS.c, SECRET_FIELDS.c
+        is_it = sa.and_(columns.tenant == each.tenant, columns.name == each.name)
+        is_as_before = sa.and_(
+            columns.version == before.connection.version,
+            columns.wrapped_key == before.wrapped_key,
+            columns.version == each.version,
+        )
+        head = {"key_version": row.key_version, "wrapped_key": row.wrapped_key, "sealed_at": each.sealed_at_milliseconds}
+        is_its = sa.and_(fields.tenant == each.tenant, fields.connection == each.name, fields.field == sa.bindparam("which"))
+        update = sa.update(SECRET_FIELDS).where(is_its).values(sealed=sa.bindparam("anew"))
+        anew = [{"which": name, "anew": sealed} for name, sealed in row.sealed.items() if before.sealed[name] != sealed]
+        async with refusing_gone_keys(), using(self._engine, each.tenant) as connection:
+            changed = await connection.execute(sa.update(CONNECTIONS).where(is_it, is_as_before).values(**head))
+            if changed.rowcount == 0:
+                return False
+            for values in anew:
+                await connection.execute(update, values)
+        return True
+
 
 def _write_field(row: SecretRow, fact: SecretFact) -> dict[str, object]:
     return {

@@ -1,0 +1,67 @@
+"""The command group `blubees vault`. Registered by main/cli.py; what its commands do stands in main/vault_commands.py."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import cyclopts
+
+DATA: Final = Path(".blubees")
+PROBLEMS: Final = 1
+Data = Annotated[Path, cyclopts.Parameter(name="--data", env_var="BLUBEES_DATA", help="the service's data folder")]
+
+vault_app = cyclopts.App(name="vault", help="The keys that credentials are sealed with.")
+
+
+@vault_app.command
+def show(*, tenant: str = "", data: Data = DATA, json: Annotated[bool, cyclopts.Parameter(negative="")] = False) -> None:
+    """Show the key provider and each tenant's keys: versions, ages, and what is still sealed under older ones. No key."""
+    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
+    from blubees.main.vault_commands import draw_vault, show_vault  # noqa: PLC0415 - see above
+
+    found = show_vault(OperatorClient.from_folder(data), [tenant] if tenant else [])
+    if json:
+        import msgspec  # noqa: PLC0415 - see above
+
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())  # noqa: T201 - the command's answer
+    else:
+        draw_vault(open_console(), found)
+
+
+@vault_app.command
+def rotate(
+    *,
+    level: Literal["kms", "tenant", "secret"],
+    tenant: str = "",
+    older_than_days: float = 0.0,
+    renew: bool = True,
+    data: Data = DATA,
+) -> int:
+    """Change keys while all goes on. It can be stopped at any time, and run again: it goes on with what is left.
+
+    Args:
+        level: kms: wrap tenants' keys anew; tenant: new tenant keys; secret: new keys of connections, and their secrets anew.
+        tenant: one tenant only; else all.
+        older_than_days: only keys that are older.
+        renew: kms: make a new key of the provider's own first, where it can.
+    """
+    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
+    from blubees.main.vault_commands import rotate as run  # noqa: PLC0415 - see above
+
+    client = OperatorClient.from_folder(data)
+    stuck = run(client, level, tenant, older_than_days=older_than_days, renew=renew, console=open_console())
+    for line in stuck:
+        sys.stderr.write(line + "\n")
+    return PROBLEMS if stuck else 0
+
+
+@vault_app.command
+def shred(*, tenant: str, data: Data = DATA) -> None:
+    """Destroy a tenant's keys, and with them all its secrets, for good; asks for the tenant's id once more."""
+    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
+    from blubees.main.vault_commands import shred as run  # noqa: PLC0415 - see above
+
+    run(OperatorClient.from_folder(data), tenant, typed="", console=open_console())

@@ -1,0 +1,36 @@
+"""Builds the vault: the key provider, the keyring, what opens and what changes keys. Called by main/control_plane.py."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blubees.adapters.database import Database
+from blubees.adapters.keys import LocalKeyProvider
+from blubees.main.settings import ProcessStart
+from blubees.operations.vault_keys import VaultKeys
+from blubees.ports import Chance, Clock, KeyProvider
+from blubees.vault.keyring import Keyring
+from blubees.vault.rotation import Rotation
+from blubees.vault.secrets import VaultService
+
+
+@dataclass(frozen=True, slots=True)
+class VaultParts:
+    """The vault of one control plane."""
+
+    keyring: Keyring
+    vault: VaultService
+    keys: VaultKeys
+
+
+def build_vault(start: ProcessStart, database: Database, clock: Clock, chance: Chance) -> VaultParts:
+    """Build it. Raises BluBeesError: the key provider can't be used as it is set."""
+    provider = choose_provider(start)
+    keyring = Keyring(database.keys, provider, chance, clock)
+    vault = VaultService(database.connections, keyring, clock, chance)
+    rotation = Rotation(database.keys, database.connections, keyring, provider, vault, chance, clock)
+    return VaultParts(keyring, vault, VaultKeys(database.keys, keyring, provider, rotation, clock))
+
+
+def choose_provider(start: ProcessStart) -> KeyProvider:
+    """Make the key provider that is set."""
+    return LocalKeyProvider(Path(start.vault_key_file or start.settings.data / "keys" / "local.key"))
