@@ -6,7 +6,7 @@ from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode, explain_failure
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
-from fakes.machine import FakeClock, FakeWeb
+from fakes.machine import FakeChance, FakeClock, FakeWeb
 
 TENANT = TenantId("t" + "a" * 24)
 GET = Call(method="GET", url="https://example.com/", effect=Effect.READ)
@@ -23,7 +23,7 @@ class NoDesk:
 def make_caller(found: WebAnswer | WebFailure) -> tuple[Caller, list[WebRequest]]:
     web = FakeWeb(lambda _request: found)
     site = JiraSite("https://api.example.com", "c", lambda: "token")
-    return Caller(TENANT, web, NoDesk(), FakeClock(), site), web.requests
+    return Caller(TENANT, web, NoDesk(), FakeClock(), FakeChance(), site), web.requests
 
 
 async def test_every_call_tells_whose_it_is() -> None:

@@ -17,7 +17,7 @@ from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.receipt import RunReceipt, StepOutcome, Trial, WouldCall
 from blubees.model.web import WebAnswer, WebRequest
 from fakes.engine import make_message, make_plan
-from fakes.machine import FakeClock, FakeWeb
+from fakes.machine import FakeChance, FakeClock, FakeWeb
 
 SECRET = "tok-8k2hf7s0"
 STEPS = """\
@@ -74,7 +74,7 @@ async def perform(trial: Trial | None) -> tuple[RunReceipt, FakeWeb, Watch]:
     message.trial = trial
 
     def open_line(tenant: TenantId) -> WatchedCaller:
-        return WatchedCaller(tenant, web, Desk(), clock, site, watch, is_dry=trial is Trial.DRY_RUN)
+        return WatchedCaller(tenant, web, Desk(), clock, FakeChance(), site, watch, is_dry=trial is Trial.DRY_RUN)
 
     end = await Runner(clock, open_line).perform(make_plan(STEPS), message)
     assert isinstance(end, Ended)

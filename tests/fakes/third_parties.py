@@ -14,7 +14,7 @@ from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
-from fakes.machine import FakeClock
+from fakes.machine import FakeChance, FakeClock
 
 
 class OneKey:
@@ -32,7 +32,7 @@ class Way:
 
     def __init__(self, web: GuardedWebClient, desk: OneKey) -> None:
         tenant = TenantId("development:cloud-1")
-        self._caller = Caller(tenant, web, desk, FakeClock(), JiraSite("", "", lambda: None))
+        self._caller = Caller(tenant, web, desk, FakeClock(), FakeChance(), JiraSite("", "", lambda: None))
         self.calls: list[Call] = []
 
     async def __call__(self, call: Call) -> CallAnswer | Failure:

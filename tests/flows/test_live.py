@@ -64,7 +64,9 @@ class World:
     def make_runner(self, stream: LiveStream, trial: Trial) -> Runner:
         def open_line(tenant: TenantId) -> WatchedCaller:
             site = JiraSite("https://jira.example.com", "cloud", lambda: None)
-            return WatchedCaller(tenant, self.web, Desk(), self.clock, site, stream, is_dry=trial is Trial.DRY_RUN)
+            return WatchedCaller(
+                tenant, self.web, Desk(), self.clock, FakeChance(), site, stream, is_dry=trial is Trial.DRY_RUN
+            )
 
         return Runner(self.clock, open_line, around=Surroundings(seen=ForgetfulSeenDesk(), watch=stream))
 

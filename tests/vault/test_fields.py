@@ -20,6 +20,7 @@ from blubees.vault.envelope import TenantKey, open_row, seal_row
 from blubees.vault.keyring import Keyring
 from blubees.vault.seal import seal_committed
 from blubees.vault.secrets import VaultService
+from fakes.keys import EC_KEY, EC_PEM, write_certificate
 from fakes.machine import FakeChance, FakeClock
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
@@ -67,7 +68,7 @@ async def test_a_conduit_gets_the_leased_fields_only(world: World) -> None:
     assert isinstance(opened, OpenConnection)
     assert opened.secrets == SECRETS | GRANT
     assert "secret" not in repr(opened)
-    keys = {"client_certificate": "C\n", "client_key": "K\n"}
+    keys = {"client_certificate": write_certificate(EC_KEY), "client_key": EC_PEM}
     await vault.save(A, name="mine", kind=ConnectionKind.BEARER, hosts=("a.example",), secret="t", secrets=keys)
     lease = await vault.open_lease(A, ConnectionName("mine"))
     assert isinstance(lease, Lease)

@@ -5,22 +5,19 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.model.connection import ConnectionKind
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 from blubees.vault.oauth.asking import Asker
 from blubees.vault.oauth.tokens import Refused, TokenProblem, Tokens, read_tokens
+from fakes.keys import RSA_KEY, RSA_PEM, write_public
 from fakes.oauth_server import Client, OAuthServer, run_oauth_server
 
 NOW = 1_795_000_000_000
 BACK = "https://bees.example.com/oauth/callback"
 VERIFIER = "v" * 43
-KEY = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+PUBLIC = write_public(RSA_KEY)
 SECRET = "s3cr3t+/= ü-with-32-characters-or-more"
 
 
@@ -55,7 +52,7 @@ def make_asker(
         "authorize_params": '{"prompt": "consent", "state": "forged", "redirect_uri": "https://evil.example.com/"}',
         **settings,
     }
-    secrets = {"private_key": PEM} | ({"client_secret": SECRET} if how in {"basic", "body", "client_secret_jwt"} else {})
+    secrets = {"private_key": RSA_PEM} | ({"client_secret": SECRET} if how in {"basic", "body", "client_secret_jwt"} else {})
     import time  # noqa: PLC0415 - the server's clock is the machine's
 
     return Asker(kind, facts, secrets, name=name, now_milliseconds=int(time.time() * 1_000))
@@ -131,7 +128,7 @@ def test_an_app_asks_for_the_token_of_an_installation_by_a_jwt_of_its_own() -> N
         "token_url": "https://api.github.com/app/installations/9/access_tokens",
         "token_params": '{"repositories": ["a"]}',
     }
-    asker = Asker(ConnectionKind.OAUTH2_APP, settings, {"private_key": PEM}, name="j", now_milliseconds=NOW)
+    asker = Asker(ConnectionKind.OAUTH2_APP, settings, {"private_key": RSA_PEM}, name="j", now_milliseconds=NOW)
     request = asker.fetch(())
     headers = dict(request.headers)
     from joserfc import jwt  # noqa: PLC0415 - here only

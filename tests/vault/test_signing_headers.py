@@ -6,14 +6,13 @@ import hmac
 import json
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
 from blubees.model.web import WebRequest
 from blubees.vault.signing.headers import read_signing_rule, sign_headers
 from blubees.vault.signing.jwt import JwtRule, make_jwt, read_rule
+from fakes.keys import EC_PEM, RSA_PEM
 
 NOW = 1_795_000_000_500
 REQUEST = WebRequest(
@@ -97,13 +96,9 @@ def test_a_signed_header_must_be_there_and_a_secret_be_encoded_as_said() -> None
         sign_headers(REQUEST, rule, "no-hex", key_id="", nonce="", now_milliseconds=0)
 
 
-def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-
 KEYS: dict[str, tuple[str, type[Key]]] = {
-    "RS256": (_pem(rsa.generate_private_key(public_exponent=65_537, key_size=2_048)), RSAKey),
-    "ES256": (_pem(ec.generate_private_key(ec.SECP256R1())), ECKey),
+    "RS256": (RSA_PEM, RSAKey),
+    "ES256": (EC_PEM, ECKey),
     "HS256": ("k" * 32, OctKey),
 }
 

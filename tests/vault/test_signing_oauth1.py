@@ -6,19 +6,14 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from blubees.model.web import WebRequest
 from blubees.vault.signing.oauth1 import OAuth1Keys, SignatureMethod, sign_oauth1, write_base_string
 from blubees.vault.signing.wire import read_wire
+from fakes.keys import EC_PEM, RSA_KEY, RSA_PEM
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
-RSA_KEY = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-
-
-def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def read_header(request: WebRequest) -> dict[str, str]:
@@ -102,7 +97,7 @@ def test_the_example_of_x() -> None:
 
 @pytest.mark.parametrize(("method", "digest"), [("RSA-SHA1", hashes.SHA1()), ("RSA-SHA256", hashes.SHA256())])  # noqa: S303 - RFC 5849
 def test_a_private_key_signs_what_its_public_one_verifies(method: str, digest: hashes.HashAlgorithm) -> None:
-    keys = OAuth1Keys(consumer_key="c", token="t", method=SignatureMethod(method), private_key=pem(RSA_KEY))
+    keys = OAuth1Keys(consumer_key="c", token="t", method=SignatureMethod(method), private_key=RSA_PEM)
     request = WebRequest(method="GET", url="https://jira.example.com/rest/api/2/issue/A-1?fields=summary")
     header = read_header(sign_oauth1(request, keys, nonce="n", now_milliseconds=1_000))
     signature = base64.b64decode(header.pop("oauth_signature"))
@@ -122,8 +117,6 @@ def test_another_method_another_signature_and_a_wrong_key_is_refused() -> None:
         for nonce in ("n", "m")
     }
     assert len(signatures) == 4
-    wrong = msgspec.structs.replace(
-        keys, method=SignatureMethod.RSA_SHA256, private_key=pem(ec.generate_private_key(ec.SECP256R1()))
-    )
+    wrong = msgspec.structs.replace(keys, method=SignatureMethod.RSA_SHA256, private_key=EC_PEM)
     with pytest.raises(ValueError, match="not an RSA key"):
         sign_oauth1(request, wrong, nonce="n", now_milliseconds=0)

@@ -15,8 +15,8 @@ from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
-from blubees.ports import Clock, LeaseDesk, WebClient
-from blubees.vault.lease import LeaseProblem, authorise
+from blubees.ports import Chance, Clock, LeaseDesk, WebClient
+from blubees.vault.lease import NEEDS_NONCE, LeaseProblem, authorise
 
 REFUSED: Final = 400  # RFC 9110: from here on the third party says no
 _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
@@ -50,6 +50,7 @@ class Caller:
     """Makes the calls of one run, counts those of the step under way, and holds the last answer when it refuses."""
 
     __slots__ = (
+        "_chance",
         "_clock",
         "_desk",
         "_jira",
@@ -62,8 +63,9 @@ class Caller:
         "request_bytes",
     )
 
-    def __init__(self, tenant: TenantId, web: WebClient, desk: LeaseDesk, clock: Clock, jira: JiraSite) -> None:
+    def __init__(self, tenant: TenantId, web: WebClient, desk: LeaseDesk, clock: Clock, chance: Chance, jira: JiraSite) -> None:
         self._tenant, self._web, self._desk, self._clock, self._jira = tenant, web, desk, clock, jira
+        self._chance = chance
         self.request_bytes = self.answer_bytes = self.http_status = 0
         self.attempts = 1
         self.refused: CallAnswer | None = None
@@ -99,7 +101,8 @@ class Caller:
             if lease is LeaseRefusal.MISSING:
                 return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=lease.value)
             return Failure(code=FailureCode.BUSY, field="with.connection", detail="vault")
-        authorised = authorise(request, lease, self._clock.now_milliseconds())
+        nonce = self._chance.bytes(16).hex() if lease.kind in NEEDS_NONCE else ""
+        authorised = authorise(request, lease, self._clock.now_milliseconds(), nonce)
         if isinstance(authorised, LeaseProblem):
             return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=authorised.value)
         return authorised

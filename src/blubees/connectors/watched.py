@@ -13,7 +13,7 @@ from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
-from blubees.ports import Clock, LeaseDesk, WebClient
+from blubees.ports import Chance, Clock, LeaseDesk, WebClient
 
 
 class CallWatch(Protocol):
@@ -63,6 +63,7 @@ class WatchedCaller(Caller):
         web: WebClient,
         desk: LeaseDesk,
         clock: Clock,
+        chance: Chance,
         jira: JiraSite,
         watch: CallWatch,
         *,
@@ -74,7 +75,9 @@ class WatchedCaller(Caller):
                 watch.withhold(token)
             return token
 
-        super().__init__(tenant, web, _TellingDesk(desk, watch), clock, JiraSite(jira.origin, jira.cloud_id, tell_token))
+        super().__init__(
+            tenant, web, _TellingDesk(desk, watch), clock, chance, JiraSite(jira.origin, jira.cloud_id, tell_token)
+        )
         self._watch, self._is_dry = watch, is_dry
         self.place = ""
 

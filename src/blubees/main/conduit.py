@@ -89,7 +89,7 @@ from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Clear, Fire, Notify, Redrive, Retry, Wake
 from blubees.model.receipt import Trial
 from blubees.model.settings import SettingsShelf, Shapes
-from blubees.ports import Clock, Events
+from blubees.ports import Events
 from blubees.steps.book import load_book
 from blubees.vault.seal import Sealer
 from blubees.vault.tokens import TokenShelf
@@ -148,7 +148,7 @@ class Conduit:
             field_names=FieldDirectory(self._open_line, clock).of,
         )
         runner = Runner(clock, self._open_line, around=around)
-        self._clock: Clock = clock
+        self._clock, self._chance = clock, chance
         pace = Pace(clock)
         launcher = Launcher(
             self._queue, run_sealer, hashlib.sha256(b"delivery" + start.run_key).digest(), clock, self.receipts.add, pace
@@ -258,7 +258,7 @@ class Conduit:
             await self._token_board.post(tenant, sealed)
 
     def _open_line(self, tenant: TenantId) -> Caller:
-        return Caller(tenant, self.web, self._desk, self._clock, self._find_site(tenant))
+        return Caller(tenant, self.web, self._desk, self._clock, self._chance, self._find_site(tenant))
 
     def _find_site(self, tenant: TenantId) -> JiraSite:
         return JiraSite(
@@ -273,7 +273,7 @@ class Conduit:
 
         def open_line(tenant: TenantId) -> WatchedCaller:
             site = self._find_site(tenant)
-            return WatchedCaller(tenant, self.web, self._desk, self._clock, site, stream, is_dry=is_dry)
+            return WatchedCaller(tenant, self.web, self._desk, self._clock, self._chance, site, stream, is_dry=is_dry)
 
         seen = ForgetfulSeenDesk() if is_dry else self._around.seen
         return Runner(self._clock, open_line, around=dataclasses.replace(self._around, watch=stream, seen=seen))

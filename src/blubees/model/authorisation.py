@@ -307,6 +307,7 @@ KINDS: Final[dict[ConnectionKind, Kind]] = {
         summary="a JWT of our own making in the header Authorization",
         secrets=(SecretField(name="shared_key", title="the shared key (HS256…)", is_required=False), _PRIVATE_KEY),
         settings=(*_JWT, SettingField(name="prefix", title="what stands before it", default="Bearer")),
+        has_grant=True,
     ),
     ConnectionKind.AWS_SIGV4: Kind(
         summary="calls signed by AWS Signature Version 4",

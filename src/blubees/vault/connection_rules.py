@@ -7,6 +7,7 @@ from typing import Final
 from blubees.model.authorisation import KINDS, SECRET_MAX_BYTES, SETTING_MAX_CHARACTERS, check_fields
 from blubees.model.connection import ConnectionKind
 from blubees.model.ids import CONNECTION_PATTERN
+from blubees.vault.signing.fitting import check_keys
 
 HOSTS_MAX: Final = 20
 SETTINGS_MAX: Final = 40
@@ -16,6 +17,7 @@ _HOST: Final = re.compile(
 )
 _COOKIE: Final = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")  # RFC 6265, section 4.1.1
 _ATLASSIAN_HOSTS: Final = ("atlassian.net", "atlassian.com", "jira.com", "jira-dev.com")
+_ATLASSIAN_OAUTH: Final = "api.atlassian.com"  # other sites, by a person's consent: docs/decisions/0045
 _ATLASSIAN_TOKENS: Final = ("ATATT", "ATCTT", "ATSTT", "ATBBT")
 _OUR_HEADERS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive", "cookie"}
@@ -45,6 +47,8 @@ def check_connection(
     problems += check_secrets(kind, secrets)
     problems += check_settings(settings)
     problems += _check_hosts(kind, hosts)
+    if not problems:
+        problems += check_keys(kind, settings, secrets)
     if kind is ConnectionKind.API_KEY_HEADER and settings.get("parameter", "").lower() in _OUR_HEADERS:
         problems.append("parameter: this header is set by the client itself; name the vendor's own header.")
     return problems
@@ -96,6 +100,8 @@ def _check_hosts(kind: ConnectionKind, hosts: tuple[str, ...]) -> list[str]:
         plain = host.partition(":")[0]
         if not _HOST.fullmatch(host):
             problems.append(f"hosts: number {number} is not a plain host or host:port, such as api.example.com.")
+        elif kind is ConnectionKind.OAUTH2_CODE and plain == _ATLASSIAN_OAUTH:
+            continue
         elif any(plain == each or plain.endswith("." + each) for each in _ATLASSIAN_HOSTS):
             problems.append(f"hosts: number {number} is Atlassian's. {_ATLASSIAN_FORBIDS}")
     return problems
