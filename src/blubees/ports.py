@@ -538,13 +538,14 @@ class FlowRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One published version: immutable."""
+    """One published version: immutable. `connectors`: what it pins (flows/connectors.py), as JSON; empty for nothing."""
 
     tenant: TenantId
     flow: FlowId
     version: int
     text: str
     published_at_milliseconds: int
+    connectors: bytes = b""
 
 
 class SecretRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -717,7 +718,7 @@ class ConnectorShelf(Protocol):
     """The connectors that a tenant's flows may name: of the catalogue, and those that it imported. Looked into at checking."""
 
     async def find(
-        self, tenant: TenantId, name: str, *, actions: Collection[str] = (), triggers: Collection[str] = ()
+        self, tenant: TenantId, name: str, /, *, actions: Collection[str] = (), triggers: Collection[str] = ()
     ) -> Connector | None:
         """Give a connector with those of these actions and triggers that it has, and the forms that they reach.
 
@@ -725,11 +726,11 @@ class ConnectorShelf(Protocol):
         """
         ...
 
-    async def list_connectors(self, tenant: TenantId) -> Sequence[str]:
+    async def list_connectors(self, tenant: TenantId, /) -> Sequence[str]:
         """The names of all, in order: for finding the nearest to a wrong one."""
         ...
 
-    async def list_names(self, tenant: TenantId, name: str) -> tuple[Sequence[str], Sequence[str]]:
+    async def list_names(self, tenant: TenantId, name: str, /) -> tuple[Sequence[str], Sequence[str]]:
         """The names of one connector's actions, and of its triggers; none when there is no such connector."""
         ...
 

@@ -4,12 +4,17 @@ Called by the shelves (ConnectorShelf) and flows/versions.py: what is pinned in 
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any, Final
 
 import msgspec
 
 from blubees.connectors.contract.check_schema import REFERENCE, list_action_schemas, list_references
-from blubees.model.action import Schema
+from blubees.model.action import Action, Schema
 from blubees.model.connector import Connector, ConnectorTrigger
+
+FOR_PEOPLE: Final = frozenset(("title", "description", "example", "examples", "externalDocs", "xml", "deprecated", "$comment"))
+NESTED: Final = frozenset(("items", "additionalProperties", "allOf", "anyOf", "oneOf", "prefixItems", "not"))
+DEPTH_MAX: Final = 64
 
 
 def trim_connector(connector: Connector, actions: Collection[str], triggers: Collection[str] = ()) -> Connector:
@@ -29,6 +34,49 @@ def trim_connector(connector: Connector, actions: Collection[str], triggers: Col
         trial=None,
         exemptions={},
     )
+
+
+def pin_connector(connector: Connector) -> Connector:
+    """Give it without what is for people only: what a published version pins travels to each conduit."""
+    return msgspec.structs.replace(
+        connector,
+        description="",
+        actions={name: _pin_action(each) for name, each in connector.actions.items()},
+        triggers={
+            name: msgspec.structs.replace(each, description="", sample=None, schema=_bare(each.schema))
+            for name, each in connector.triggers.items()
+        },
+        auth={name: msgspec.structs.replace(each, docs="", scopes={}) for name, each in connector.auth.items()},
+        schemas={name: _bare(each) for name, each in connector.schemas.items()},
+    )
+
+
+def _pin_action(action: Action) -> Action:
+    inputs = {
+        name: msgspec.structs.replace(each, description="", title="", example=None, schema=_bare(each.schema))
+        for name, each in action.inputs.items()
+    }
+    outputs = {
+        name: msgspec.structs.replace(each, description="", schema=_bare(each.schema))
+        for name, each in action.answer.outputs.items()
+    }
+    answer = msgspec.structs.replace(action.answer, outputs=outputs, schema=_bare(action.answer.schema))
+    return msgspec.structs.replace(action, description="", inputs=inputs, answer=answer, examples=())
+
+
+def _bare(schema: Any, depth: int = 0) -> Any:  # noqa: ANN401 - JSON Schema
+    """Give a form without what describes it for people. Names of properties are no words of the form."""
+    if isinstance(schema, list):
+        return [_bare(each, depth) for each in schema]
+    if not isinstance(schema, dict) or depth > DEPTH_MAX:
+        return schema
+    bare: dict[str, Any] = {}
+    for word, value in schema.items():
+        if word in {"properties", "patternProperties"} and isinstance(value, dict):
+            bare[word] = {name: _bare(each, depth + 1) for name, each in value.items()}
+        elif word not in FOR_PEOPLE:
+            bare[word] = _bare(value, depth + 1) if word in NESTED else value
+    return bare
 
 
 def list_used_actions(trigger: ConnectorTrigger) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from blubees.expressions.template import Template, compile_template
 from blubees.model.flow import Branch, PublishedFlow, Step
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.model.rules import InputType
+from blubees.steps.actions import with_actions
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import BranchRule
 
@@ -107,7 +108,7 @@ def compile_plan(published: PublishedFlow, book: dict[str, KindEntry]) -> Plan:
         TemplateError: a template is not one; publishing checks that.
     """
     issues = find_issue_roots(published.flow.steps, list_event_roots(published.flow.trigger))
-    steps = _compile_steps(published.flow.steps, book, issues)
+    steps = _compile_steps(published.flow.steps, with_actions(book, published.connectors), issues)
     late = list_late_names(published.flow.steps)
     reads_from: dict[StepId, Reads] = {}
     _note_reads(steps, Reads(), reads_from, late)

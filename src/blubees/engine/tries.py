@@ -206,10 +206,10 @@ def _choose_delay(retry: Retry, outcome: Outcome, name: str, attempts: int) -> f
 
 def _add_key(call: Call, name: str) -> Call:
     """Add the Idempotency-Key: the same one whenever and wherever this call of this run is made."""
-    if any(header.lower() == "idempotency-key" for header, _ in call.headers):
+    if any(header.lower() == call.key_header.lower() for header, _ in call.headers):
         return call  # the author's own
     key = hashlib.sha256(name.encode()).hexdigest()[:32]
-    return msgspec.structs.replace(call, headers=(*call.headers, ("Idempotency-Key", key)))
+    return msgspec.structs.replace(call, headers=(*call.headers, (call.key_header, key)))
 
 
 def _find_field(error: msgspec.ValidationError, step: CompiledStep) -> str:

@@ -17,11 +17,13 @@ from blubees.expressions.document import check_document, list_templates
 from blubees.expressions.errors import TemplateError
 from blubees.expressions.shapes import Shape
 from blubees.expressions.template import Template, compile_template
+from blubees.flows.check_action import check_action, complain_kind
 from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
 from blubees.flows.check_head import HEAD, check_call, check_head, check_input_names, check_outputs
 from blubees.flows.check_late import check_late, list_known
 from blubees.flows.check_mapping import check_mapping
 from blubees.flows.check_shapes import check_known, collect_shapes
+from blubees.flows.connectors import NO_CONNECTORS, FoundConnectors
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.placeholders import PLACEHOLDER, STANDS_IN_THE_WAY
 from blubees.flows.schema import settings_schema
@@ -90,11 +92,16 @@ class CheckedFlow:
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
 
-def check_flow(text: str, book: Mapping[str, KindEntry]) -> CheckedFlow:
-    """Check a flow's text. Never raises for what stands in it."""
+def check_flow(text: str, book: Mapping[str, KindEntry], found: FoundConnectors = NO_CONNECTORS) -> CheckedFlow:
+    """Check a flow's text. Never raises for what stands in it.
+
+    Args:
+        book: the step kinds that are no actions.
+        found: what find_connectors() gives of the text.
+    """
     read = read_document(text)
     if not read.problems or isinstance(read.data, dict):
-        _Checker(read, book).check()
+        _Checker(read, found.extend(book), found).check()
     problems = tuple(sorted(read.problems, key=lambda each: (each.line, each.column, each.path)))
     if any(problem.severity == "error" for problem in problems):
         return CheckedFlow(None, problems)
@@ -107,6 +114,7 @@ class _Checker:
 
     read: ReadDocument
     book: Mapping[str, KindEntry]
+    found: FoundConnectors
     steps: dict[str, Place] = field(default_factory=dict)
     sure: set[str] = field(default_factory=set)
     maybe: set[str] = field(default_factory=set)
@@ -234,7 +242,7 @@ class _Checker:
         name = step.get("kind")
         entry = self.book.get(name) if isinstance(name, str) else None
         if "kind" in step and entry is None:
-            self.complain_name((*here, "kind"), f"There is no step kind {_quote(name)}.", name, self.book)
+            complain_kind(self, (*here, "kind"), name)
         if not isinstance(settings, dict):
             self.read.complain((*here, "with"), f"`with` is a mapping of settings; this is {_name_type(settings)}.")
             settings = {}
@@ -293,6 +301,9 @@ class _Checker:
 
     def check_settings(self, entry: KindEntry, settings: dict[str, Any], place: Place) -> None:
         """Check the settings against the kind's schema."""
+        if entry.action is not None:
+            check_action(self, entry.action, settings, place)
+            return
         schema = settings_schema(entry)
         known = schema["properties"]
         for name in settings:

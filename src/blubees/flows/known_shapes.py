@@ -20,6 +20,7 @@ from blubees.expressions.shapes import (
     shape_of,
     texts,
 )
+from blubees.flows.action_shapes import shape_action
 from blubees.model.flow import TriggerKind
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import Done, EnterNamed
@@ -104,6 +105,8 @@ def find_result(entry: KindEntry | None, settings: Mapping[str, Any]) -> Shape:
     """What a step of this kind gives."""
     if entry is None:
         return ANYTHING
+    if entry.action is not None:
+        return shape_action(entry.action)
     if entry.name in AUTHORS_NAMES:
         names = settings.get(AUTHORS_NAMES[entry.name])
         return object_of(dict.fromkeys(map(str, names), ANYTHING), is_open=False) if isinstance(names, dict) else ANYTHING

@@ -10,19 +10,22 @@ from typing import Final
 
 import msgspec
 
+from blubees.connectors.catalogue_shelf import CatalogueShelf
 from blubees.engine.plan import Plan, compile_plan
 from blubees.flows.check import CheckedFlow, check_flow
+from blubees.flows.connectors import FoundConnectors, find_connectors, pin, read_pinned
 from blubees.flows.diff import Change, diff_flows
 from blubees.flows.document import Problem
 from blubees.flows.parking_rule import ParkingRule, list_new
 from blubees.flows.placeholders import forbid_placeholders
 from blubees.flows.timetable import Timetable
 from blubees.flows.timing import read_timing
+from blubees.model.connector import Connector
 from blubees.model.errors import ConflictError, InputError, MissingError
 from blubees.model.flow import Flow, PublishedFlow, TriggerKind
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.settings import Parking, TenantSettings
-from blubees.ports import Chance, Clock, FlowRow, FlowStore, PlanBoard, VersionRow
+from blubees.ports import Chance, Clock, ConnectorShelf, FlowRow, FlowStore, PlanBoard, VersionRow
 from blubees.steps.book import KindEntry
 
 TOKEN_BYTES: Final = 32
@@ -48,13 +51,15 @@ class FlowService:
         chance: Chance,
         book: Mapping[str, KindEntry],
         find_settings: Callable[[TenantId], Awaitable[TenantSettings]] | None = None,
+        connectors: ConnectorShelf | None = None,
     ) -> None:
         self._store, self._board, self._timetable, self._find_settings = store, board, timetable, find_settings
         self._clock, self._chance, self._book = clock, chance, book
+        self._connectors: ConnectorShelf = connectors or CatalogueShelf()
 
     async def save_draft(self, tenant: TenantId, text: str) -> CheckedFlow:
         """Keep a draft when it has no errors; the answer lists every problem."""
-        checked = check_flow(text, self._book)
+        checked, _ = await self._check(tenant, text)
         if checked.flow is not None:
             row = FlowRow(
                 tenant=tenant,
@@ -75,19 +80,27 @@ class FlowService:
             UnavailableError: it is kept, but the broker did not take it; the next start or publishing posts it.
         """
         row = await self._load(tenant, flow_id)
-        flow = self._read(row.draft)
+        flow, connectors = await self._read_draft(tenant, row.draft)
         forbid_placeholders(flow)
-        await self._forbid_parking(tenant, flow)
+        pinned = pin(connectors)
+        await self._forbid_parking(tenant, flow, connectors)
         token = ""
         token_hash = row.hook_token_hash
         if flow.trigger.on is TriggerKind.WEBHOOK and not token_hash:
             token, token_hash = self._make_token()
         newest = await self._store.load_version(tenant, flow_id, row.newest_version) if row.newest_version else None
-        is_new = newest is None or newest.text != row.draft
+        is_new = newest is None or newest.text != row.draft or newest.connectors != pinned
         version = row.newest_version + 1 if is_new else row.newest_version
         now = self._clock.now_milliseconds()
         if is_new:
-            fresh = VersionRow(tenant=tenant, flow=flow_id, version=version, text=row.draft, published_at_milliseconds=now)
+            fresh = VersionRow(
+                tenant=tenant,
+                flow=flow_id,
+                version=version,
+                text=row.draft,
+                published_at_milliseconds=now,
+                connectors=pinned,
+            )
             await self._store.publish(fresh, hook_token_hash=token_hash)
         else:
             await self._store.make_live(tenant, flow_id, version, now)
@@ -97,8 +110,9 @@ class FlowService:
 
     async def rollback(self, tenant: TenantId, flow_id: FlowId, version: int) -> None:
         """Make an earlier version live again. Raises MissingError; InputError: as in publish()."""
-        flow = self._read((await self._load_version(tenant, flow_id, version)).text)
-        await self._forbid_parking(tenant, flow)
+        row = await self._load_version(tenant, flow_id, version)
+        flow = self._read(row)
+        await self._forbid_parking(tenant, flow, read_pinned(row.connectors))
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
         await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
@@ -110,8 +124,7 @@ class FlowService:
         if row is None or kept is None:
             return False
         if row.live_version != version:
-            flow = self._read(kept.text)
-            await self._board.post_past(PublishedFlow(tenant=tenant, version=version, flow=flow, is_live=False))
+            await self._board.post_past(msgspec.structs.replace(self._describe(kept), is_live=False))
         return True
 
     async def withdraw(self, tenant: TenantId, flow_id: FlowId) -> None:
@@ -126,7 +139,7 @@ class FlowService:
         row = await self._load(tenant, flow_id)
         if not row.live_version:
             raise ConflictError("The flow is not live. Publish it first.")
-        return row.live_version, self._read((await self._load_version(tenant, flow_id, row.live_version)).text)
+        return row.live_version, self._read(await self._load_version(tenant, flow_id, row.live_version))
 
     async def mend_timetable(self, tenant: TenantId, flow_id: FlowId) -> None:
         """Bring a flow's schedule in step with its live version: after a crash between the two."""
@@ -135,7 +148,7 @@ class FlowService:
             await self._timetable.forget(tenant, flow_id)
             return
         live = await self._load_version(tenant, flow_id, row.live_version)
-        await self._timetable.arrange(tenant, self._read(live.text), row.live_version)
+        await self._timetable.arrange(tenant, self._read(live), row.live_version)
 
     async def rotate_hook(self, tenant: TenantId, flow_id: FlowId) -> str:
         """Give the flow another webhook token; the old one stops at once. Raises MissingError, ConflictError."""
@@ -166,15 +179,22 @@ class FlowService:
 
     async def load_flow(self, tenant: TenantId, flow_id: FlowId, version: int) -> Flow:
         """One version, read. Raises MissingError, InputError."""
-        return self._read((await self._load_version(tenant, flow_id, version)).text)
+        return self._read(await self._load_version(tenant, flow_id, version))
+
+    async def load_published(self, tenant: TenantId, flow_id: FlowId, version: int) -> PublishedFlow:
+        """One version, as conduits get it but for the webhook's token. Raises MissingError, InputError."""
+        return self._describe(await self._load_version(tenant, flow_id, version))
 
     async def diff(self, tenant: TenantId, flow_id: FlowId, old: int, new: int) -> Sequence[Change]:
         """What changed between two versions; 0 stands for the draft. Raises MissingError."""
-        texts = []
+        flows = []
         for version in (old, new):
             row = await self._load(tenant, flow_id)
-            texts.append((await self._load_version(tenant, flow_id, version)).text if version else row.draft)
-        return diff_flows(self._read(texts[0]), self._read(texts[1]))
+            if version:
+                flows.append(self._read(await self._load_version(tenant, flow_id, version)))
+            else:
+                flows.append((await self._read_draft(tenant, row.draft))[0])
+        return diff_flows(*flows)
 
     async def list_carrying(self, tenant: TenantId) -> Sequence[str]:
         """Tell of each live flow which steps would carry payload over a wait, and what: a line for people each."""
@@ -184,7 +204,7 @@ class FlowService:
         """Post every live flow that conduits do not know; gives how many are live. At a start, and in a fresh memory."""
         count = 0
         for row, version in await self._store.list_live():
-            checked = check_flow(version.text, self._book)
+            checked = self._check_version(version)
             if checked.flow is None:
                 continue
             plan = _describe_live(row, version, checked.flow)
@@ -209,7 +229,7 @@ class FlowService:
         if not row.live_version:
             return None
         version = await self._load_version(tenant, flow_id, row.live_version)
-        return _describe_live(row, version, self._read(version.text))
+        return _describe_live(row, version, self._read(version))
 
     async def _load(self, tenant: TenantId, flow_id: FlowId) -> FlowRow:
         row = await self._store.load(tenant, flow_id)
@@ -223,26 +243,38 @@ class FlowService:
             raise MissingError("There is no such version of this flow. `flow show` lists them.")
         return row
 
-    def _read(self, text: str) -> Flow:
-        checked = check_flow(text, self._book)
-        if checked.flow is None:
-            raise InputError("The flow has errors; nothing was changed.", tuple(map(describe_problem, checked.errors)))
-        return checked.flow
+    async def _check(self, tenant: TenantId, text: str) -> tuple[CheckedFlow, tuple[Connector, ...]]:
+        """Check a text with the connectors that the tenant has now."""
+        found = await find_connectors(self._connectors, tenant, text, self._book)
+        return check_flow(text, self._book, found), found.connectors
 
-    async def _forbid_parking(self, tenant: TenantId, flow: Flow) -> None:
+    async def _read_draft(self, tenant: TenantId, text: str) -> tuple[Flow, tuple[Connector, ...]]:
+        checked, connectors = await self._check(tenant, text)
+        return _expect_flow(checked), connectors
+
+    def _check_version(self, row: VersionRow) -> CheckedFlow:
+        """Check a version with what it has pinned."""
+        return check_flow(row.text, self._book, FoundConnectors(read_pinned(row.connectors)))
+
+    def _read(self, row: VersionRow) -> Flow:
+        return _expect_flow(self._check_version(row))
+
+    def _describe(self, row: VersionRow) -> PublishedFlow:
+        connectors = read_pinned(row.connectors)
+        return PublishedFlow(tenant=row.tenant, version=row.version, flow=self._read(row), connectors=connectors)
+
+    async def _forbid_parking(self, tenant: TenantId, flow: Flow, connectors: tuple[Connector, ...]) -> None:
         """Refuse a flow that would carry payload over a wait, or have others carry it, where the tenant forbids parking."""
         if self._find_settings is None or (await self._find_settings(tenant)).parking is Parking.ALLOW:
             return
-        problems = list_new(await self._compile_live(tenant), self._compile(tenant, flow))
+        fresh = PublishedFlow(tenant=tenant, version=0, flow=flow, connectors=connectors)
+        problems = list_new(await self._compile_live(tenant), compile_plan(fresh, dict(self._book)))
         if problems:
             raise InputError("Data would be kept over a wait; nothing was published.", tuple(problems))
 
     async def _compile_live(self, tenant: TenantId) -> dict[FlowId, Plan]:
-        read = [check_flow(version.text, self._book).flow for _, version in await self._store.list_live(tenant)]
-        return {flow.id: self._compile(tenant, flow) for flow in read if flow is not None}
-
-    def _compile(self, tenant: TenantId, flow: Flow) -> Plan:
-        return compile_plan(PublishedFlow(tenant=tenant, version=0, flow=flow), dict(self._book))
+        live = [version for _, version in await self._store.list_live(tenant) if self._check_version(version).flow is not None]
+        return {version.flow: compile_plan(self._describe(version), dict(self._book)) for version in live}
 
     def _make_token(self) -> tuple[str, str]:
         token = base64.urlsafe_b64encode(self._chance.bytes(TOKEN_BYTES)).decode().rstrip("=")
@@ -251,7 +283,19 @@ class FlowService:
 
 def _describe_live(row: FlowRow, version: VersionRow, flow: Flow) -> PublishedFlow:
     hook = row.hook_token_hash if flow.trigger.on is TriggerKind.WEBHOOK else ""
-    return PublishedFlow(tenant=row.tenant, version=version.version, flow=flow, hook_token_hash=hook)
+    return PublishedFlow(
+        tenant=row.tenant,
+        version=version.version,
+        flow=flow,
+        hook_token_hash=hook,
+        connectors=read_pinned(version.connectors),
+    )
+
+
+def _expect_flow(checked: CheckedFlow) -> Flow:
+    if checked.flow is None:
+        raise InputError("The flow has errors; nothing was changed.", tuple(map(describe_problem, checked.errors)))
+    return checked.flow
 
 
 def describe_problem(problem: Problem) -> str:

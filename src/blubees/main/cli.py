@@ -166,7 +166,7 @@ def try_value(
 @flow_app.command
 def check(*files: Path, json: Json = False) -> int:
     """Report everything that is wrong with flow files, with line, column and the nearest right name. Works offline."""
-    from blubees.flows.check import check_flow  # noqa: PLC0415 - see above
+    from blubees.flows.offline import check_offline  # noqa: PLC0415 - see above
     from blubees.flows.versions import describe_problem  # noqa: PLC0415 - see above
     from blubees.steps.book import load_book  # noqa: PLC0415 - see above
 
@@ -174,7 +174,7 @@ def check(*files: Path, json: Json = False) -> int:
     failed = False
     for file in files:
         try:
-            checked = check_flow(file.read_text(encoding="utf-8", errors="surrogateescape"), load_book())
+            checked = check_offline(file.read_text(encoding="utf-8", errors="surrogateescape"), load_book())
         except OSError as error:
             raise InputError(f"{file}: can't be read ({error.strerror}).") from None
         failed = failed or checked.flow is None

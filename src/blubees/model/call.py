@@ -18,6 +18,8 @@ class Effect(StrEnum):
     UNSAFE = "unsafe"
 
 
+KEY_HEADER = "Idempotency-Key"
+"""The header that carries our key where a third party names none of its own."""
 _BY_METHOD = {
     "GET": Effect.READ,
     "HEAD": Effect.READ,
@@ -71,7 +73,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 30.0
     answer_limit_bytes: int = 5_242_880
     redirects: int = 0
-    key_header: str = "Idempotency-Key"
+    key_header: str = KEY_HEADER
     pace: Pace | None = None
 
 

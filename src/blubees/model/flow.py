@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from blubees.model.connector import Connector
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.model.rules import Input, Runs
 from blubees.model.schedule import Missed, Poll, RunsFor
@@ -218,6 +219,7 @@ class PublishedFlow(msgspec.Struct, frozen=True, kw_only=True):
         flow: the document.
         hook_token_hash: hex SHA-256 of the webhook's token (webhook flows only), else empty.
         is_live: whether it starts runs; one that does not is there for runs that were parked with it.
+        connectors: those that it uses, with the actions and triggers that it uses only (docs/decisions/0041).
     """
 
     tenant: TenantId
@@ -225,3 +227,4 @@ class PublishedFlow(msgspec.Struct, frozen=True, kw_only=True):
     flow: Flow
     hook_token_hash: str = ""
     is_live: bool = True
+    connectors: tuple[Connector, ...] = ()

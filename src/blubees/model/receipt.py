@@ -23,7 +23,7 @@ RunText = Annotated[str, msgspec.Meta(pattern=RUN_PATTERN)]
 StepText = Annotated[str, msgspec.Meta(pattern=STEP_PATTERN)]
 WithinText = Annotated[str, msgspec.Meta(pattern=r"^([a-z][a-z0-9_]{0,62}/){0,5}$")]
 FailedStepText = Annotated[str, msgspec.Meta(pattern=r"^([a-z][a-z0-9_]{0,62}(/[a-z][a-z0-9_]{0,62}){0,5})?\Z")]
-KindText = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z_.]{0,62}$")]
+KindText = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}(\.[a-z][a-z0-9_]{0,62})?$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
 ATTEMPTS_MAX = 10  # as many as a step may have; model/flow.py

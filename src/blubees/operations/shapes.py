@@ -9,7 +9,7 @@ from blubees.engine.plan import compile_plan
 from blubees.expressions.errors import TemplateError
 from blubees.flows.versions import FlowService
 from blubees.model.errors import BluBeesError
-from blubees.model.flow import Flow, PublishedFlow, Step
+from blubees.model.flow import PublishedFlow, Step
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.receipt import RunReceipt
 from blubees.model.shape import NamedField, name_fields
@@ -38,8 +38,8 @@ class RunShapes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 async def read_shapes(flows: FlowService, receipt: RunReceipt) -> RunShapes:
     """Read a receipt's shapes; where the flow's text does not give the names any more, numbers stand for them."""
-    flow = await _load_flow(flows, receipt)
-    found = _list_names(receipt, flow) if flow is not None and receipt.names else None
+    published = await _load_flow(flows, receipt)
+    found = _list_names(published) if published is not None and receipt.names else None
     names = found.own if found is not None and found.checksum == receipt.names else None
     return RunShapes(
         event=name_fields(receipt.event, names),
@@ -48,19 +48,18 @@ async def read_shapes(flows: FlowService, receipt: RunReceipt) -> RunShapes:
             for each in receipt.steps
             if each.input or each.output
         ],
-        depths=dict(_list_depths(flow.steps)) if flow is not None else {},
+        depths=dict(_list_depths(published.flow.steps)) if published is not None else {},
     )
 
 
-async def _load_flow(flows: FlowService, receipt: RunReceipt) -> Flow | None:
+async def _load_flow(flows: FlowService, receipt: RunReceipt) -> PublishedFlow | None:
     try:
-        return await flows.load_flow(TenantId(receipt.tenant), FlowId(receipt.flow), receipt.version)
+        return await flows.load_published(TenantId(receipt.tenant), FlowId(receipt.flow), receipt.version)
     except BluBeesError:  # deleted, or written for another version of this program
         return None
 
 
-def _list_names(receipt: RunReceipt, flow: Flow) -> FlowNames | None:
-    published = PublishedFlow(tenant=TenantId(receipt.tenant), version=receipt.version, flow=flow)
+def _list_names(published: PublishedFlow) -> FlowNames | None:
     try:
         return list_names(compile_plan(published, load_book()))
     except (TemplateError, KeyError):

@@ -10,7 +10,22 @@ from typing import Any
 import msgspec
 
 import blubees.steps.kinds
+from blubees.model.action import Action
+from blubees.model.connector import Connector
 from blubees.steps.contract import BranchRule, Example, KindMark, Outcome, Tools
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ActionOf:
+    """The action of a connector that a kind was made of (steps/actions.py)."""
+
+    connector: Connector
+    name: str
+
+    @property
+    def action(self) -> Action:
+        """It."""
+        return self.connector.actions[self.name]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,6 +37,7 @@ class KindEntry:
         prepare: writes the settings out before they are compiled, where the author may write them short.
         bind: makes, of prepared settings, what reads the rendered ones each time the step is performed (raises
             msgspec.ValidationError); None: they are converted.
+        action: for a kind that is an action of a connector: its settings are a plain mapping of the action's inputs.
     """
 
     name: str
@@ -33,6 +49,7 @@ class KindEntry:
     perform: Callable[[Any, Tools], Awaitable[Outcome]]
     prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict
     bind: Callable[[dict[str, Any]], Callable[[Any], Any]] | None = None
+    action: ActionOf | None = None
 
     def make_reader(self, prepared: dict[str, Any]) -> Callable[[Any], Any]:
         """Make what reads settings once smart values were worked out: once a published flow."""
@@ -40,7 +57,9 @@ class KindEntry:
 
     @property
     def summary(self) -> str:
-        """The first line of the settings' docstring."""
+        """The first line of the settings' docstring, or the action's title."""
+        if self.action is not None:
+            return self.action.action.title
         return (self.settings.__doc__ or "").strip().partition("\n")[0]
 
 

@@ -47,6 +47,7 @@ class SqlFlowStore:
             "version": row.version,
             "text": row.text,
             "published_at": row.published_at_milliseconds,
+            "connectors": row.connectors.decode(),
         }
         try:
             async with using(self._engine, row.tenant) as connection:
@@ -96,7 +97,9 @@ class SqlFlowStore:
             VERSIONS.c.flow == FLOWS.c.flow,
             VERSIONS.c.version == FLOWS.c.live_version,
         )
-        query = sa.select(FLOWS, VERSIONS.c.version, VERSIONS.c.text, VERSIONS.c.published_at).join(VERSIONS, live)
+        query = sa.select(FLOWS, VERSIONS.c.version, VERSIONS.c.text, VERSIONS.c.published_at, VERSIONS.c.connectors).join(
+            VERSIONS, live
+        )
         query = query if tenant is None else query.where(FLOWS.c.tenant == tenant)
         opened = reading_all_tenants(self._engine) if tenant is None else using(self._engine, tenant)
         async with opened as connection:
@@ -132,4 +135,5 @@ def _read_version(row: Mapping[Any, Any]) -> VersionRow:
         version=row["version"],
         text=row["text"],
         published_at_milliseconds=row["published_at"],
+        connectors=row["connectors"].encode(),
     )

@@ -42,6 +42,7 @@ VERSIONS = sa.Table(
     sa.Column("version", sa.Integer, primary_key=True),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("published_at", sa.BigInteger, nullable=False),
+    sa.Column("connectors", sa.Text, nullable=False, server_default=""),
 )
 
 TENANT_KEYS = sa.Table(

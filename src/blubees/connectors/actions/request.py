@@ -13,7 +13,7 @@ from blubees.connectors.actions.files import read_file, read_files
 from blubees.connectors.actions.styles import Write, choose_writer
 from blubees.connectors.actions.values import Convert, MisfitError, compile_convert, takes_null, to_text
 from blubees.model.action import Action, ActionInput, Answer, Content, Place
-from blubees.model.call import Call, Pace
+from blubees.model.call import KEY_HEADER, Call, Pace
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure, FailureCode
 
@@ -134,7 +134,7 @@ def compile_request(connector: Connector, action: Action) -> RequestPlan:
         headers=headers,
         timeout_seconds=limits.timeout_seconds,
         answer_limit_bytes=limits.answer_limit_bytes,
-        key_header=action.key_header,
+        key_header=action.key_header or KEY_HEADER,
         pace=Pace(
             name=connector.name,
             calls_per_minute=limits.calls_per_minute,
