@@ -128,7 +128,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ActionOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One value that an action gives: `at` is its path in the answer's body, `header` the header that it comes from instead."""
+    """One value that an action gives: `at` is its path in the answer's body, `header` the header that it comes from instead.
+
+    `*` in the path stands for each item of a list: what it finds is given as a list, or joined where the output is a text.
+    """
 
     schema: Schema
     at: Path = ()

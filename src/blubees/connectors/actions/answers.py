@@ -8,8 +8,8 @@ import orjson
 
 from blubees.connectors.actions.error_rules import ErrorTable, compile_errors, read_document
 from blubees.connectors.actions.files import write_file
-from blubees.connectors.actions.paths import MISSING, look_up
-from blubees.model.action import Action, Content
+from blubees.connectors.actions.paths import MISSING, look_up, look_up_each
+from blubees.model.action import Action, Content, Schema
 from blubees.model.call import CallAnswer
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure, FailureCode
@@ -31,14 +31,14 @@ class AnswerPlan:
     """Reads answers of one action.
 
     Attributes:
-        outputs: name, path, header (empty: by path).
+        outputs: name, path, header (empty: by path), whether it is one text: what `*` of its path finds is then joined.
     """
 
     errors: ErrorTable
     statuses: frozenset[int]
     content: Content | None
     at: tuple[str, ...]
-    outputs: tuple[tuple[str, tuple[str, ...], str], ...]
+    outputs: tuple[tuple[str, tuple[str, ...], str, bool], ...]
 
     def read(self, answer: CallAnswer, now_milliseconds: int) -> ReadAnswer | Failure:
         """Read an answer's body, or name what it means."""
@@ -55,8 +55,10 @@ class AnswerPlan:
         """Give what the action gives of an answer."""
         if self.outputs:
             given: dict[str, Any] = {}
-            for name, path, header in self.outputs:
-                value = found.headers.get(header, MISSING) if header else look_up(found.document, path)
+            for name, path, header, is_text in self.outputs:
+                value = found.headers.get(header, MISSING) if header else look_up_each(found.document, path)
+                if is_text and type(value) is list:
+                    value = "".join(each for each in value if type(each) is str)
                 if value is not MISSING:
                     given[name] = value
             return given
@@ -93,8 +95,13 @@ def compile_answer(connector: Connector, action: Action) -> AnswerPlan:
         statuses=frozenset(answer.statuses),
         content=Content.BYTES if answer.is_file else answer.content,
         at=answer.at,
-        outputs=tuple((name, each.at, each.header.lower()) for name, each in answer.outputs.items()),
+        outputs=tuple((name, each.at, each.header.lower(), _is_text(each.schema)) for name, each in answer.outputs.items()),
     )
+
+
+def _is_text(form: Schema) -> bool:
+    kinds = form.get("type")
+    return kinds == "string" or (isinstance(kinds, list) and "string" in kinds)
 
 
 def _tell_content(written: str) -> Content:

@@ -21,6 +21,22 @@ def look_up(document: Any, path: tuple[str, ...]) -> Any:
     return document
 
 
+def look_up_each(document: Any, path: tuple[str, ...]) -> Any:
+    """As `look_up`, where `*` stands for each item of a list: gives all that is found, in order, as one list."""
+    if EACH not in path:
+        return look_up(document, path)
+    where = path.index(EACH)
+    items = look_up(document, path[:where])
+    if type(items) is not list:
+        return MISSING
+    found: list[Any] = []
+    for item in items:
+        value = look_up_each(item, path[where + 1 :])
+        if value is not MISSING:
+            found += value if EACH in path[where + 1 :] else [value]
+    return found
+
+
 def put_in(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     """Put a value at a path; objects and lists on the way are made. A list grows by as many nulls as it lacks.
 
