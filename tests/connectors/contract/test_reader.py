@@ -192,3 +192,15 @@ def test_a_hook_must_be_there() -> None:
     text = HEAD + ACTIONS.replace("request: {method: POST,", "request: {hook: send, method: POST,")
     assert "There is no function in the Python twin 'send'" in complain(text)[0]
     assert read(text, ("send",)).actions["make_thing"].request.hook == "send"
+
+
+def test_what_a_hook_turns_pages_with_is_a_text() -> None:
+    text = """
+actions:
+  list_things:
+    request: {path: /things}
+    pages: {kind: hook, hook: next_page, items: things, input: cursor}
+    effect: read
+"""
+    action = read(HEAD + text, ("next_page",)).actions["list_things"]
+    assert action.inputs["cursor"].schema == {"type": "string"}

@@ -165,7 +165,7 @@ def _add_page_inputs(inputs: dict[str, ActionInput], pages: Pages | None, reques
     """What carries the cursor, the page's number or its size need not be written: it is not the flow's business."""
     if pages is None:
         return inputs
-    kind = {"type": "string"} if pages.kind.value == "cursor" else {"type": "integer"}
+    kind = {"type": "string"} if pages.kind.value in {"cursor", "hook"} else {"type": "integer"}
     for name, schema in ((pages.input, kind), (pages.size_input, {"type": "integer"})):
         if name and name not in inputs:
             inputs = {**inputs, name: ActionInput(schema=schema, place=find_place(request, (name,)), at=(name,))}
