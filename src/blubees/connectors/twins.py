@@ -1,4 +1,4 @@
-"""What Python twins of the catalogue share: a hook performs plain actions of its own connector. Used by connectors/catalog/*.py."""
+"""What Python twins share: a hook performs plain actions of its own connector. Used by connectors/catalog/*.py."""
 
 import functools
 from collections.abc import Mapping
