@@ -194,7 +194,7 @@ async def test_a_database_that_is_away_says_so_without_its_words(tmp_path: Path)
 async def test_settings_are_the_tenants_own_and_the_newest_count(database: Database) -> None:
     assert await database.settings.load(A) is None
     await database.settings.save(TenantSettings(tenant=A, replay_hours=24))
-    mine = TenantSettings(tenant=A, parking=Parking.REFUSE, replay_hours=0.5, shapes=Shapes.ALL)
+    mine = TenantSettings(tenant=A, parking=Parking.REFUSE, replay_hours=0.5, shapes=Shapes.ALL, egress_deny=("a.b", "*.c"))
     await database.settings.save(mine)
     assert await database.settings.load(A) == mine
     assert await database.settings.load(B) is None

@@ -20,6 +20,8 @@ from cryptography.x509.oid import NameOID
 from blubees.adapters.address_guard import judge_address
 from blubees.adapters.http_dialer import AddressInfo, Resolve
 from blubees.adapters.web_client import GuardedWebClient
+from blubees.model.egress import HostJudge
+from blubees.model.ids import TenantId
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "data" / "hostile" / "ssrf_cases_half.tsv"
@@ -237,6 +239,12 @@ async def test_a_credential_stays_with_its_origin() -> None:
         ("https://example.com/\r\nX: y", WebProblem.REFUSED_URL),
         ("https:///x", WebProblem.REFUSED_URL),
         ("", WebProblem.REFUSED_URL),
+        ("https://2130706433/", WebProblem.REFUSED_URL),
+        ("https://0x7f.1/", WebProblem.REFUSED_URL),
+        ("https://127.1/", WebProblem.REFUSED_URL),
+        ("https://010.8.8.8/", WebProblem.REFUSED_URL),
+        ("https://8.8.8.256/", WebProblem.REFUSED_URL),
+        ("https://example.0x1./", WebProblem.REFUSED_URL),
         ("ftp://example.com/", WebProblem.REFUSED_SCHEME),
         ("http://example.com/", WebProblem.REFUSED_SCHEME),
     ],
@@ -313,3 +321,26 @@ async def test_the_collected_spellings_of_forbidden_addresses_are_refused() -> N
             WebProblem.UNREACHABLE,
         }
     await client.close()
+
+
+async def test_the_tenants_rules_hold_for_every_call_and_every_redirect() -> None:
+    runner, port = await start()
+    mine = TenantId("t" + "a" * 24)
+    judges = {mine: HostJudge((), ("localhost", "evil.example"))}
+    client = GuardedWebClient(frozenset({port}), find_judge=judges.get)
+    base, other = f"http://127.0.0.1:{port}", f"http://localhost:{port}"
+    refused = WebFailure(problem=WebProblem.REFUSED_HOST, detail="host_rules")
+    try:
+        for url in (
+            f"{other}/plain",
+            f"{base}/redirect?to={other}/plain",
+            "https://evil.example./",
+            "https://EVIL.example:8443/",
+        ):
+            assert await get(client, url, redirects=2, tenant=mine) == refused
+        for more in ({"tenant": mine, "is_ours": True}, {"tenant": TenantId("t" + "b" * 24)}, {}):
+            assert isinstance(await get(client, f"{base}/redirect?to={other}/plain", redirects=2, **more), WebAnswer)
+        assert isinstance(await get(client, f"{base}/plain", tenant=mine), WebAnswer)
+    finally:
+        await client.close()
+        await runner.cleanup()

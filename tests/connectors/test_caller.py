@@ -30,7 +30,7 @@ async def test_every_call_tells_whose_it_is() -> None:
     caller, requests = make_caller(WebAnswer(status=200, headers={}, body=b""))
     assert isinstance(await caller.call(GET), CallAnswer)
     assert isinstance(await caller.call_jira(Call(method="GET", url="/x", effect=Effect.READ)), CallAnswer)
-    assert [each.tenant for each in requests] == [TENANT, TENANT]
+    assert [(each.tenant, each.is_ours) for each in requests] == [(TENANT, False), (TENANT, True)]
 
 
 async def test_a_call_that_was_not_made_tells_when_to_come_again() -> None:

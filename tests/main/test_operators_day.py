@@ -140,10 +140,16 @@ def test_settings_change_one_by_one_and_have_bounds(product: Product) -> None:
         "parking": "allow",
         "replay_hours": 1.0,
         "shapes": "failed",
+        "egress_allow": [],
+        "egress_deny": [],
     }
     assert blubees(product, *chosen, "--replay-hours", "25")[0] == 1
     assert json.loads(blubees(product, *chosen, "--replay-hours", "2.5")[1])["replay_hours"] == 2.5
     assert json.loads(blubees(product, *chosen, "--shapes", "all")[1])["shapes"] == "all"
+    assert blubees(product, *chosen, "--egress-deny", "https://evil.example")[0] == 1
+    found = json.loads(blubees(product, *chosen, "--egress-deny", "Evil.example., *.evil.example")[1])
+    assert (found["egress_deny"], found["unreachable"]) == (["evil.example", "*.evil.example"], [])
+    assert json.loads(blubees(product, *chosen, "--egress-deny", "")[1])["egress_deny"] == []
     steps = "  - {id: pause, kind: wait, with: {days: 1}}\n  - {id: last, kind: set, with: {values: {k: '{{issue.key}}'}}}\n"
     product.publish(f"id: carries\nname: C\ntrigger: {{on: jira.issue_created}}\nsteps:\n{steps}")
     found = json.loads(blubees(product, *chosen, "--parking", "refuse")[1])

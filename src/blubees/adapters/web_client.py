@@ -8,7 +8,7 @@ verification off. Why not aiohttp: docs/decisions/0019-outgoing-calls.md.
 import asyncio
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from yarl import URL
@@ -17,6 +17,8 @@ from blubees.adapters.http_connection import CallFailedError, RawAnswer
 from blubees.adapters.http_dialer import Dialer, RefusedAddressError, Resolve
 from blubees.adapters.http_pool import HttpPool
 from blubees.adapters.http_route import Origin
+from blubees.model.egress import HostJudge
+from blubees.model.ids import TenantId
 from blubees.model.web import ClientCertificate, WebAnswer, WebFailure, WebProblem, WebRequest
 
 URL_MAX_CHARACTERS: Final = 8_192
@@ -28,6 +30,9 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _DEFAULTS: Final = (("User-Agent", "BluBees/1"), ("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)  # the last label of an address (WHATWG URL, host parsing)
+_BYTE: Final = r"(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+_DOTTED: Final = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}")
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
 _BAD_IN_URL: Final = re.compile(r"[\x00-\x20\x7f\\]|[\ud800-\udfff]")
 _NEED_DETAIL: Final = frozenset({WebProblem.CLIENT_CERTIFICATE, WebProblem.CROWDED, WebProblem.CIRCUIT_OPEN})
@@ -49,6 +54,7 @@ class GuardedWebClient:
         allowed_loopback_ports: loopback ports that may be reached, also by plain http; for development and tests.
         extra_ca_file: certificates trusted besides the system's, for private authorities.
         resolve: resolves names; another one is for tests.
+        find_judge: who judges a tenant's hosts, by its own rules; None: it has none.
     """
 
     def __init__(
@@ -57,7 +63,9 @@ class GuardedWebClient:
         *,
         extra_ca_file: str | None = None,
         resolve: Resolve | None = None,
+        find_judge: Callable[[TenantId], HostJudge | None] = lambda _tenant: None,
     ) -> None:
+        self._find_judge = find_judge
         self._allowed = allowed_loopback_ports
         self._pool = HttpPool(Dialer(allowed_loopback_ports, extra_ca_file=extra_ca_file, resolve=resolve))
         self._urls: dict[str, tuple[URL, Origin]] = {}
@@ -85,11 +93,14 @@ class GuardedWebClient:
         deadline = asyncio.get_running_loop().time() + request.timeout_seconds
         method, body, headers = request.method, request.body, request.headers
         certificate = request.client_certificate
+        judge = None if request.is_ours else self._find_judge(request.tenant)
         found = self._find_url(request.url)
         for remaining in range(request.redirects, -1, -1):
             if isinstance(found, WebFailure):
                 return found
             url, origin = found
+            if judge is not None and not judge.permits(origin.host):
+                return WebFailure(problem=WebProblem.REFUSED_HOST, detail="host_rules")
             if certificate is not None and not origin.is_tls:
                 return WebFailure(problem=WebProblem.REFUSED_SCHEME, detail="client_certificate")
             written = _write_request(method, url, origin, headers, body)
@@ -166,7 +177,7 @@ class GuardedWebClient:
             host, port = url.raw_host, url.port
         except ValueError:
             return WebFailure(problem=WebProblem.REFUSED_URL, detail="form")
-        if not host or port is None or port == 0:
+        if not host or port is None or port == 0 or _is_odd_number(host):
             return WebFailure(problem=WebProblem.REFUSED_URL, detail="host")
         if url.user is not None or url.password is not None:
             return WebFailure(problem=WebProblem.REFUSED_URL, detail="user")
@@ -182,6 +193,12 @@ def _check_request(request: WebRequest) -> WebFailure | None:
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value) or name.lower() in _OURS:
             return WebFailure(problem=WebProblem.REFUSED_HEADER)
     return None
+
+
+def _is_odd_number(host: str) -> bool:
+    """Whether a resolver may read it as an address that it does not look like: `2130706433`, `0x7f.1`, `127.1`, `010.0.0.1`."""
+    last = host.rstrip(".").rpartition(".")[2]
+    return _NUMBER.fullmatch(last) is not None and _DOTTED.fullmatch(host) is None
 
 
 def _is_loopback(host: str) -> bool:

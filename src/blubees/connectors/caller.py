@@ -23,6 +23,7 @@ _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.REFUSED_ADDRESS: FailureCode.EGRESS_REFUSED,
     WebProblem.REFUSED_SCHEME: FailureCode.EGRESS_REFUSED,
     WebProblem.REFUSED_URL: FailureCode.EGRESS_REFUSED,
+    WebProblem.REFUSED_HOST: FailureCode.EGRESS_REFUSED,
     WebProblem.REFUSED_HEADER: FailureCode.SETTING_INVALID,
     WebProblem.CROWDED: FailureCode.BUSY,
     WebProblem.CIRCUIT_OPEN: FailureCode.BUSY,
@@ -93,7 +94,8 @@ class Caller:
             return Failure(code=FailureCode.CREDENTIAL_REFUSED, detail="no_app_token")
         request = _write_request(self._tenant, call, f"{self._jira.origin}/ex/jira/{self._jira.cloud_id}{call.url}")
         headers = tuple(pair for pair in request.headers if pair[0].lower() != "authorization")
-        return await self._send(msgspec.structs.replace(request, headers=(*headers, ("Authorization", f"Bearer {token}"))))
+        headers = (*headers, ("Authorization", f"Bearer {token}"))
+        return await self._send(msgspec.structs.replace(request, headers=headers, is_ours=True))
 
     async def _authorise(self, request: WebRequest, name: ConnectionName) -> WebRequest | Failure:
         lease = await self._desk.borrow(self._tenant, name)

@@ -151,7 +151,10 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     api.include_router(schedule_routes(services.scheduler, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(ticket_routes(services.tickets, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(
-        settings_routes(services.settings, _expect_tenant(services), services.flows.list_carrying), prefix="/operator/v1"
+        settings_routes(
+            services.settings, _expect_tenant(services), services.flows.list_carrying, services.flows.list_unreachable
+        ),
+        prefix="/operator/v1",
     )
     api.include_router(_parking_routes(services), prefix="/operator/v1")
     api.include_router(vault_routes(services.vault_keys), prefix="/operator/v1")

@@ -16,6 +16,7 @@ from blubees.flows.check import CheckedFlow, check_flow
 from blubees.flows.connectors import FoundConnectors, find_connectors, pin, read_pinned
 from blubees.flows.diff import Change, diff_flows
 from blubees.flows.document import Problem
+from blubees.flows.host_rules import list_unreachable
 from blubees.flows.parking_rule import ParkingRule, list_new
 from blubees.flows.placeholders import forbid_placeholders
 from blubees.flows.timetable import Timetable
@@ -76,7 +77,7 @@ class FlowService:
 
         Raises:
             MissingError: no such flow. ConflictError: published by somebody else meanwhile.
-            InputError: it has placeholders, or would carry payload over a wait, and the tenant does not allow that.
+            InputError: it has placeholders, carries payload over a wait, or calls a host, and the tenant forbids that.
             UnavailableError: it is kept, but the broker did not take it; the next start or publishing posts it.
         """
         row = await self._load(tenant, flow_id)
@@ -84,6 +85,7 @@ class FlowService:
         forbid_placeholders(flow)
         pinned = pin(connectors)
         await self._forbid_parking(tenant, flow, connectors)
+        await self._forbid_hosts(tenant, flow)
         token = ""
         token_hash = row.hook_token_hash
         if flow.trigger.on is TriggerKind.WEBHOOK and not token_hash:
@@ -113,6 +115,7 @@ class FlowService:
         row = await self._load_version(tenant, flow_id, version)
         flow = self._read(row)
         await self._forbid_parking(tenant, flow, read_pinned(row.connectors))
+        await self._forbid_hosts(tenant, flow)
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
         await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
@@ -200,6 +203,14 @@ class FlowService:
         """Tell of each live flow which steps would carry payload over a wait, and what: a line for people each."""
         return ParkingRule(await self._compile_live(tenant)).list_all()
 
+    async def list_unreachable(self, tenant: TenantId) -> Sequence[str]:
+        """Tell of each live flow which steps call a host that the tenant's rules do not permit: a line for people each."""
+        if self._find_settings is None:
+            return ()
+        settings = await self._find_settings(tenant)
+        read = [self._check_version(version).flow for _, version in await self._store.list_live(tenant)]
+        return [f"flow {flow.id}: {line}" for flow in read if flow is not None for line in list_unreachable(flow, settings)]
+
     async def post_all(self) -> int:
         """Post every live flow that conduits do not know; gives how many are live. At a start, and in a fresh memory."""
         count = 0
@@ -271,6 +282,14 @@ class FlowService:
         problems = list_new(await self._compile_live(tenant), compile_plan(fresh, dict(self._book)))
         if problems:
             raise InputError("Data would be kept over a wait; nothing was published.", tuple(problems))
+
+    async def _forbid_hosts(self, tenant: TenantId, flow: Flow) -> None:
+        """Refuse a flow with a host written into it that the tenant's rules do not permit."""
+        if self._find_settings is None:
+            return
+        problems = list_unreachable(flow, await self._find_settings(tenant))
+        if problems:
+            raise InputError("A host may not be called; nothing was published.", tuple(problems))
 
     async def _compile_live(self, tenant: TenantId) -> dict[FlowId, Plan]:
         live = [version for _, version in await self._store.list_live(tenant) if self._check_version(version).flow is not None]

@@ -515,6 +515,8 @@ def change_settings(
     parking: Literal["allow", "refuse"] | None = None,
     replay_hours: float | None = None,
     shapes: Literal["failed", "all"] | None = None,
+    egress_allow: str | None = None,
+    egress_deny: str | None = None,
     tenant: Tenant = "",
     data: Data = DATA,
     json: Json = False,
@@ -525,19 +527,27 @@ def change_settings(
         parking: refuse: flows may not carry payload over a wait.
         replay_hours: how long a failed run can go on from its failed step, 0 to 24.
         shapes: all: tell the shapes of what went into and out of steps of each run, not only of those that failed.
+        egress_allow: the only hosts that flows may call, with commas between: example.com, *.example.com; "": all.
+        egress_deny: hosts that flows may not call, also where egress_allow names them; "": none.
     """
     client = _connect(data)
     path = f"/tenants/{_choose_tenant(client, tenant)}/settings"
     given = {"parking": parking, "replay_hours": replay_hours, "shapes": shapes}
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    for name, text in (("egress_allow", egress_allow), ("egress_deny", egress_deny)):
+        if text is not None:
+            chosen[name] = [each.strip() for each in text.split(",") if each.strip()]
     found = client.put(path, chosen) if chosen else client.get(path)
     if json:
         _print_json(found)
         return
-    carrying = found.pop("carrying", ())
-    _print_table(["setting", "value"], [[name, str(value)] for name, value in found.items()])
+    carrying, unreachable = found.pop("carrying", ()), found.pop("unreachable", ())
+    rows = [[name, ", ".join(value) if isinstance(value, list) else str(value)] for name, value in found.items()]
+    _print_table(["setting", "value"], rows)
     if carrying:
         _complain("Runs of these live flows will fail at a wait (not_parked):", tuple(carrying))
+    if unreachable:
+        _complain("Runs of these live flows will fail at a call (egress_refused):", tuple(unreachable))
 
 
 @waiting_app.command(name="list")

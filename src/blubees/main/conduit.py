@@ -114,7 +114,8 @@ class Conduit:
         settings = start.settings
         self._broker, self._lock, self._settings, self._events = broker, lock, settings, events
         clock, chance = SystemClock(), SystemChance()
-        self.web = GuardedWebClient(allowed_loopback_ports=frozenset(settings.allowed_loopback_ports))
+        self.tenant_settings = SettingsShelf()
+        self.web = GuardedWebClient(frozenset(settings.allowed_loopback_ports), find_judge=self.tenant_settings.find_judge)
         run_sealer = Sealer(start.run_key, chance)
         lease_sealer = Sealer(start.lease_key, chance)
         self._desk = NatsLeaseDesk(broker, lease_sealer.seal, lease_sealer.unseal)
@@ -122,7 +123,6 @@ class Conduit:
         self.index = FlowIndex()
         self.plans = NatsPlanBoard(broker)
         self._settings_board = NatsSettingsBoard(broker)
-        self.tenant_settings = SettingsShelf()
         self._token_board = NatsTokenBoard(broker)
         self.tokens = TokenShelf(run_sealer)
         self._surveyor = Surveyor(broker)

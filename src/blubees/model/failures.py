@@ -212,6 +212,10 @@ DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
         "All connections that this site may have at a time are in use. This call was not made.",
         "Let the step try again (`retry`), or have fewer runs wait for slow third parties at a time (`runs`).",
     ),
+    (FailureCode.EGRESS_REFUSED, "host_rules"): (
+        "This site's settings do not permit calls to that host.",
+        "Call another host, or have an administrator permit it: `tenants settings --egress-allow` and `--egress-deny`.",
+    ),
     (FailureCode.NOT_PARKED, "too_large"): (
         "The run could not be parked: what later steps read is more than 262,144 bytes, sealed and compressed.",
         "Let later steps read fewer or smaller values, or read them again after the wait (jira.get_issue, http).",

@@ -34,6 +34,7 @@ class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         tenant: whose call it is: connections, their share and circuit breakers are each tenant's own. Empty: BluBees' own.
+        is_ours: the host is not of the tenant's choice (its own Jira): its rules of hosts do not hold.
         url: absolute; https, or http to an explicitly allowed loopback port.
         headers: pairs, in order; names and values without CR, LF or NUL.
         timeout_seconds: for the whole call, 0.1 to 120.
@@ -51,6 +52,7 @@ class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
     redirects: int = 0
     client_certificate: ClientCertificate | None = None
     tenant: TenantId = TenantId("")
+    is_ours: bool = False
 
 
 class WebAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,7 @@ class WebProblem(StrEnum):
     REFUSED_ADDRESS = "refused_address"
     REFUSED_SCHEME = "refused_scheme"
     REFUSED_URL = "refused_url"
+    REFUSED_HOST = "refused_host"
     REFUSED_HEADER = "refused_header"
     CROWDED = "crowded"
     CIRCUIT_OPEN = "circuit_open"

@@ -111,6 +111,8 @@ TENANT_SETTINGS = sa.Table(
     sa.Column("parking", sa.String(10), nullable=False),
     sa.Column("replay_seconds", sa.Integer, nullable=False),
     sa.Column("shapes", sa.String(10), nullable=False, server_default="failed"),
+    sa.Column("egress_allow", sa.Text, nullable=False, server_default=""),  # rules with spaces between
+    sa.Column("egress_deny", sa.Text, nullable=False, server_default=""),
 )
 
 SEEN = sa.Table(

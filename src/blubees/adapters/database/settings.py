@@ -23,6 +23,8 @@ class SqlSettingsStore:
             "parking": settings.parking.value,
             "replay_seconds": round(settings.replay_hours * 3600),
             "shapes": settings.shapes.value,
+            "egress_allow": " ".join(settings.egress_allow),
+            "egress_deny": " ".join(settings.egress_deny),
         }
         insert = insert_into(self._engine, TENANT_SETTINGS).values(tenant=settings.tenant, **values)
         async with using(self._engine, TenantId(settings.tenant)) as connection:
@@ -47,4 +49,6 @@ def _read_settings(row: sa.RowMapping) -> TenantSettings:
         parking=Parking(row["parking"]),
         replay_hours=row["replay_seconds"] / 3600,
         shapes=Shapes(row["shapes"]),
+        egress_allow=tuple(row["egress_allow"].split()),
+        egress_deny=tuple(row["egress_deny"].split()),
     )

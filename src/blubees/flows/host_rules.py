@@ -1,0 +1,60 @@
+"""Hosts written into a flow that its tenant's rules do not permit. Called by flows/versions.py when a flow is published.
+
+A host that only the run knows, since a smart value gives it, is judged when it is called.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from blubees.model.egress import HostJudge, read_host_rule
+from blubees.model.flow import Flow, Step
+from blubees.model.settings import TenantSettings
+
+_TEMPLATE: Final = "{{"
+
+
+def list_unreachable(flow: Flow, settings: TenantSettings) -> list[str]:
+    """Tell each step that calls such a host: a line for people each."""
+    if not settings.egress_allow and not settings.egress_deny:
+        return []
+    judge = HostJudge(settings.egress_allow, settings.egress_deny)
+    return [
+        f"step {step.id}: {place} leads to {host}, which this tenant's settings do not permit (`tenants settings`: "
+        "egress_allow, egress_deny). Call another host, or have an administrator permit it."
+        for step in _list_steps(flow.steps)
+        for place, host in _list_hosts(step.settings, "with")
+        if not judge.permits(host)
+    ]
+
+
+def _list_steps(steps: tuple[Step, ...]) -> Iterator[Step]:
+    for step in steps:
+        yield step
+        for branch in step.branches:
+            yield from _list_steps(branch.steps)
+
+
+def _list_hosts(value: object, place: str) -> Iterator[tuple[str, str]]:
+    """Every `url` among a step's settings whose host is written out."""
+    if not isinstance(value, dict):
+        return
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _list_hosts(inner, f"{place}.{name}")
+        elif name == "url" and isinstance(inner, str):
+            host = _read_literal_host(inner)
+            if host is not None:
+                yield f"{place}.{name}", host
+
+
+def _read_literal_host(url: str) -> str | None:
+    scheme, separator, rest = url.strip().partition("://")
+    authority = rest.replace("\\", "/").partition("/")[0].partition("?")[0].partition("#")[0]
+    if not separator or scheme.lower() not in {"http", "https"} or _TEMPLATE in authority:
+        return None
+    try:
+        host = urlsplit(f"//{authority}").hostname
+    except ValueError:
+        return None
+    return read_host_rule(host) if host else None
