@@ -1192,8 +1192,8 @@ class KeyProvider(Protocol):
         """Whether it is wrapped with the newest key, as far as can be told."""
         ...
 
-    async def renew(self) -> bool:
-        """Make a newest key of its own, where it can; False where that is its owner's work. Raises InputError: why not."""
+    async def renew(self) -> None:
+        """Make a newest key of its own. Raises InputError: why it can't."""
         ...
 
     async def retire(self, in_use: Sequence[bytes]) -> int:

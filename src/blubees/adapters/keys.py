@@ -72,7 +72,7 @@ class LocalKeyProvider:
         self._read_again()
         return wrapped.startswith(FORM + _name(self._keys[-1]))
 
-    async def renew(self) -> bool:
+    async def renew(self) -> None:
         """Add a key to the file.
 
         Raises:
@@ -80,7 +80,6 @@ class LocalKeyProvider:
         """
         self._read_again()
         await asyncio.to_thread(self._write, [*self._keys, os.urandom(KEY_BYTES)])
-        return True
 
     async def retire(self, in_use: Sequence[bytes]) -> int:
         """Take the keys out of the file that none of these is wrapped with; gives how many."""

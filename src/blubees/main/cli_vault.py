@@ -35,7 +35,7 @@ def rotate(
     level: Literal["kms", "tenant", "secret"],
     tenant: str = "",
     older_than_days: float = 0.0,
-    renew: bool = True,
+    renew: bool | None = None,
     data: Data = DATA,
 ) -> int:
     """Change keys while all goes on. It can be stopped at any time, and run again: it goes on with what is left.
@@ -44,7 +44,7 @@ def rotate(
         level: kms: wrap tenants' keys anew; tenant: new tenant keys; secret: new keys of connections, and their secrets anew.
         tenant: one tenant only; else all.
         older_than_days: only keys that are older.
-        renew: kms: make a new key of the provider's own first, where it can.
+        renew: kms: make a new key of the provider's own first; else that is done with a local file only.
     """
     from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
     from blubees.main.run_view import open_console  # noqa: PLC0415 - see above

@@ -80,7 +80,7 @@ def read_service_start(settings: Settings, user: str, listen_fd: int) -> Process
     """
     is_conduit = user == CONDUIT
     token = os.environ.get("BLUBEES_OPERATOR_TOKEN_FILE", "")
-    vault_key = "" if is_conduit else str(_file("BLUBEES_VAULT_KEY_FILE"))
+    vault_key = "" if is_conduit or settings.kms_keys else str(_file("BLUBEES_VAULT_KEY_FILE"))
     if vault_key:
         LocalKeyProvider(Path(vault_key))  # says here what is wrong with it
     if not is_conduit and not settings.database_url:

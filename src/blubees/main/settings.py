@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         public_url: where third parties reach the conduits: the beginning of call-back addresses.
         database_url: where the control plane keeps things; never told to a conduit.
         host: the address on which a service of a cluster listens.
+        kms_keys: AWS KMS keys that wrap tenants' keys instead of the local file's: the first one wraps, all open.
+        aws_region, aws_endpoint: where AWS is asked; empty: as AWS's own settings say. Another endpoint is for development.
         log_level: `info`, or `debug`: also where libraries log something, statements of the database included; never what.
     """
 
@@ -49,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = ""
     host: str = "127.0.0.1"
     log_level: str = "info"
+    kms_keys: tuple[str, ...] = ()
+    aws_region: str = ""
+    aws_endpoint: str = ""
 
 
 def read_settings(data: Path | None = None) -> Settings:
@@ -74,6 +79,9 @@ def read_settings(data: Path | None = None) -> Settings:
         public_url=given.get("BLUBEES_PUBLIC_URL", "").rstrip("/"),
         require_lockdown=given.get("BLUBEES_REQUIRE_LOCKDOWN", "") == "1",
         log_level=_read_level("BLUBEES_LOG_LEVEL"),
+        kms_keys=tuple(each.strip() for each in given.get("BLUBEES_KMS_KEYS", "").split(",") if each.strip()),
+        aws_region=given.get("BLUBEES_AWS_REGION", ""),
+        aws_endpoint=given.get("BLUBEES_AWS_ENDPOINT", ""),
     )
 
 

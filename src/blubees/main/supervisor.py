@@ -46,6 +46,13 @@ class Child:
     withheld_lines: int = 0
 
 
+def choose_environment(child: Child) -> dict[str, str]:
+    """What of our environment a child gets: AWS's own variables only where it asks AWS KMS, which no conduit does."""
+    asks_aws = child.module == "blubees.main.control_plane" and child.start.settings.kms_keys
+    names = {"PATH", "HOME", "LANG", "VIRTUAL_ENV"}
+    return {name: value for name, value in os.environ.items() if name in names or (asks_aws and name.startswith("AWS_"))}
+
+
 class Supervisor:
     """Starts, watches and stops the processes of one machine."""
 
@@ -182,7 +189,7 @@ class Supervisor:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             pass_fds=(child.start.listen_fd,),
-            env={name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "VIRTUAL_ENV"}},
+            env=choose_environment(child),
             start_new_session=True,
             preexec_fn=die_with_parent,
             limit=64 * 1024,

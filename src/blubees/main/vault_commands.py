@@ -44,13 +44,13 @@ def draw_vault(console: Console, found: dict[str, Any]) -> None:
 
 
 def rotate(
-    client: OperatorClient, level: str, tenant: str, *, older_than_days: float, renew: bool, console: Console
+    client: OperatorClient, level: str, tenant: str, *, older_than_days: float, renew: bool | None, console: Console
 ) -> list[str]:
     """Change keys, step by step, telling how far it is; gives what is stuck, for people. Killed, it is run again."""
     start = client.get("/vault")
     before = start["now"] - int(older_than_days * DAY_MILLISECONDS)
-    if level == "kms" and renew and not client.post("/vault/renew")["renewed"]:
-        console.print("The key provider's own key is its owner's to change; what it wraps is wrapped anew.")
+    if level == "kms" and (start["provider"]["forgets"] if renew is None else renew):
+        client.post("/vault/renew")
     tenants = [tenant] if tenant else start["tenants"]
     stuck = []
     columns = (TextColumn("{task.completed} of {task.total} tenants, {task.fields[rows]} rows, {task.description}"),)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from blubees.adapters.database import Database
 from blubees.adapters.keys import LocalKeyProvider
+from blubees.adapters.kms import AwsKeyProvider
 from blubees.main.settings import ProcessStart
 from blubees.operations.vault_keys import VaultKeys
 from blubees.ports import Chance, Clock, KeyProvider
@@ -33,4 +34,7 @@ def build_vault(start: ProcessStart, database: Database, clock: Clock, chance: C
 
 def choose_provider(start: ProcessStart) -> KeyProvider:
     """Make the key provider that is set."""
-    return LocalKeyProvider(Path(start.vault_key_file or start.settings.data / "keys" / "local.key"))
+    settings = start.settings
+    if settings.kms_keys:
+        return AwsKeyProvider(settings.kms_keys, region=settings.aws_region, endpoint=settings.aws_endpoint)
+    return LocalKeyProvider(Path(start.vault_key_file or settings.data / "keys" / "local.key"))

@@ -31,9 +31,9 @@ class VaultKeys:
         """Do the next step of a tenant's rotation; see vault/rotation.py."""
         return await self._rotation.step(tenant, level, before_milliseconds, after)
 
-    async def renew_provider(self) -> bool:
-        """Have the key provider make a newest key of its own; False where that is its owner's work. Raises InputError."""
-        return await self._provider.renew()
+    async def renew_provider(self) -> None:
+        """Have the key provider make a newest key of its own. Raises InputError: why it can't."""
+        await self._provider.renew()
 
     async def retire_provider(self) -> int:
         """Have it destroy its older keys that wrap nothing any more; gives how many."""
