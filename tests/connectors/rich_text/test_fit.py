@@ -104,11 +104,25 @@ def test_a_document_that_is_too_deep_is_refused(levels: int) -> None:
     assert fit_document(nest(DEPTH_MAX // 2 - 1)) == nest(DEPTH_MAX // 2 - 1)
 
 
-def test_a_document_of_too_many_nodes_is_refused() -> None:
-    document = {"version": 1, "type": "doc", "content": [{"type": "rule"}] * 10_001}
-    with pytest.raises(RichTextError) as caught:
-        read_text(document, TextForm.ADF)
-    assert caught.value.problem is RichTextProblem.TOO_MANY_PARTS
+BOLD = {"type": "text", "text": "a", "marks": [{"type": "strong"}]}
+LIGHT = {"type": "status", "attrs": {"text": "x", "color": "neutral"}}
+
+
+@pytest.mark.parametrize(("node", "most"), [({"type": "rule"}, 5_000), (BOLD, 2_499), (LIGHT, 1_666)])
+def test_nodes_marks_and_attributes_are_counted(node: Node, most: int) -> None:
+    """So that what a document holds bounds the work that it makes."""
+
+    def make(count: int) -> Node:
+        # neighbours with the same marks would become one
+        nodes = [node if number % 2 or node is not BOLD else {**BOLD, "marks": [{"type": "em"}]} for number in range(count)]
+        content = nodes if node["type"] == "rule" else [{"type": "paragraph", "content": nodes}]
+        return {"version": 1, "type": "doc", "content": content}
+
+    for form in TextForm:
+        assert write_text(make(most), form)
+        with pytest.raises(RichTextError) as caught:
+            write_text(make(most + 1), form)
+        assert caught.value.problem is RichTextProblem.TOO_MANY_PARTS
 
 
 def test_values_that_json_has_not_are_no_adf() -> None:
@@ -123,7 +137,7 @@ def test_values_that_json_has_not_are_no_adf() -> None:
 
 
 def test_a_document_of_too_much_text_is_refused() -> None:
-    lines = {"type": "codeBlock", "content": [{"type": "text", "text": "a\n" * 524_288}]}
+    lines = {"type": "codeBlock", "content": [{"type": "text", "text": "a\n" * 131_072}]}
     document = {"version": 1, "type": "doc", "content": [lines]}
     assert write_text(document, TextForm.MARKDOWN)
     document["content"] = [lines, {"type": "codeBlock", "content": [{"type": "text", "text": "a"}]}]
@@ -134,8 +148,8 @@ def test_a_document_of_too_much_text_is_refused() -> None:
 
 @pytest.mark.parametrize("form", [TextForm.MARKDOWN, TextForm.PLAIN])
 def test_lines_deep_in_lists_that_would_fill_the_memory_are_refused(form: TextForm) -> None:
-    node: Node = {"type": "codeBlock", "content": [{"type": "text", "text": "a\n" * 200_000}]}
-    for _ in range(15):
+    node: Node = {"type": "codeBlock", "content": [{"type": "text", "text": "a\n" * 100_000}]}
+    for _ in range(18):
         node = {"type": "bulletList", "content": [{"type": "listItem", "content": [node]}]}
     with pytest.raises(RichTextError) as caught:
         write_text({"version": 1, "type": "doc", "content": [node]}, form)

@@ -169,7 +169,9 @@ def test_notation_that_the_schema_does_not_take_is_an_ordinary_element() -> None
         ("<ul><li>" * 60, RichTextProblem.TOO_DEEP),
         ("<br>" * 30_000, RichTextProblem.TOO_MANY_PARTS),
         ("<i></i>" * 100_000, RichTextProblem.TOO_MANY_PARTS),
-        ("a" * 1_048_577, RichTextProblem.TOO_LARGE),
+        ("<i class='a' id='b'>x</i>" * 2_501, RichTextProblem.TOO_MANY_PARTS),
+        ("a" * 262_145, RichTextProblem.TOO_LARGE),
+        ("<!--" + "a" * 1_048_570 + "-->", RichTextProblem.TOO_LARGE),
     ],
 )
 def test_a_hostile_text_is_refused(text: str, problem: RichTextProblem) -> None:

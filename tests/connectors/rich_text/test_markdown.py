@@ -167,7 +167,7 @@ def test_mentions_are_read_from_trusted_text_only() -> None:
         ("".join("  " * depth + "- a\n" for depth in range(60)), RichTextProblem.TOO_DEEP),
         ("|a|b\n|-|-\n" + "|c|d\n" * 8_000, RichTextProblem.TOO_MANY_PARTS),
         ("*a* " * 30_000, RichTextProblem.TOO_MANY_PARTS),
-        ("a" * 1_048_577, RichTextProblem.TOO_LARGE),
+        ("a" * 262_145, RichTextProblem.TOO_LARGE),
     ],
 )
 def test_a_hostile_text_is_refused(text: str, problem: RichTextProblem) -> None:

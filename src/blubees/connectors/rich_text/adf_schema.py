@@ -158,5 +158,7 @@ def _resolve(rule: dict[str, Any]) -> dict[str, Any]:
 
 def _is_shallow(value: object, left: int) -> bool:
     if isinstance(value, dict):
+        if left > 0 and not any(isinstance(each, dict | list) for each in value.values()):
+            return True  # the common case
         return left > 0 and all(_is_shallow(each, left - 1) for each in value.values())
     return left > 0 and all(_is_shallow(each, left - 1) for each in value) if isinstance(value, list) else True

@@ -1,6 +1,6 @@
 """What a text may be, and the one error of this folder. Used by every file here.
 
-Source of the limits: Jira takes 32,767 characters in a text field; a hostile text is refused within 200 ms.
+Source of the limits: Jira takes 32,767 characters in a text field; no text takes more than some 50 ms of a processor's time.
 """
 
 from enum import StrEnum
@@ -8,9 +8,13 @@ from typing import Any, Final
 
 Node = dict[str, Any]
 
-TEXT_MAX_CHARACTERS: Final = 1_048_576
-WRITTEN_MAX_CHARACTERS: Final = 2 * TEXT_MAX_CHARACTERS
-NODES_MAX: Final = 10_000
+HTML_MAX_CHARACTERS: Final = 1_048_576
+"""Of HTML that is read: most of it is no text, in letters from mail programs."""
+TEXT_MAX_CHARACTERS: Final = 262_144
+"""Of a document's texts, and of Markdown and plain text that is read."""
+WRITTEN_MAX_CHARACTERS: Final = 2_097_152
+NODES_MAX: Final = 5_000
+"""Nodes of ADF, their marks and their attributes."""
 DEPTH_MAX: Final = 40
 """Levels of ADF nodes."""
 ATTRIBUTE_DEPTH_MAX: Final = 24
@@ -50,16 +54,20 @@ class Counter:
 
     def take(self, depth: int) -> None:
         """Count a node that stands so deep."""
-        self.left -= 1
-        if self.left < 0:
-            raise RichTextError(RichTextProblem.TOO_MANY_PARTS)
+        self.take_parts(1)
         if depth > DEPTH_MAX:
             raise RichTextError(RichTextProblem.TOO_DEEP)
 
+    def take_parts(self, count: int) -> None:
+        """Count nodes, marks or attributes."""
+        self.left -= count
+        if self.left < 0:
+            raise RichTextError(RichTextProblem.TOO_MANY_PARTS)
 
-def check_length(text: str) -> None:
-    """Refuse a text of more than 1,048,576 characters."""
-    if len(text) > TEXT_MAX_CHARACTERS:
+
+def check_length(text: str, most: int = TEXT_MAX_CHARACTERS) -> None:
+    """Refuse a text of more characters."""
+    if len(text) > most:
         raise RichTextError(RichTextProblem.TOO_LARGE)
 
 

@@ -4,7 +4,15 @@ from enum import StrEnum
 from typing import Final
 
 from blubees.connectors.rich_text.adf_schema import is_adf, is_valid
-from blubees.connectors.rich_text.bounds import NODES_MAX, Node, RichTextError, RichTextProblem, check_length
+from blubees.connectors.rich_text.bounds import (
+    HTML_MAX_CHARACTERS,
+    NODES_MAX,
+    TEXT_MAX_CHARACTERS,
+    Node,
+    RichTextError,
+    RichTextProblem,
+    check_length,
+)
 from blubees.connectors.rich_text.fit import fit_document
 from blubees.connectors.rich_text.fit_attributes import clean_text
 from blubees.connectors.rich_text.html_read import read_html
@@ -27,7 +35,7 @@ def read_text(value: object, form: TextForm, *, is_trusted: bool = False) -> Nod
     """Give an ADF document that Atlassian's schema takes.
 
     Args:
-        value: a text in `form`, at most 1,048,576 characters; for ADF a document.
+        value: a text in `form`, at most 262,144 characters, of HTML 1,048,576; for ADF a document.
         is_trusted: read mentions and extensions too, as our own notation has them; else they come as their words.
 
     Raises:
@@ -36,7 +44,7 @@ def read_text(value: object, form: TextForm, *, is_trusted: bool = False) -> Nod
     if form is TextForm.ADF:
         return check_adf(value)
     text = value if isinstance(value, str) else ""
-    check_length(text)
+    check_length(text, HTML_MAX_CHARACTERS if form is TextForm.HTML else TEXT_MAX_CHARACTERS)
     if form is TextForm.PLAIN:
         if text.count("\n") > NODES_MAX:
             raise RichTextError(RichTextProblem.TOO_MANY_PARTS)

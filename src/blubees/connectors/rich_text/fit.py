@@ -10,7 +10,7 @@ import orjson
 
 from blubees.connectors.rich_text.adf_schema import allows, children_of, knows, needs_attributes
 from blubees.connectors.rich_text.bounds import Counter, Node
-from blubees.connectors.rich_text.fit_attributes import clean_text, fit_attributes, fit_marks
+from blubees.connectors.rich_text.fit_attributes import NUMBERED, clean_text, fit_attributes, fit_marks
 
 _WRAPPERS: Final = {
     "bulletList": "listItem",
@@ -47,6 +47,7 @@ class _Fitter:
 
     def __init__(self) -> None:
         self.counter = Counter()
+        self.fitted: tuple[object, Node | None] = (None, None)  # the node that was looked at last, and its attributes
         self.numbers = 0
 
     def fit_blocks(self, nodes: Iterable[object], parent: str, depth: int) -> list[Node]:
@@ -97,10 +98,13 @@ class _Fitter:
         """Whether a node has the attributes that it must have."""
         if not node.get("attrs") and node["type"] != "layoutSection":
             return not needs_attributes(node["type"]) or fit_attributes(node["type"], None, 0) is not None
-        columns = [each for each in _content_of(node) if isinstance(each, dict) and each.get("type") == "layoutColumn"]
-        if node["type"] == "layoutSection" and not LAYOUT_COLUMNS[0] <= len(columns) <= LAYOUT_COLUMNS[1]:
-            return False
-        return fit_attributes(node["type"], node.get("attrs"), 0) is not None
+        if node["type"] == "layoutSection":
+            columns = [each for each in _content_of(node) if isinstance(each, dict) and each.get("type") == "layoutColumn"]
+            if not LAYOUT_COLUMNS[0] <= len(columns) <= LAYOUT_COLUMNS[1]:
+                return False
+        fitted = fit_attributes(node["type"], node.get("attrs"), 0)
+        self.fitted = (node, fitted)
+        return fitted is not None
 
     def list_substitutes(self, node: Node, kind: str, parent: str, depth: int) -> Iterator[Node]:
         """List what stands for a node that may not stand here."""
@@ -153,14 +157,17 @@ class _Fitter:
         kind = node["type"]
         self.counter.take(depth)
         marks = fit_marks(node.get("marks"), children_of(parent)[kind])
+        self.counter.take_parts(len(marks))
         if kind == "text":
             text = clean_text(node["text"]) if isinstance(node.get("text"), str) else ""
             self.counter.take_text(text)
             return {"type": "text", "text": text} | ({"marks": marks} if marks else {}) if text else None
         number = self.numbers + 1
-        attributes = fit_attributes(kind, node.get("attrs"), number)
+        known = self.fitted[1] if self.fitted[0] is node and kind not in NUMBERED else None
+        attributes = fit_attributes(kind, node.get("attrs"), number) if known is None else known
         if attributes is None:
             return None
+        self.counter.take_parts(len(attributes))
         for value in attributes.values():
             if isinstance(value, str | list | dict):
                 self.counter.take_text(value if isinstance(value, str) else orjson.dumps(value))

@@ -53,6 +53,8 @@ _NOT_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud8
 
 def clean_text(text: str) -> str:
     """Give a text without control characters; line ends are line feeds."""
+    if text.isprintable():
+        return text  # the common case
     return _NOT_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -93,10 +95,13 @@ def fit_marks(given: object, allowed: frozenset[str]) -> list[Node]:
         found = {name: mark for name, mark in found.items() if name in _BESIDE_CODE}
     if "alignment" in found:
         found.pop("indentation", None)
-    return sorted(found.values(), key=lambda mark: MARK_ORDER.index(mark["type"]) if mark["type"] in MARK_ORDER else 0)
+    if len(found) == 1:
+        return list(found.values())
+    return sorted(found.values(), key=lambda mark: _PLACES.get(mark["type"], 0))
 
 
 _NOTHING: Final = object()
+_PLACES: Final = {name: number for number, name in enumerate(MARK_ORDER)}
 
 
 def _fit_address(kind: str, attributes: Node) -> bool:

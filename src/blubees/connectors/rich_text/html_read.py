@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from blubees.connectors.rich_text.bounds import Node, check_length
+from blubees.connectors.rich_text.bounds import HTML_MAX_CHARACTERS, Node, check_length
 from blubees.connectors.rich_text.fit import is_inline
 from blubees.connectors.rich_text.html_tree import Element, read_tree
 from blubees.connectors.rich_text.html_write import ALIGNMENTS
@@ -59,7 +59,7 @@ def read_html(text: str, *, is_trusted: bool = False) -> Node:
     Raises:
         RichTextError: too large, too deep, too many parts.
     """
-    check_length(text)
+    check_length(text, HTML_MAX_CHARACTERS)
     return read_elements(text, is_trusted=is_trusted)
 
 

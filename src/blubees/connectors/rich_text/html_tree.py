@@ -10,7 +10,8 @@ from lxml import etree
 
 from blubees.connectors.rich_text.bounds import RichTextError, RichTextProblem
 
-ELEMENTS_MAX: Final = 20_000
+PARTS_MAX: Final = 7_500
+"""Elements, and their attributes."""
 DEPTH_MAX: Final = 160
 """Levels of elements: three for one of ADF, and marks."""
 _LEFT_OUT: Final = frozenset(
@@ -45,7 +46,7 @@ def read_tree(text: str) -> Element:
     """Give the tree of an HTML text or a part of one.
 
     Raises:
-        RichTextError: it has more than 20,000 elements, or is deeper than 160.
+        RichTextError: it has more than 7,500 elements and attributes, or is deeper than 160.
     """
     target = _Builder()
     parser = etree.HTMLParser(target=target, no_network=True, remove_comments=True, remove_pis=True, recover=True)
@@ -69,8 +70,8 @@ class _Builder:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
         self.end_words()
-        self.count += 1
-        if self.count > ELEMENTS_MAX:
+        self.count += 1 + len(attributes)
+        if self.count > PARTS_MAX:
             raise RichTextError(RichTextProblem.TOO_MANY_PARTS)
         if len(self.open) > DEPTH_MAX:
             raise RichTextError(RichTextProblem.TOO_DEEP)

@@ -6,8 +6,9 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from blubees.connectors.rich_text.bounds import DEPTH_MAX, NODES_MAX, TEXT_MAX_CHARACTERS
+from blubees.connectors.rich_text.bounds import DEPTH_MAX, HTML_MAX_CHARACTERS, NODES_MAX, TEXT_MAX_CHARACTERS
 from blubees.connectors.rich_text.convert import TextForm, write_text
+from blubees.connectors.rich_text.html_tree import PARTS_MAX
 from blubees.connectors.rich_text.samples import SAMPLES
 from blubees.expressions.document import compile_document
 from blubees.steps.mapping.rule import FIELDS_MAX, ITEMS_MAX, VALUES_MAX, FieldRule, map_fields, prepare_fields
@@ -76,7 +77,8 @@ RICH_TEXT: Final = f"""
 ## Rich text
 Texts go through ADF, in every direction: [decision 36](decisions/0036-rich-text.md). Every document that is made is checked against
 Atlassian's own schema. In an ADF document given for `rich_text`, attributes and marks that the schema does not take are dropped (Jira itself
-writes some); nodes that it does not take are an error (`not_adf`). One that is only read may have such nodes: they give their words. At most {TEXT_MAX_CHARACTERS:,} characters, {NODES_MAX:,} nodes, {DEPTH_MAX} levels.
+writes some); nodes that it does not take are an error (`not_adf`). One that is only read may have such nodes: they give their words. At most {TEXT_MAX_CHARACTERS:,} characters of
+text, {NODES_MAX:,} nodes, marks and attributes, {DEPTH_MAX} levels; of HTML {HTML_MAX_CHARACTERS:,} characters are read, with {PARTS_MAX:,} elements and attributes.
 
 - A document comes back from HTML and from Markdown as it was, but: `localId`s are numbered anew or gone; neighbouring texts with the same marks
   are one; what is so anyhow (`order: 1`, `layout: default`, `colspan: 1`) is not said; addresses are percent-encoded; control characters go.
