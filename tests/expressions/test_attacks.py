@@ -131,6 +131,9 @@ BIG = {
     "text": "plain",
     "pattern": "(a?){300}(a?){300}b",
     "dates": ["2026-11-23"] * 20_000,
+    "numbers": list(range(30_000)),
+    "huge": [10**300] * 10_000,
+    "umlauts": "ä" * 400_000,
     "controls": ["\x01" * 1_000] * 3_000,
     "cat": "a" * 30_000 + "!",
     "many": list(range(1_000)),
@@ -179,6 +182,14 @@ BIG = {
     ("{{#many}}{{#=}}" + "1+" * 100 + "1{{/}}{{/}}", "budget_steps"),
     ("{{long" + ".toUpperCase().toLowerCase()" * 20 + "}}", "budget_steps"),
     ("x{{controls.toJson()}}", "output_too_large"),
+    ("{{#many}}{{text.equalsIgnoreCase(big)}}{{/}}", "budget_steps"),
+    ("{{numbers.asCurrency()}}", "budget_steps"),
+    ('{{numbers.contains("a")}}', "budget_steps"),
+    ("{{huge.asJsonArray()}}", "budget_steps"),
+    ("{{huge.right(1)}}", "budget_steps"),
+    ("{{dates.asJsonObject(now)}}", "budget_steps"),
+    ("{{#dates}}{{now.xmlEncode().asShortTime()}}{{/}}", "budget_steps"),
+    ("{{umlauts.urlEncode()}}", "budget_steps"),
 ])  # fmt: skip
 def test_work_without_end_ends_with_a_code(source: str, code: str) -> None:
     assert work_out("x" + source, BIG) == EvaluationCode(code)

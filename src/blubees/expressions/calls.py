@@ -16,7 +16,7 @@ from blubees.expressions.grammar import Expression, Literal, Node, Section, Segm
 from blubees.expressions.limits import LONG_TEXT_CHARACTERS, Meter
 from blubees.expressions.patterns import compile_pattern
 from blubees.expressions.signatures import Function, ValueType
-from blubees.expressions.values import write_date, write_number
+from blubees.expressions.values import DATE_STEPS, weigh_number, write_date, write_number
 
 _PATTERN_FUNCTIONS: Final = frozenset({"match", "replaceAll"})
 _ON_NULL: Final[dict[str, object]] = {
@@ -28,11 +28,18 @@ _ON_NULL: Final[dict[str, object]] = {
     "toJson": "null",
 }
 _COSTS: Final = {
-    name: 20
-    for name, table in FUNCTIONS.items()
-    if name in _PATTERN_FUNCTIONS or any(ValueType.DATE in {each.receiver, each.result} for each in table.values())
+    **{
+        name: 30
+        for name, table in FUNCTIONS.items()
+        if name in _PATTERN_FUNCTIONS or any(ValueType.DATE in {each.receiver, each.result} for each in table.values())
+    },
+    **dict.fromkeys(("startOfDay", "endOfDay", "startOfMonth", "minusYears", "plusYears"), 40),
+    **dict.fromkeys(("diff", "setTimeZone"), 60),
+    **dict.fromkeys(("format", "asCurrency", "asPercentage"), 100),
+    **dict.fromkeys(("jsonStringToObject", "xmlToJson"), 30),
 }
-"""Steps of a call where they are more than two: dates, and patterns (whose search is counted beside)."""
+"""Steps of a call where they are more than four: dates, numbers in words, and patterns (whose search is counted beside)."""
+_READ_DATE_STEPS: Final = 16
 
 
 def apply(meter: Meter, name: str, table: Mapping[str, Function], value: Any, arguments: Sequence[Any]) -> Any:  # noqa: ANN401 - data
@@ -50,6 +57,7 @@ def apply(meter: Meter, name: str, table: Mapping[str, Function], value: Any, ar
         if receiver in table:
             if kind is str and len(value) > LONG_TEXT_CHARACTERS:
                 meter.spend(len(value) >> 6)
+            meter.spend(_weigh_conversion(kind, receiver, value))
             converted = convert(value)
             return None if converted is None else table[receiver].call(meter, converted, arguments)
     if "any" in table:
@@ -57,9 +65,19 @@ def apply(meter: Meter, name: str, table: Mapping[str, Function], value: Any, ar
     return table["list"].call(meter, [value], arguments) if "list" in table else None
 
 
+def _weigh_conversion(kind: type, receiver: str, value: Any) -> int:  # noqa: ANN401 - data
+    if receiver == "date":
+        return _READ_DATE_STEPS if kind is str else 0
+    if receiver == "number":
+        return 3 if kind is str else 0
+    if receiver == "text" and kind is not str:
+        return weigh_number(value) if kind is int or kind is float else DATE_STEPS
+    return 0
+
+
 def cost_of(name: str) -> int:
     """Give the steps that a call takes on one value; half a microsecond each."""
-    return _COSTS.get(name, 2)
+    return _COSTS.get(name, 4)
 
 
 def weigh_nodes(nodes: Sequence[Node]) -> int:
@@ -77,15 +95,9 @@ def weigh_nodes(nodes: Sequence[Node]) -> int:
 def _weigh(expression: Expression) -> int:
     if isinstance(expression, Literal):
         return 0
-    return (
-        sum(
-            1
-            + (cost_of(each.name) if each.arguments is not None or each.name in _COSTS else 0)
-            + sum(map(_weigh, each.arguments or ()))
-            for each in expression.segments
-        )
-        >> 1
-    )
+    calls = [each for each in expression.segments if each.arguments is not None or each.name in _COSTS]
+    arguments = sum(_weigh(argument) for each in calls for argument in each.arguments or ())
+    return (len(expression.segments) + 1 >> 1) + sum(cost_of(each.name) for each in calls) + arguments
 
 
 def _keep(value: Any) -> Any:  # noqa: ANN401 - data

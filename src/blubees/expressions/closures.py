@@ -71,7 +71,7 @@ def _compile_section(node: Section) -> Getter:
     get = compile_expression(node.expression)  # type: ignore[arg-type]
     if node.inverse:
         return lambda run: otherwise(run) if is_true(get(run)) else body(run)
-    turn_steps = 2 + weigh_nodes(node.body)
+    turn_steps = 4 + weigh_nodes(node.body)
 
     def render(run: Run) -> object:
         value = get(run)

@@ -5,15 +5,19 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from blubees.expressions.errors import EvaluationCode, EvaluationError
-from blubees.expressions.limits import NUMBER_MAX_DIGITS, Meter
+from blubees.expressions.limits import LONG_TEXT_CHARACTERS, NUMBER_MAX_DIGITS, Meter
 from blubees.expressions.values import write_text
 
 WHOLE_MAX: Final = 2**53  # past it a float leaves whole numbers out
 
 
 def as_text(meter: Meter, value: object) -> str:
-    """A value as text."""
-    return value if type(value) is str else write_text(value, meter)
+    """A value as text; a long one is counted, since something is done with it."""
+    if type(value) is not str:
+        return write_text(value, meter)
+    if len(value) > LONG_TEXT_CHARACTERS:
+        meter.spend(len(value) >> 6)
+    return value
 
 
 def as_number(value: object) -> int | float | None:
@@ -21,7 +25,7 @@ def as_number(value: object) -> int | float | None:
     kind = type(value)
     if kind is int or kind is float:
         return value  # type: ignore[return-value]
-    if kind is str and 0 < len(value.strip()) <= NUMBER_MAX_DIGITS:  # type: ignore[attr-defined]
+    if kind is str and len(value) <= 2 * NUMBER_MAX_DIGITS and 0 < len(value.strip()) <= NUMBER_MAX_DIGITS:  # type: ignore[arg-type,attr-defined]
         text = value.strip().replace(",", "")  # type: ignore[attr-defined]
         if not text.isascii() or "_" in text:
             return None

@@ -25,10 +25,12 @@ def _object(meter: Meter, text: str, arguments: Sequence[Any]) -> str:
 
 
 def _string_array(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> str:
+    meter.spend(2 * len(values))
     return write_json([as_text(meter, each) for each in values], meter)
 
 
 def _array(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> str:
+    meter.spend(2 * len(values))
     parts = [as_text(meter, each) for each in values]
     meter.expect_text(sum(map(len, parts)) + len(parts))
     return "[" + ",".join(parts) + "]"
@@ -36,7 +38,7 @@ def _array(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> str:
 
 def _object_array(meter: Meter, values: list[Any], arguments: Sequence[Any]) -> str:
     key = quote_json(as_text(meter, arguments[0]))
-    meter.spend(len(values))
+    meter.spend(3 * len(values))
     meter.expect_text(len(key) * len(values))
     parts = ["{" + key + ":" + quote_json(as_text(meter, each)) + "}" for each in values]
     meter.expect_text(sum(map(len, parts)))

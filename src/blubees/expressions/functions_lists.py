@@ -14,7 +14,7 @@ _ONLY_TEXT: Final = {str}
 
 
 def _numbers(meter: Meter, values: list[Any]) -> list[int | float]:
-    meter.spend(2 * len(values))
+    meter.spend(3 * len(values))
     return [number for number in (as_number(each) for each in values) if number is not None]
 
 
@@ -23,6 +23,7 @@ def _extreme(name: str, choose: Callable[[Any], Any]) -> Implementation:
         numbers = _numbers(meter, values)
         if numbers:
             return choose(numbers)
+        meter.spend(2 * len(values))
         known = [each for each in values if each is not None]
         if len({str if type(each) is str else datetime if isinstance(each, datetime) else None for each in known}) > 1:
             raise EvaluationError(EvaluationCode.BAD_ARGUMENT, name)
@@ -45,14 +46,14 @@ def _average(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> obje
 
 def _join(meter: Meter, values: list[Any], arguments: Sequence[Any]) -> str:
     mark = as_text(meter, arguments[0]) if arguments else ", "
-    meter.spend(len(values))
+    meter.spend(2 * len(values))
     parts = values if {*map(type, values)} == _ONLY_TEXT else [write_text(each, meter) for each in values]
     meter.expect_text(sum(map(len, parts)) + len(mark) * len(parts))
     return mark.join(parts)
 
 
 def _distinct(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> list[Any]:
-    meter.spend(len(values))
+    meter.spend(3 * len(values))
     seen: dict[str, Any] = {}
     for each in values:
         seen.setdefault(write_json(each, meter), each)
@@ -68,7 +69,7 @@ def _flatten(meter: Meter, values: list[Any], _arguments: Sequence[Any]) -> list
 
 
 def _contains(meter: Meter, values: list[Any], arguments: Sequence[Any]) -> bool:
-    meter.spend(len(values))
+    meter.spend(5 * len(values))
     return any(are_equal(meter, each, arguments[0]) for each in values)
 
 

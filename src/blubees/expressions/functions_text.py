@@ -115,6 +115,11 @@ def _encoded(write: Callable[[str], str], growth: int) -> Implementation:
     return encode
 
 
+def _url_encode(meter: Meter, text: str, arguments: Sequence[Any]) -> str:
+    meter.spend(len(text) >> 3 if text.isascii() else len(text) >> 1)
+    return str(_encoded(lambda each: quote_plus(each, errors="replace"), 12)(meter, text, arguments))
+
+
 TEXT: Final[tuple[Function, ...]] = (
     function("text.abbreviate(length: number) -> text", _abbreviate, '"Hello World".abbreviate(8)', "Hello..."),
     function("text.asNumber() -> number", lambda _m, t, _a: as_number(t), '"3.5".asNumber()', 3.5),
@@ -157,6 +162,6 @@ TEXT: Final[tuple[Function, ...]] = (
     function("text.trim() -> text", lambda _m, t, _a: t.strip(), '" a ".trim()', "a"),
     function("text.htmlEncode() -> text", _encoded(html.escape, 6), '"<b>".htmlEncode()', "&lt;b&gt;"),
     function("text.xmlEncode() -> text", _encoded(html.escape, 6), '"a&b".xmlEncode()', "a&amp;b"),
-    function("text.urlEncode() -> text", _encoded(lambda t: quote_plus(t, errors="replace"), 12), '"a b&c".urlEncode()', "a+b%26c"),
+    function("text.urlEncode() -> text", _url_encode, '"a b&c".urlEncode()', "a+b%26c"),
     function("text.jsonEncode() -> text", _encoded(escape_json, 6), '"say \\"hi\\"".jsonEncode()', 'say \\"hi\\"'),
 )  # fmt: skip

@@ -16,7 +16,7 @@ NUMBER_MAX_DIGITS: Final = 300  # past a float's range nothing sensible is meant
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one evaluation: loop turns, characters of any text made, levels of data."""
+    """Limits of one evaluation: steps of some half a microsecond each, characters of any text made, levels of data."""
 
     steps: int = 100_000
     output_characters: int = 1_048_576

@@ -55,6 +55,7 @@ def replace_all(meter: Meter, text: str, arguments: Sequence[Any]) -> str:
     """Replace every hit; `$1` in the replacement is a group."""
     pattern, hit_steps = _take_pattern(meter, text, arguments)
     replacement = as_text(meter, arguments[1])
+    hit_steps += 6 * replacement.count("$")
     parts: list[str] = []
     position = size = 0
     for hit in pattern.finditer(text):

@@ -12,6 +12,7 @@ from blubees.expressions.errors import EvaluationCode, EvaluationError
 from blubees.expressions.limits import Meter
 
 MISSING: Final = object()
+DATE_STEPS: Final = 8  # what writing a date takes
 
 
 def look_up(value: object, name: str, meter: Meter) -> Any:  # noqa: ANN401 - data
@@ -101,21 +102,28 @@ def write_text(value: object, meter: Meter, depth: int = 0) -> str:
     if type(value) is bool:
         return "true" if value else "false"
     if type(value) is int or type(value) is float:
+        meter.spend(weigh_number(value))
         return write_number(value)
     if depth > meter.depth:
         raise EvaluationError(EvaluationCode.TOO_DEEP)
     if type(value) is list:
-        meter.spend(len(value))
+        meter.spend(2 * len(value))
         parts = [write_text(each, meter, depth + 1) for each in value]
         meter.expect_text(sum(map(len, parts)) + 2 * len(parts))
         return ", ".join(parts)
     if isinstance(value, datetime):
+        meter.spend(DATE_STEPS)
         return write_date(value)
     if type(value) is dict:
         if "statusCategory" in value and type(value.get("id")) is str:  # a status is printed as its id: ruling A14
             return str(value["id"])
         return write_json(value, meter, depth)
     return ""
+
+
+def weigh_number(value: float) -> int:
+    """Give the steps that writing a number takes: those of many digits take some microseconds."""
+    return value.bit_length() >> 5 if type(value) is int else 1
 
 
 def write_number(value: float) -> str:
@@ -145,7 +153,7 @@ def write_json(value: object, meter: Meter, depth: int = 0) -> str:
         meter.expect_text(sum(map(len, pairs)))
         return "{" + ",".join(pairs) + "}"
     if type(value) is list:
-        meter.spend(len(value))
+        meter.spend(2 * len(value))
         parts = [write_json(each, meter, depth + 1) for each in value]
         meter.expect_text(sum(map(len, parts)))
         return "[" + ",".join(parts) + "]"
