@@ -72,6 +72,8 @@ def test_a_granted_token_goes_where_the_vendor_wants_it(kind: ConnectionKind) ->
 
 def test_prefixes_and_halves() -> None:
     assert put(lease(ConnectionKind.BEARER, prefix="Token")).headers == (("Authorization", "Token s3"),)
+    joined = lease(ConnectionKind.API_KEY_HEADER, parameter="Authorization", prefix="Token token=")
+    assert put(joined).headers == (("Authorization", "Token token=s3"),)
     header = lease(ConnectionKind.API_KEY_HEADER, parameter="Authorization", prefix="GenieKey")
     assert put(header).headers == (("Authorization", "GenieKey s3"),)
     basic = put(lease(ConnectionKind.BASIC, user_name="X", secret_is="user_name")).headers[0][1]

@@ -96,7 +96,7 @@ def _put_token(request: WebRequest, lease: Lease, _now: int, _nonce: str) -> Web
     if known.read(lease.settings, "place") == "query":
         return _add_parameter(request, "access_token" if name == "Authorization" else name, lease.secret)
     prefix = known.read(lease.settings, "prefix")
-    return _add_header(request, name, f"{prefix} {lease.secret}" if prefix else lease.secret)
+    return _add_header(request, name, _join(prefix, lease.secret))
 
 
 def _put_basic(request: WebRequest, lease: Lease, _now: int, _nonce: str) -> WebRequest | LeaseProblem:
@@ -108,7 +108,12 @@ def _put_basic(request: WebRequest, lease: Lease, _now: int, _nonce: str) -> Web
 
 def _put_key_header(request: WebRequest, lease: Lease, _now: int, _nonce: str) -> WebRequest | LeaseProblem:
     prefix = lease.settings.get("prefix", "")
-    return _add_header(request, lease.parameter, f"{prefix} {lease.secret}" if prefix else lease.secret)
+    return _add_header(request, lease.parameter, _join(prefix, lease.secret))
+
+
+def _join(prefix: str, secret: str) -> str:
+    """Put the prefix before the secret, a blank between; none behind `=`, as in PagerDuty's `Token token=…`."""
+    return f"{prefix}{secret}" if not prefix or prefix.endswith("=") else f"{prefix} {secret}"
 
 
 def _sign_oauth1(request: WebRequest, lease: Lease, now: int, nonce: str) -> WebRequest | LeaseProblem:
