@@ -1,11 +1,13 @@
 """A clock that stands still until told, chance that can be repeated, and a web client that answers from a list."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
+import msgspec
+
 from blubees.model.ids import RunId
-from blubees.model.web import WebAnswer, WebFailure, WebRequest
+from blubees.model.web import SentBody, WebAnswer, WebFailure, WebRequest
 
 
 class FakeClock:
@@ -53,5 +55,29 @@ class FakeWeb:
         self.requests.append(request)
         return self.reply(request)
 
+    async def open(self, request: WebRequest, body: SentBody | None = None) -> "FakeStream | WebFailure":
+        if body is not None:
+            request = msgspec.structs.replace(request, body=b"".join([piece async for piece in body.pieces]))
+        answer = await self.call(request)
+        return answer if isinstance(answer, WebFailure) else FakeStream(answer)
+
     async def close(self) -> None:
+        """Nothing is open."""
+
+
+class FakeStream:
+    """Port AnswerStream: an answer, in pieces of two bytes."""
+
+    def __init__(self, answer: WebAnswer) -> None:
+        self.status, self.headers, self._body = answer.status, answer.headers, answer.body
+
+    @property
+    def length(self) -> int | None:
+        return len(self._body)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), 2):
+            yield self._body[start : start + 2]
+
+    def close(self) -> None:
         """Nothing is open."""

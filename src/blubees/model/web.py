@@ -1,6 +1,7 @@
 """A call to a third party and its answer, as nouns. Made by connectors/caller.py; carried out by the web client port."""
 
 import hashlib
+from collections.abc import AsyncIterator
 from enum import StrEnum
 
 import msgspec
@@ -37,7 +38,7 @@ class WebRequest(msgspec.Struct, frozen=True, kw_only=True):
         is_ours: the host is not of the tenant's choice (its own Jira): its rules of hosts do not hold.
         url: absolute; https, or http to an explicitly allowed loopback port.
         headers: pairs, in order; names and values without CR, LF or NUL.
-        timeout_seconds: for the whole call, 0.1 to 120.
+        timeout_seconds: for the whole call, 0.1 to 120; 900 for bodies in pieces.
         answer_limit_bytes: after decompression; more is refused while reading.
         redirects: how many may be followed; each is guarded like the first call, and credentials stay with their host.
         client_certificate: shown to the first call's host only, where it asks for one.
@@ -93,3 +94,40 @@ class WebFailure(msgspec.Struct, frozen=True, kw_only=True):
     problem: WebProblem
     detail: str = ""
     retry_after_seconds: float = 0.0
+
+
+class FilePart(msgspec.Struct, frozen=True, kw_only=True):
+    """The file's part of a multipart/form-data body; the fields come before it.
+
+    Attributes:
+        name: the form field's name.
+        file_name: empty: as the source tells it.
+        content_type: "type/subtype", with parameters or without; empty: as the source tells it.
+    """
+
+    name: str
+    file_name: str = ""
+    content_type: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+class SentBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A request's body that is sent as it comes.
+
+    Attributes:
+        pieces: asked for one after the other, each when the other side has taken what came before.
+        length: of all pieces together; None: not known, so the body is sent in chunks.
+        part: it is sent as a file of a form; None: it is the body.
+    """
+
+    pieces: AsyncIterator[bytes]
+    length: int | None = None
+    part: FilePart | None = None
+
+
+class BrokenOffError(Exception):
+    """A body that came in pieces ended before its end."""
+
+    def __init__(self, failure: WebFailure) -> None:
+        super().__init__()
+        self.failure = failure
