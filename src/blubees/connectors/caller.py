@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from blubees.connectors.pace import PaceBook
+from blubees.connectors.parameters import fill_url
 from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
@@ -55,6 +57,7 @@ class Caller:
         "_clock",
         "_desk",
         "_jira",
+        "_paces",
         "_tenant",
         "_web",
         "answer_bytes",
@@ -64,9 +67,18 @@ class Caller:
         "request_bytes",
     )
 
-    def __init__(self, tenant: TenantId, web: WebClient, desk: LeaseDesk, clock: Clock, chance: Chance, jira: JiraSite) -> None:
+    def __init__(
+        self,
+        tenant: TenantId,
+        web: WebClient,
+        desk: LeaseDesk,
+        clock: Clock,
+        chance: Chance,
+        jira: JiraSite,
+        paces: PaceBook | None = None,
+    ) -> None:
         self._tenant, self._web, self._desk, self._clock, self._jira = tenant, web, desk, clock, jira
-        self._chance = chance
+        self._chance, self._paces = chance, paces
         self.request_bytes = self.answer_bytes = self.http_status = 0
         self.attempts = 1
         self.refused: CallAnswer | None = None
@@ -79,13 +91,33 @@ class Caller:
 
     async def call(self, call: Call) -> CallAnswer | Failure:
         """Call a third party, with the connection's credential where one is named."""
-        request = _write_request(self._tenant, call, call.url)
-        if call.connection:
-            authorised = await self._authorise(request, ConnectionName(call.connection))
-            if isinstance(authorised, Failure):
-                return authorised
-            request = authorised
-        return await self._send(request)
+        pace, paces = call.pace, self._paces
+        if pace is None or paces is None:
+            return await self._call(call)
+        key = (self._tenant, call.connection, pace.name)
+        refused = await paces.enter(key, pace)
+        if refused is not None:
+            return refused
+        found: CallAnswer | Failure = Failure(code=FailureCode.INTERNAL)
+        try:
+            found = await self._call(call)
+        finally:
+            paces.leave(key, pace, found)
+        return found
+
+    async def _call(self, call: Call) -> CallAnswer | Failure:
+        lease = await self._borrow(ConnectionName(call.connection)) if call.connection else None
+        if isinstance(lease, Failure):
+            return lease
+        url = call.url
+        if call.parameters is not None:
+            filled = fill_url(url, call.parameters, lease.settings if lease is not None else {})
+            if filled is None:
+                return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail="parameter")
+            url = filled
+        request = _write_request(self._tenant, call, url)
+        authorised = self._authorise(request, lease) if lease is not None else request
+        return authorised if isinstance(authorised, Failure) else await self._send(authorised)
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         """Call the tenant's own Jira as the app; `call.url` is a path."""
@@ -97,12 +129,15 @@ class Caller:
         headers = (*headers, ("Authorization", f"Bearer {token}"))
         return await self._send(msgspec.structs.replace(request, headers=headers, is_ours=True))
 
-    async def _authorise(self, request: WebRequest, name: ConnectionName) -> WebRequest | Failure:
+    async def _borrow(self, name: ConnectionName) -> Lease | Failure:
         lease = await self._desk.borrow(self._tenant, name)
-        if not isinstance(lease, Lease):
-            if lease is LeaseRefusal.MISSING:
-                return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=lease.value)
-            return Failure(code=FailureCode.BUSY, field="with.connection", detail="vault")
+        if isinstance(lease, Lease):
+            return lease
+        if lease is LeaseRefusal.MISSING:
+            return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=lease.value)
+        return Failure(code=FailureCode.BUSY, field="with.connection", detail="vault")
+
+    def _authorise(self, request: WebRequest, lease: Lease) -> WebRequest | Failure:
         nonce = self._chance.bytes(16).hex() if lease.kind in NEEDS_NONCE else ""
         authorised = authorise(request, lease, self._clock.now_milliseconds(), nonce)
         if isinstance(authorised, LeaseProblem):

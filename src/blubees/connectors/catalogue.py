@@ -56,3 +56,9 @@ def load_twin(name: str) -> ModuleType | None:
     if name not in list_catalogue() or importlib.util.find_spec(module) is None:
         return None
     return importlib.import_module(module)
+
+
+def load_twins() -> None:
+    """Import all Python twins: a conduit does so before its lock."""
+    for name in list_catalogue():
+        load_twin(name)

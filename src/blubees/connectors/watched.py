@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from blubees.connectors.caller import Caller, JiraSite
+from blubees.connectors.pace import PaceBook
 from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure
@@ -68,6 +69,7 @@ class WatchedCaller(Caller):
         watch: CallWatch,
         *,
         is_dry: bool,
+        paces: PaceBook | None = None,
     ) -> None:
         def tell_token() -> str | None:
             token = jira.token()
@@ -76,7 +78,7 @@ class WatchedCaller(Caller):
             return token
 
         super().__init__(
-            tenant, web, _TellingDesk(desk, watch), clock, chance, JiraSite(jira.origin, jira.cloud_id, tell_token)
+            tenant, web, _TellingDesk(desk, watch), clock, chance, JiraSite(jira.origin, jira.cloud_id, tell_token), paces
         )
         self._watch, self._is_dry = watch, is_dry
         self.place = ""

@@ -41,7 +41,9 @@ from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
+from blubees.connectors.catalogue import load_twins
 from blubees.connectors.field_names import FieldDirectory
+from blubees.connectors.pace import PaceBook
 from blubees.connectors.rich_text import adf_schema
 from blubees.connectors.watched import WatchedCaller
 from blubees.doors.call_backs import CallBackDoor
@@ -119,7 +121,7 @@ class Conduit:
         run_sealer = Sealer(start.run_key, chance)
         lease_sealer = Sealer(start.lease_key, chance)
         self._desk = NatsLeaseDesk(broker, lease_sealer.seal, lease_sealer.unseal)
-        self.shelf = PlanShelf(load_book())
+        self.shelf, self._paces = PlanShelf(load_book()), PaceBook(clock)
         self.index = FlowIndex()
         self.plans = NatsPlanBoard(broker)
         self._settings_board = NatsSettingsBoard(broker)
@@ -258,7 +260,7 @@ class Conduit:
             await self._token_board.post(tenant, sealed)
 
     def _open_line(self, tenant: TenantId) -> Caller:
-        return Caller(tenant, self.web, self._desk, self._clock, self._chance, self._find_site(tenant))
+        return Caller(tenant, self.web, self._desk, self._clock, self._chance, self._find_site(tenant), self._paces)
 
     def _find_site(self, tenant: TenantId) -> JiraSite:
         return JiraSite(
@@ -273,7 +275,9 @@ class Conduit:
 
         def open_line(tenant: TenantId) -> WatchedCaller:
             site = self._find_site(tenant)
-            return WatchedCaller(tenant, self.web, self._desk, self._clock, self._chance, site, stream, is_dry=is_dry)
+            return WatchedCaller(
+                tenant, self.web, self._desk, self._clock, self._chance, site, stream, is_dry=is_dry, paces=self._paces
+            )
 
         seen = ForgetfulSeenDesk() if is_dry else self._around.seen
         return Runner(self._clock, open_line, around=dataclasses.replace(self._around, watch=stream, seen=seen))
@@ -377,6 +381,7 @@ def main() -> int:
     events = EventLog(sys.stdout.buffer)
     tell_library_logs(events, start.settings.log_level)
     load_book()
+    load_twins()
     adf_schema.prepare()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)

@@ -94,6 +94,10 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
         return given or next((each.default for each in self.settings if each.name == name), "")
 
 
+CONNECTOR: Final = "connector"
+"""The setting of any outgoing kind that names the connector which the connection is for."""
+PARAMETER_PREFIX: Final = "param_"
+"""Settings of any outgoing kind that tell its connector's parameters: `param_site` is `{site}` in its base URL."""
 CONSENTED: Final = frozenset({ConnectionKind.OAUTH2_CODE, ConnectionKind.OAUTH2_DEVICE})
 """The kinds for which a person says yes, and must say it again when their grant is dead."""
 
@@ -398,8 +402,12 @@ def check_fields(kind: ConnectionKind, settings: Mapping[str, str], secrets: Col
 
 def _check_names(kind: ConnectionKind, known: Kind, settings: Mapping[str, str], secrets: Collection[str]) -> list[str]:
     names = {each.name for each in known.settings}
+
+    def is_known(name: str) -> bool:
+        return name in names or (known.is_outgoing and (name == CONNECTOR or name.startswith(PARAMETER_PREFIX)))
+
     allowed = ", ".join(sorted(names)) or "none"
-    problems = [f"{name}: {kind.value} has no such setting; known are {allowed}." for name in settings if name not in names]
+    problems = [f"{name}: {kind.value} has no such setting; known are {allowed}." for name in settings if not is_known(name)]
     typed = [each.name for each in known.secrets if not each.is_granted]
     typed += [each.name for each in CERTIFICATE if known.is_outgoing and each.name not in typed]
     for name in secrets:

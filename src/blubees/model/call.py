@@ -57,10 +57,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         url: absolute for `call`; a path below the site's REST root for `call_jira` ("/rest/api/3/issue").
         query: appended, URL-encoded by us.
         connection: the connection that authorises the call; empty for none.
-            `{name}` in it stands for what the connection tells (model/connector.py, Parameter).
         effect: what happens when it is made twice.
         key_header: the header that carries our key (keyed only).
         pace: how fast it may be called; None: it is not known.
+        parameters: what `{name}` in the URL stands for where the connection does not tell it (model/connector.py, Parameter);
+            None: there is none in it.
     """
 
     method: str
@@ -75,6 +76,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     redirects: int = 0
     key_header: str = KEY_HEADER
     pace: Pace | None = None
+    parameters: dict[str, str] | None = None
 
 
 class WouldCallError(Exception):

@@ -163,8 +163,8 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
         "The detail says what was given and what is expected. Correct the field's `from`, `as` or `values`.",
     ),
     FailureCode.INPUT_INVALID: (
-        "A flow was given an input that it does not take, or gave an output that is not what it says.",
-        "Compare what is given with the flow's `inputs` and `outputs`; the detail says what it is and what is expected.",
+        "A flow or an action was given an input that it does not take, or a flow gave an output that is not what it says.",
+        "Compare what is given with its `inputs` (and a flow's `outputs`); the detail says what it is and what is expected.",
     ),
     FailureCode.UNAVAILABLE: ("A part of BluBees that this step needs did not answer.", "Run again later."),
     FailureCode.NOT_PARKED: (
@@ -227,6 +227,26 @@ DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
     (FailureCode.NOT_PARKED, "jira_refused"): (
         "The run could not be parked: Jira refused to keep what it must hold as a property.",
         "See the HTTP status. 403: the app may not edit the issue; give it the permission in the project.",
+    ),
+    (FailureCode.INPUT_INVALID, "missing"): (
+        "An input that the action needs has no value.",
+        "See what the smart value in this field gives: it may be empty.",
+    ),
+    (FailureCode.INPUT_INVALID, "one_of"): (
+        "Of some inputs of this action exactly one is given; here it were none or several.",
+        "See what the smart values in these fields give; the flow's check names the inputs.",
+    ),
+    (FailureCode.INPUT_INVALID, "text_not_part_of_a_path"): (
+        "This input is a part of the address that is asked, and it is empty.",
+        "See what the smart value in this field gives.",
+    ),
+    (FailureCode.BUSY, "pace"): (
+        "The third party allows this connection no more calls for now. The call was not made.",
+        "Send it less, give the step `retry`, or run again later.",
+    ),
+    (FailureCode.CONNECTION_MISSING, "parameter"): (
+        "The connection does not tell where its third party is: a parameter of the connector is missing, or has odd letters.",
+        "Add the connection again with its parameters: --setting param_NAME=…",
     ),
     (FailureCode.FIELD_INVALID, "missing"): (
         "A field of a mapping that is `required` has no value.",

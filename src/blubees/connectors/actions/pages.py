@@ -69,7 +69,7 @@ class PagePlan:
             walk.items += items
             if len(walk.items) >= wanted or not self._turn(walk, found, items, size):
                 return walk.items[:wanted]
-            mark = walk.next_url or repr(walk.inputs.get(self.pages.input))
+            mark = walk.next_url or repr(walk.inputs)  # pages that lead to one another would have no end
             if mark in cursors:
                 return Failure(code=FailureCode.ANSWER_UNREADABLE, detail="pages_go_round")
             cursors.add(mark)
@@ -128,7 +128,7 @@ class PagePlan:
         found = _ORIGIN.fullmatch(link)
         origin = base[1] if base is not None else ""
         if found is None:
-            return origin + link if link.startswith("/") else ""
+            return origin + link if link.startswith("/") and not link.startswith("//") else ""
         pattern = re.sub(r"\\\{[^{}]*\\\}", "[A-Za-z0-9.-]+", re.escape(origin))
         return origin + found[2] if re.fullmatch(pattern, found[1], re.IGNORECASE) else ""
 

@@ -134,6 +134,7 @@ def compile_request(connector: Connector, action: Action) -> RequestPlan:
         headers=headers,
         timeout_seconds=limits.timeout_seconds,
         answer_limit_bytes=limits.answer_limit_bytes,
+        parameters=_list_defaults(connector, request.base_url or connector.base_url),
         key_header=action.key_header or KEY_HEADER,
         pace=Pace(
             name=connector.name,
@@ -152,6 +153,12 @@ def compile_request(connector: Connector, action: Action) -> RequestPlan:
         build_body=choose_builder(action),
         groups=tuple({frozenset((name, *each.one_of)) for name, each in action.inputs.items() if each.one_of}),
     )
+
+
+def _list_defaults(connector: Connector, base_url: str) -> dict[str, str] | None:
+    """Give what the parameters of a base URL are where a connection does not tell; None: it has none."""
+    named = re.findall(r"\{([^{}]*)\}", base_url)
+    return {name: connector.parameters[name].default for name in named if name in connector.parameters} if named else None
 
 
 def _compile_taker(name: str, each: ActionInput, connector: Connector, action: Action) -> Taker:
