@@ -16,6 +16,7 @@ from blubees.model.call import CallAnswer
 from blubees.model.failures import Failure, FailureCode
 
 ANYTHING: Final = "*"
+PLAIN: Final = frozenset((str, int, float, bool))
 Test = Callable[[Any], bool]
 
 
@@ -35,9 +36,14 @@ class CompiledRule:
         """Whether all of it holds."""
         if not self.low <= answer.status <= self.high:
             return False
-        if any(not test(answer.headers.get(name, MISSING)) for name, test in self.headers):
-            return False
-        return all(test(look_up(document, path)) for path, test in self.body)
+        for name, test in self.headers:
+            if not test(answer.headers.get(name, MISSING)):
+                return False
+        for path, test in self.body:
+            found = document.get(path[0], MISSING) if len(path) == 1 and type(document) is dict else look_up(document, path)
+            if not test(found):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,8 @@ def _compile_test(wanted: Any) -> Test:
     if wanted == ANYTHING:
         return lambda found: found is not MISSING and found is not None
     choices = wanted if isinstance(wanted, list) else [wanted]
-    return lambda found: any(type(found) is type(each) and found == each for each in choices)
+    plain = frozenset((type(each), each) for each in choices if type(each) in PLAIN)
+    return lambda found: type(found) in PLAIN and (type(found), found) in plain
 
 
 def _compile_header_test(wanted: str) -> Test:

@@ -98,6 +98,11 @@ def check_errors(rules: Iterable[ErrorRule], place: Place, complaints: Complaint
             complaints.add((*place, number, "status"), f"{rule.status[:20]!r} is no status: write 429, 4xx, or leave it out.")
         if not rule.status and not rule.body and not rule.header:
             complaints.add((*place, number), "The rule has no condition: it would hold for every answer.")
+        for path, wanted in rule.body.items():
+            if any(not isinstance(each, str | int | float) for each in (wanted if isinstance(wanted, list) else [wanted])):
+                complaints.add(
+                    (*place, number, "body", path), "What must stand there is a text, a number, true or false, or a list."
+                )
 
 
 def _check_input(check: ActionCheck, name: str, each: ActionInput) -> None:
