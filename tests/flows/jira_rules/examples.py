@@ -39,6 +39,7 @@ TRIGGERS: list[tuple[str, Any, str]] = [
         SAME,
     ),
     ("jira.issue.linked", {"linkTypes": ["10000"]}, NEAR),
+    ("jira.issue.event.trigger:link", {"linkTypes": []}, NEAR),
     ("jira.issue.event.trigger:linked", {}, NEAR),
     ("jira.issue.link.deleted", {}, NEAR),
     ("jira.issue.moved", {}, NEAR),
@@ -87,12 +88,20 @@ TRIGGERS: list[tuple[str, Any, str]] = [
     *((f"jira.sprint.event.trigger:{word}", {"boardId": 7}, NEAR) for word in ("created", "started", "completed")),
     *((f"jira.version.event:{word}", {}, NEAR) for word in ("created", "updated", "released", "unreleased")),
     *((f"jira.version.event.trigger:{word}", {}, NEAR) for word in ("created", "updated", "released", "unreleased")),
+    ("jira.issue.event.trigger:worklog", {"actions": []}, NEAR),
     ("jira.worklog.event:created", {}, NEAR),
     *((name, {}, NONE) for name in ("jira.issue.property.updated", "jira.issue.archived", "jira.issue.restored")),
     *(
         (name, {}, NONE)
-        for name in ("jira.sla.breach", "jira.sla.threshold", "jira.form.submitted", "jira.proforma.form.submitted")
+        for name in (
+            "jira.sla.breach",
+            "jira.sla.threshold",
+            "jira.sla.threshold.trigger",
+            "jira.form.submitted",
+            "jira.proforma.form.submitted",
+        )
     ),
+    ("devops.deploy.event.trigger:statechange", {}, NONE),
     *(
         (f"devops.{name}", {}, NONE)
         for name in ("branch.created", "commit.created", "pullrequest.created", "pullrequest.merged", "pullrequest.declined")
@@ -119,10 +128,11 @@ CONDITIONS: list[tuple[str, Any, str]] = [
         },
         SAME,
     ),
+    ("jira.issue.hasAttachments", False, SAME),
     ("jira.issue.attachment.condition", {"condition": "EXISTS"}, SAME),
     (
         "jira.issues.related.condition",
-        {"relatedType": "subtasks", "matchType": "ALL_MATCH", "matchJql": "statusCategory = Done"},
+        {"relatedType": "linked", "linkTypes": ["blocks"], "operator": "present", "relatedJql": "", "compareJql": ""},
         NEAR,
     ),
     *(
@@ -134,6 +144,15 @@ BRANCHES: list[tuple[str, Any, str]] = [
     (
         "jira.issue.related",
         {"relatedType": "subtasks", "jql": "", "linkTypes": [], "onlyUpdatedIssues": False, "compareValue": 0},
+        SAME,
+    ),
+    (
+        "jira.smart.values.branch",
+        {
+            "query": {"type": "SMART", "value": "{{issue.customfield_10651}}"},
+            "name": {"type": "FREE", "value": "member"},
+            "type": "SMART",
+        },
         SAME,
     ),
     (
@@ -168,6 +187,11 @@ _MAIL = {
 }
 ACTIONS: list[tuple[str, Any, str]] = [
     ("jira.issue.create", {"operations": _CREATE, "sendNotifications": False}, SAME),
+    (
+        "jira.issue.create.subtasks",
+        {"subtasks": [{"id": "1", "type": "10003", "summary": "Part of {{issue.key}}"}, {"type": "Sub-task", "summary": "b"}]},
+        SAME,
+    ),
     ("jira.issue.create.subtask", {"operations": _SUBTASK}, SAME),
     (
         "jira.issue.edit",
@@ -203,25 +227,58 @@ ACTIONS: list[tuple[str, Any, str]] = [
         SAME,
     ),
     ("jira.issue.link", {"linkType": "outward:10003", "issue": {"type": "COPY", "value": "trigger"}}, SAME),
+    ("jira.issue.delete.link", {"linkTypes": ["outward:10003"]}, SAME),
     ("jira.issue.deletelink", {"linkTypes": ["inward:10003"]}, SAME),
+    *(
+        (
+            name,
+            {
+                "name": {"type": "FREE", "value": "lookupIssues"},
+                "type": "JQL",
+                "query": {"type": "SMART", "value": "parent = {{issue.key}}"},
+                "lazy": False,
+            },
+            SAME,
+        )
+        for name in ("jira.lookup.issues", "jira.issue.lookup")
+    ),
+    ("jira.issue.refresh.issue", {"delayMs": None}, SAME),
+    ("jira.issue.refetch", {}, SAME),
     (
-        "jira.issue.lookup",
+        "jira.worklog.add",
         {
-            "name": {"type": "FREE", "value": "lookupIssues"},
-            "type": "JQL",
-            "query": {"type": "SMART", "value": "parent = {{issue.key}}"},
-            "lazy": False,
+            "timeSpent": "1h",
+            "dateStarted": {"type": "SMART", "value": "{{now}}"},
+            "description": "by {{initiator.accountId}}",
+            "adjustEstimate": "ADJUST_AUTOMATICALLY",
+            "remainingEstimateValue": None,
+            "visibility": None,
         },
         SAME,
     ),
-    ("jira.issue.refetch", {}, SAME),
     ("jira.issue.log.work", {"timeSpent": "1h", "comment": "by {{initiator.accountId}}", "startDate": "{{now}}"}, SAME),
     (
         "jira.issue.add.watcher",
-        {"addWatchers": [{"type": "ID", "value": "5b10a2844c20165700ede21g"}, {"type": "COPY", "value": "reporter"}]},
+        {
+            "watchers": [{"type": "ID", "value": "5b10a2844c20165700ede21g"}, {"type": "COPY", "value": "reporter"}],
+            "removeWatchers": [],
+            "removeAll": False,
+        },
         SAME,
     ),
     ("jira.issue.watchers", {"removeWatchers": [{"type": "ID", "value": "5b10a2844c20165700ede21g"}]}, SAME),
+    (
+        "jira.set.entity.property",
+        {"entityType": "ISSUE", "entity": None, "key": "seen", "value": '{"by": "us"}'},
+        SAME,
+    ),
+    ("jira.work-item.remote-link.add", {"url": "https://wiki.example.com/{{issue.key}}", "title": "Page"}, SAME),
+    (
+        "jira.issue.set.security.level",
+        {"issueSecurityScheme": {"type": "ID", "value": "10000"}, "securityLevel": {"type": "ID", "value": "10001"}},
+        SAME,
+    ),
+    ("jira.issue.archive", {}, NEAR),
     (
         "jira.issue.entity.property",
         {"entityType": "issue", "propertyKey": "seen", "propertyValue": '{"by": "us", "key": "{{issue.key}}"}'},
@@ -282,11 +339,23 @@ ACTIONS: list[tuple[str, Any, str]] = [
     ("jira.version.create", {"versionName": "{{now.jqlDate}}", "project": {"type": "ID", "value": "10001"}}, SAME),
     ("jira.version.release", {"version": {"type": "ID", "value": "10100"}}, SAME),
     ("jira.version.unrelease", {"version": {"type": "ID", "value": "10100"}}, SAME),
-    ("jira.issue.delete.comment", {}, NEAR),
-    ("jira.issue.delete.attachment", {}, NEAR),
+    ("jira.issue.delete.comment", {"commentId": {"type": "SMART", "value": "{{comment.id}}"}}, SAME),
+    (
+        "jira.issue.comment.update",
+        {"commentId": {"type": "SMART", "value": "{{issue.comments.last.id}}"}, "comment": "Seen", "editVisibility": False},
+        SAME,
+    ),
+    ("jira.issue.deleteattachment", {"regex": r".*\.exe", "matches": "matches"}, SAME),
+    ("jira.issue.delete.attachment", {"regex": "report.*", "matches": "not_matches"}, SAME),
     *(
         (name, {}, NONE)
         for name in (
+            "jira.sd.create.request",
+            "jira.sd.add.customer",
+            "jira.auto.approve.action",
+            "jira.edit.request.type",
+            "jsm.create.incident",
+            "com.codebarrel.automation.rulecomponent.jira.action.msteams",
             "jira.issue.servicedesk.request.create",
             "jira.issue.servicedesk.customer.add",
             "msteams.notification",
@@ -300,7 +369,10 @@ ACTIONS: list[tuple[str, Any, str]] = [
             "jira.rovo.agent",
             "rovo.agent.invoke",
             "automation.rovo.agent",
-            "jira.issue.archive",
+            "jira.board.issue.move",
+            "jira.sprint.create",
+            "jira.create.dynamic-mapping-variable",
+            "action.send-templated-email",
         )
     ),
     *((name, {}, NONE) for name in ("jira.issue.publish.event", "jira.issue.twilio", "codebarrel.action.groovy")),
@@ -309,6 +381,8 @@ ACTIONS: list[tuple[str, Any, str]] = [
         for name in (
             "com.onresolve.jira.groovy.groovyrunner:execute-script-issue-action",
             "cmdb.object.create",
+            "cmdb.object.edit.attributes",
+            "jira.cmdb.field.edit.attributes",
             "cmdb.object.edit",
             "cmdb.lookup.objects",
         )

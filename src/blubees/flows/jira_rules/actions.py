@@ -46,7 +46,7 @@ def create_subtask(build: Build, component: Component, note: Note) -> list[Step]
     fields, update = read_operations(build, settings, note, prepare)
     if kind:
         fields.setdefault("issuetype", {"id" if kind[0][0] == "ID" else "name": kind[0][1]})
-    if "issuetype" not in fields:
+    if "issuetype" not in fields and not all(isinstance(line, dict) and line.get("type") for line in lines or [None]):
         fields["issuetype"] = {"name": "Sub-task"}
         note.approximate("The type of sub-tasks is not named: Sub-task is taken.", "Check the type's name.")
     if lines is None:
@@ -54,7 +54,9 @@ def create_subtask(build: Build, component: Component, note: Note) -> list[Step]
     steps: list[Step] = []
     for line in lines:
         text = build.text(line.get("summary", line.get("value")) if isinstance(line, dict) else line, note, steps)
-        steps = [*steps, *_create(build, note, [], base | fields | {"summary": text}, update)]
+        own = read_text(line.get("type"), 80) if isinstance(line, dict) else ""
+        kinds = {"issuetype": {"id" if own.isdecimal() else "name": own}} if own else {}
+        steps = [*steps, *_create(build, note, [], base | fields | {"summary": text} | kinds, update)]
     if not steps:
         raise UntranslatableError("It names no sub-tasks in a form that is known.", "Write the steps by hand.")
     return [*prepare, *steps]
@@ -249,7 +251,8 @@ def look_up_issues(build: Build, component: Component, note: Note) -> list[Step]
 
 def fetch_again(build: Build, component: Component, note: Note) -> list[Step]:
     """Ask for the issue again: later smart values read the new one."""
-    _ = component
+    if component.settings.get("delayMs"):
+        note.approximate("It asks at once, without the rule's delay.", "Put a wait step before it.")
     step = build.step("jira.get_issue", {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}"}, note, wanted="issue_again")
     build.aliases["issue"] = f"steps.{step['id']}"
     build.watched -= {"issue"}

@@ -154,8 +154,13 @@ def log_work(build: Build, component: Component, note: Note) -> list[Step]:
     json: dict[str, Any] = {"timeSpent": spent}
     comment = build.text(read_reference(settings.get("comment", settings.get("description")))[1], note, prepare)
     json |= {"comment": write_adf(comment)} if comment else {}
-    if read_reference(settings.get("startDate", settings.get("started")))[1] not in {"", "{{now}}"}:
+    if read_reference(settings.get("dateStarted", settings.get("startDate", settings.get("started"))))[1] not in {
+        "",
+        "{{now}}",
+    }:
         note.approximate("It starts now, and not at the time that the rule says.", "Add `started` to the step's json.")
+    if read_text(settings.get("adjustEstimate"), 40) not in {"", "ADJUST_AUTOMATICALLY"}:
+        note.approximate("The remaining estimate is adjusted by Jira itself.", "Add `adjustEstimate` to the step's query.")
     return [*prepare, _request(build, note, "POST", "worklog", json, wanted="log_work")]
 
 
@@ -165,6 +170,8 @@ def change_watchers(build: Build, component: Component, note: Note) -> list[Step
     prepare: list[Step] = []
     added = [each for word in ("addWatchers", "watchers", "users", "add") for each in list_references(settings.get(word))]
     removed = [each for word in ("removeWatchers", "remove") for each in list_references(settings.get(word))]
+    if settings.get("removeAll") is True:
+        raise UntranslatableError("It removes all watchers.", "Get them by a jira.request step, and remove each.")
     steps = []
     for word, users in (("POST", added), ("DELETE", removed)):
         for kind, text in users:
@@ -203,76 +210,6 @@ def set_property(build: Build, component: Component, note: Note) -> list[Step]:
             )
     settings = {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}", "key": key, "value": clean_tree(value)}
     return [*prepare, build.step("jira.set_property", settings, note, wanted="property")]
-
-
-def create_version(build: Build, component: Component, note: Note) -> list[Step]:
-    """Create a version of a project."""
-    settings = component.settings
-    prepare: list[Step] = []
-    name = build.text(read_reference(settings.get("versionName", settings.get("name")))[1], note, prepare)
-    _, project = read_reference(settings.get("project"))
-    if not name:
-        raise UntranslatableError("It names no version in a form that is known.", "Write the step by hand.")
-    json: dict[str, Any] = {"name": name}
-    json["projectId"] = int(project) if project.isdecimal() else f"{{{{{build.path('issue.project.id')}}}}}"
-    for theirs in ("startDate", "releaseDate", "description"):
-        text = build.text(read_reference(settings.get(theirs))[1], note, prepare)
-        json |= {theirs: text} if text else {}
-    made = {"method": "POST", "path": "/rest/api/3/version", "json": json}
-    return [*prepare, build.step("jira.request", made, note, wanted="create_version")]
-
-
-def change_version(*, is_released: bool) -> Any:  # noqa: ANN401 - a translator of table.py
-    """Release a version, or take that back: where the rule names it by its id."""
-
-    def change(build: Build, component: Component, note: Note) -> list[Step]:
-        settings = component.settings
-        kind, text = read_reference(settings.get("version", settings.get("versionId")))
-        if kind == "SMART" and text == "{{version.id}}":
-            text = "{{" + build.path("version.id") + "}}"
-        elif not text.isdecimal():
-            raise UntranslatableError(
-                "It chooses a version in a way that no request has.",
-                "Find the version by a jira.request step, and change it by another.",
-            )
-        json: dict[str, Any] = {"released": is_released}
-        json |= {"releaseDate": "{{now.jqlDate}}"} if is_released else {}
-        made = {"method": "PUT", "path": "/rest/api/3/version/{version}", "parts": {"version": text}, "json": json}
-        return [build.step("jira.request", made, note, wanted="release" if is_released else "unrelease")]
-
-    return change
-
-
-def delete_comment(build: Build, component: Component, note: Note) -> list[Step]:
-    """Delete the comment that started the rule."""
-    _ = component
-    note.approximate("It deletes the comment that started the run.")
-    parts = {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}", "comment": "{{comment.id}}"}
-    made = {"method": "DELETE", "path": "/rest/api/3/issue/{issue}/comment/{comment}", "parts": parts}
-    return [build.step("jira.request", made, note, wanted="delete_comment")]
-
-
-def delete_attachments(build: Build, component: Component, note: Note) -> list[Step]:
-    """Delete the issue's attachments."""
-    if any(
-        read_text(value).strip()
-        for name, value in component.settings.items()
-        if "regex" in name.casefold() or "filter" in name.casefold()
-    ):
-        raise UntranslatableError(
-            "It deletes some attachments, by a pattern of their names.", "Write an each step with a choose step."
-        )
-    note.approximate("All attachments of the issue are deleted.")
-    get = build.step(
-        "jira.get_issue", {"issue": f"{{{{{build.path(KEY_OF_ISSUE)}}}}}", "fields": ["attachment"]}, wanted="get_attachments"
-    )
-    made = {"method": "DELETE", "path": "/rest/api/3/attachment/{attachment}", "parts": {"attachment": "{{attachment.id}}"}}
-    loop: dict[str, Any] = {"branches": [{"steps": [build.step("jira.request", made, note, wanted="delete_attachment")]}]}
-    return [
-        get,
-        build.step("each", {"items": f"{{{{steps.{get['id']}.attachment}}}}", "name": "attachment"}, wanted="each_attachment")
-        | loop,
-    ]
 
 
 def _request(build: Build, note: Note, method: str, rest: str, json: object, *, wanted: str) -> Step:

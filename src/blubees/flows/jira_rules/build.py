@@ -9,7 +9,6 @@ from typing import Any, Final
 import msgspec
 
 from blubees.expressions.errors import TemplateError
-from blubees.expressions.functions import FUNCTIONS as ALL_FUNCTIONS
 from blubees.expressions.template import compile_template
 from blubees.flows.jira_rules.export import Component, read_text
 from blubees.flows.jira_rules.note import Note, comment_on, describe
@@ -46,63 +45,6 @@ SHARED: Final = {
     "project": "issue.project",
 }
 """Jira's roots that stand for a part of one of ours, wherever there is that one."""
-ISSUES: Final = frozenset({"issue", "triggerissue", "createdissue", "lookupissues"})
-FIELDS: Final = frozenset(
-    {
-        "key",
-        "id",
-        "self",
-        "fields",
-        "url",
-        "summary",
-        "description",
-        "environment",
-        "status",
-        "issuetype",
-        "issue type",
-        "project",
-    }
-    | {
-        "creator",
-        "created",
-        "reporter",
-        "assignee",
-        "updated",
-        "priority",
-        "labels",
-        "components",
-        "versions",
-        "fixversions",
-        "parent",
-    }
-    | {
-        "subtasks",
-        "issuelinks",
-        "attachment",
-        "comment",
-        "comments",
-        "worklog",
-        "watches",
-        "votes",
-        "resolution",
-        "resolutiondate",
-    }
-    | {
-        "duedate",
-        "security",
-        "timetracking",
-        "timeestimate",
-        "timespent",
-        "timeoriginalestimate",
-        "progress",
-        "workratio",
-        "properties",
-    }
-    | {"statuscategorychangedate", "lastviewed", "aggregatetimespent", "aggregateprogress", "aggregatetimeestimate"}
-)
-"""What an issue of Jira's REST API has by a name of its own; others are customfield_ and a number."""
-FUNCTIONS: Final = frozenset({name.casefold() for name in ALL_FUNCTIONS})
-NAMED_FIELD: Final = "It reads something of an issue that Jira does not give by this name: it would be empty."
 TAKEN: Final = frozenset(
     {"issue", "triggerIssue", "steps", "flow", "now", "item", "index", "inputs", "trigger", "error", "event", "callBacks"}
 )
@@ -129,7 +71,6 @@ class Build:
         tables: lookup tables by name; `variables`: names that `set` steps gave.
         created: ids of the steps that made issues, in order.
         shared: connections of the rules before.
-        unknown: fields that a smart value reads by a name that is none of Jira's own.
         watched: roots, in small letters, that stand for the event's issue.
     """
 
@@ -143,7 +84,6 @@ class Build:
     connections: dict[str, NeededConnection] = field(default_factory=dict)
     shared: dict[str, NeededConnection] = field(default_factory=dict)
     watched: frozenset[str] = frozenset()
-    unknown: set[str] = field(default_factory=set)
 
     def take_id(self, wanted: str) -> str:
         """A step id that is not taken."""
@@ -192,11 +132,7 @@ class Build:
                 f"A smart value can't be read: {clean_strictly(error.message)} (character {error.position + 1} of its text)",
                 clean_strictly(error.hint) or "Write it anew.",
             ) from None
-        written = self.rename(self.look_up(text, note, prepare))
-        if self.unknown:
-            self.unknown.clear()
-            note.approximate(NAMED_FIELD, "For a custom field, write customfield_ and its number.")
-        return written
+        return self.rename(self.look_up(text, note, prepare))
 
     def clean(self, text: str, note: Note) -> str:
         """Take secrets out of a text, and say so."""
@@ -216,8 +152,6 @@ class Build:
     def give_root(self, name: str, follows: str) -> str | None:
         """What stands for a root here, and None where it stays; remembers what is read of the event's issue."""
         root = name
-        if name.casefold() in ISSUES and follows and not is_known_field(follows):
-            self.unknown.add(follows)
         other = choose_root(self.aliases, name)
         if other is None and (shared := choose_root(SHARED, name)) and name not in self.variables:
             head, _, part = shared.partition(".")
@@ -292,12 +226,6 @@ class Build:
                 self.aliases[name] = other
         yield
         self.aliases, self.created, self.watched = before, created, watched
-
-
-def is_known_field(name: str) -> bool:
-    """Whether an issue has it by this name, or it is a function or a custom field's id."""
-    plain = name.strip().casefold()
-    return plain in FIELDS or plain in FUNCTIONS or plain.startswith("customfield_") or plain.isdecimal()
 
 
 def host_name(host: str) -> str:

@@ -33,8 +33,9 @@ def compare(build: Build, component: Component, note: Note) -> Condition:
     operator = read_text(settings.get("operator"), 60).upper()
     left = build.expression(settings.get("first"), note, prepare)
     negated, plain = _split_negation(operator)
-    right = "" if plain.startswith("REGEX") else build.expression(settings.get("second"), note, prepare)
-    if plain.startswith("REGEX"):
+    is_pattern = plain.startswith("REGEX") or plain == "MATCHES"
+    right = "" if is_pattern else build.expression(settings.get("second"), note, prepare)
+    if is_pattern:
         found = _write_pattern(plain, left, build.clean(read_text(settings.get("second")), note))
     elif plain in _NUMBERS:
         note.approximate("It compares numbers; texts and dates do not hold.")
@@ -64,8 +65,7 @@ def compare_field(build: Build, component: Component, note: Note) -> Condition:
     """A field of the issue against values: jira.issue.condition."""
     settings = component.settings
     prepare: list[Step] = []
-    found = read_field(settings, note)
-    note.to_do.clear()  # a condition may read a field by its name
+    found = read_field(settings)
     comparison = read_text(settings.get("comparison", settings.get("operator")), 60).upper()
     path = build.path(f"issue.{found.path}")
     wanted = list_references(settings.get("compareValue", settings.get("compareFieldValue", settings.get("value"))))
@@ -81,8 +81,6 @@ def compare_field(build: Build, component: Component, note: Note) -> Condition:
     values = [build.expression(text, note, prepare) for _, text in wanted]
     read = path + _part_compared(found, kinds)
     negated, plain = _split_negation(comparison)
-    if found.is_named:
-        note.approximate("The field is read by its name, which must be the field's exact name in the site.")
     expression = _compare_values(found, plain, read, values)
     return Condition(f"not({expression})" if negated else expression, prepare)
 
@@ -102,7 +100,7 @@ def compare_user(build: Build, component: Component, note: Note) -> Condition:
 def has_attachments(build: Build, component: Component, note: Note) -> Condition:
     """The issue has attachments, or none: jira.issue.attachment.condition."""
     _ = note
-    given = component.value if isinstance(component.value, str) else next(iter(component.settings.values()), "EXISTS")
+    given = component.value if isinstance(component.value, str | bool) else next(iter(component.settings.values()), "EXISTS")
     exists = f"exists({build.path('issue.attachment')})"
     return Condition(exists if given is True or read_text(given, 40).upper() in _HOLDS else f"not({exists})")
 
@@ -112,13 +110,15 @@ def compare_related(build: Build, component: Component, note: Note) -> Condition
     settings = component.settings
     prepare: list[Step] = []
     relation = read_relation(build, settings, note, prepare)
-    mode = read_text(settings.get("matchType", settings.get("match", settings.get("comparison"))), 40).upper()
+    named = next((settings[name] for name in ("matchType", "match", "operator", "comparison") if settings.get(name)), None)
+    mode = read_text(named, 40).upper()
     query = strip_order(build.text(settings.get("matchJql", settings.get("compareJql", settings.get("jql"))), note, prepare))
     same = relation == query or not query
+    same = same or mode in {"PRESENT", "ABSENT"}
     wanted = relation if same else f"({relation}) AND {'NOT ' * mode.startswith('ALL')}({query})"
     prepare.append(build.step("jira.search_issues", {"jql": wanted, "limit": 1}, note))
     note.approximate("It is asked by a search, which may lag behind the newest changes for a moment.")
-    none = mode.startswith(("NONE", "NOT", "NO_", "ALL"))
+    none = mode.startswith(("NONE", "NOT", "NO_", "ALL", "ABSENT"))
     if mode.startswith("ALL") and same:
         raise UntranslatableError("It wants all related issues to match something that is not in a form that is known.")
     count = f"steps.{prepare[-1]['id']}.issues.size()"
@@ -208,7 +208,7 @@ def _write_pattern(operator: str, left: str, pattern: str) -> str:
         raise UntranslatableError(
             "Its pattern is made of smart values, and patterns are fixed.", "Write the condition by hand."
         )
-    whole = operator in {"REGEX_MATCHES", "REGEX_MATCH", "REGEX"}
+    whole = operator in {"REGEX_MATCHES", "REGEX_MATCH", "REGEX", "MATCHES"}
     literal = write_literal(f"(^(?:{pattern})$)" if whole else f"({pattern})")
     if literal is None:
         raise UntranslatableError("Its pattern has quotes that can't be written here.", "Write the condition by hand.")

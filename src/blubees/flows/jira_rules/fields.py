@@ -83,7 +83,6 @@ class Field:
         short = kind.rpartition(":")[2].casefold() if kind.casefold() not in {"null", ""} else ""
         known = plain.casefold()
         self.id = _SPELLED.get(known, known if known in _SYSTEM else plain)
-        self.is_named = not identity and known not in _SYSTEM and known not in _SPELLED
         self.shape = _SYSTEM.get(self.id.casefold()) or _SYSTEM.get(short) or _CUSTOM.get(short, Shape.PLAIN)
         self.is_many = self.id.casefold() in _MANY or short in _MANY
 
@@ -93,7 +92,7 @@ class Field:
         return f'"{self.id}"' if any(letter in self.id for letter in ".(),|") else self.id
 
 
-def read_field(value: Mapping[str, Any], note: Note) -> Field:
+def read_field(value: Mapping[str, Any]) -> Field:
     """Read the field of an operation or a condition.
 
     Raises:
@@ -109,8 +108,6 @@ def read_field(value: Mapping[str, Any], note: Note) -> Field:
         field = Field(read_text(given, 200), "", kind)
     if not field.id or '"' in field.id or "{{" in field.id or clean_text(field.id) != field.id:
         raise UntranslatableError("It names no field in a form that is known.", "Write the step by hand.")
-    if field.is_named:
-        note.ask(f"Write the id of the field in place of its name ({field.id[:60]}): a step sets fields by id.")
     return field
 
 

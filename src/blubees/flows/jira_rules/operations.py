@@ -28,7 +28,7 @@ def read_operations(
 def _read_operation(
     build: Build, operation: Mapping[str, Any], note: Note, prepare: list[Step], into: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
-    field = read_field(operation, note)
+    field = read_field(operation)
     word = read_text(operation.get("type"), 20).upper() or "SET"
     given = operation.get("value", operation.get("rawValue"))
     fields, update = into

@@ -5,6 +5,7 @@ from typing import Final
 
 from blubees.flows.jira_rules.export import COMPONENTS_MAX, DEPTH_MAX, FILE_MAX_BYTES, RULES_MAX
 from blubees.flows.jira_rules.report import Verdict
+from blubees.flows.jira_rules.seen import SEEN
 from blubees.flows.jira_rules.table import ACTIONS, BRANCHES, CONDITIONS, CONTAINER, GROUP, TRIGGERS, Entry
 
 HEAD: Final = """\
@@ -47,7 +48,8 @@ no file, no message and no log. The report lists the connections to make, with t
 - Statuses, types, priorities, projects and fields that the rule names by ids are those of the site that it was exported
   from.
 
-Types not in this list become placeholders; some ids are known by hearsay only, since Atlassian documents none.
+Atlassian documents neither types nor their values. Those marked *seen* stood in exports, or were read from Jira's own pages, by
+people who published them; the others are by hearsay. Types not in this list become placeholders.
 """
 
 
@@ -67,12 +69,16 @@ def render_page() -> str:
         ("Branches", BRANCHES | {GROUP: blocks[GROUP]}),
         ("Actions", ACTIONS),
     ):
-        parts += [f"\n## {title}\n| type | verdict | becomes, or why not |\n|---|---|---|\n", *_write_rows(table)]
+        parts += [f"\n## {title}\n| type | | verdict | becomes, or why not |\n|---|---|---|---|\n", *_write_rows(table)]
     return "".join(parts)
 
 
 def _write_rows(table: Mapping[str, Entry]) -> list[str]:
-    return [f"| `{entry.type}` | {_word(entry.verdict)} | {entry.becomes} |\n" for entry in table.values()]
+    known = SEEN | {CONTAINER, GROUP}
+    return [
+        f"| `{entry.type}` | {'seen' if entry.type in known else ''} | {_word(entry.verdict)} | {entry.becomes} |\n"
+        for entry in table.values()
+    ]
 
 
 def _word(verdict: Verdict) -> str:

@@ -51,7 +51,7 @@ def read_relation(build: Build, settings: Mapping[str, Any], note: Note, prepare
         note.approximate("Without a parent, nothing is found.")
         return f'key = "{{{{{build.path("issue.parent.key")}|{key_of_none()}}}}}"'
     if kind == "jql":
-        query = build.text(settings.get("jql"), note, prepare)
+        query = build.text(settings.get("relatedJql") or settings.get("jql"), note, prepare)
         if query.strip():
             return query
     raise UntranslatableError(

@@ -1,14 +1,23 @@
 """The component types of Jira Automation: one entry a type, which says how it is translated. Called by walk.py and page.py.
 
 A new type is a line here, an example in tests/flows/jira_rules/examples.py, and nothing else.
-Source: type ids as they stand in exports and in the public API's answers; Atlassian documents none, and some are by hearsay.
+Source: type ids as they stand in exports and in the public API's answers (seen.py), others by hearsay: none is documented.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from blubees.flows.jira_rules import actions, actions_more, branches, conditions, requests, triggers
+from blubees.flows.jira_rules import (
+    actions,
+    actions_more,
+    attachments,
+    branches,
+    conditions,
+    requests,
+    triggers,
+    versions,
+)
 from blubees.flows.jira_rules.build import UntranslatableError
 from blubees.flows.jira_rules.report import Verdict
 
@@ -96,6 +105,7 @@ TRIGGERS: Final = _list(
         "the trigger jira.issue_updated, where a link was added",
         triggers.start_changelog("Link", "to"),
         "jira.issue.linked",
+        "jira.issue.event.trigger:link",
         "jira.issue.event.trigger:linked",
     ),
     *_near(
@@ -149,6 +159,7 @@ TRIGGERS: Final = _list(
     *_near(
         "the trigger webhook, fed by a webhook of Jira's",
         triggers.start_by_jira_webhook("worklog_created", worklog="webhookData.worklog"),
+        "jira.issue.event.trigger:worklog",
         "jira.worklog.event:created",
     ),
     *_none("changes of properties send apps no event", "jira.issue.property.updated"),
@@ -157,6 +168,7 @@ TRIGGERS: Final = _list(
         _SLA,
         "jira.sla.breach",
         "jira.sla.threshold",
+        "jira.sla.threshold.trigger",
         to_do='Use a schedule with a JQL such as "Time to resolution" = breached().',
     ),
     *_none(
@@ -167,6 +179,7 @@ TRIGGERS: Final = _list(
     ),
     *_none(
         _DEVOPS,
+        "devops.deploy.event.trigger:statechange",
         "devops.branch.created",
         "devops.commit.created",
         "devops.pullrequest.created",
@@ -185,7 +198,12 @@ CONDITIONS: Final = _list(
     *_same("a condition on the field", conditions.compare_field, "jira.issue.condition"),
     *_near("a search for the issue, and a condition on what it finds", conditions.match_jql, "jira.jql.condition"),
     *_same("a condition on account ids", conditions.compare_user, "jira.user.condition"),
-    *_same("a condition on the issue's attachments", conditions.has_attachments, "jira.issue.attachment.condition"),
+    *_same(
+        "a condition on the issue's attachments",
+        conditions.has_attachments,
+        "jira.issue.hasAttachments",
+        "jira.issue.attachment.condition",
+    ),
     *_near(
         "a search for related issues, and a condition on what it finds",
         conditions.compare_related,
@@ -197,12 +215,22 @@ CONDITIONS: Final = _list(
 BRANCHES: Final = _list(
     *_same("a search and each", branches.branch_over_issues, "jira.issue.related"),
     *_same(
-        "each", branches.branch_over_values, "jira.smart.value.branch", "jira.advanced.branch", "automation.advanced.branch"
+        "each",
+        branches.branch_over_values,
+        "jira.smart.values.branch",
+        "jira.smart.value.branch",
+        "jira.advanced.branch",
+        "automation.advanced.branch",
     ),
 )
 ACTIONS: Final = _list(
     *_same("jira.create_issue", actions.create_issue, "jira.issue.create"),
-    *_same("jira.create_issue with a parent", actions.create_subtask, "jira.issue.create.subtask"),
+    *_same(
+        "jira.create_issue with a parent",
+        actions.create_subtask,
+        "jira.issue.create.subtasks",
+        "jira.issue.create.subtask",
+    ),
     *_same("jira.edit_issue", actions.edit_issue, "jira.issue.edit"),
     *_same("jira.transition_issue", actions.transition_issue, "jira.issue.transition"),
     *_same("jira.assign_issue", actions.assign_issue, "jira.issue.assign"),
@@ -210,17 +238,25 @@ ACTIONS: Final = _list(
     *_same("jira.request, which deletes it", actions.delete_issue, "jira.issue.delete"),
     *_same("jira.add_comment", actions.comment_issue, "jira.issue.comment"),
     *_same("jira.link_issues", actions.link_issues, "jira.issue.link"),
-    *_same("each over the issue's links, and jira.request, which deletes them", actions.delete_links, "jira.issue.deletelink"),
-    *_same("jira.search_issues", actions.look_up_issues, "jira.issue.lookup"),
-    *_same("jira.get_issue", actions.fetch_again, "jira.issue.refetch"),
-    *_same("jira.request, which logs it", actions_more.log_work, "jira.issue.log.work"),
+    *_same(
+        "each over the issue's links, and jira.request, which deletes them",
+        actions.delete_links,
+        "jira.issue.delete.link",
+        "jira.issue.deletelink",
+    ),
+    *_same("jira.search_issues", actions.look_up_issues, "jira.lookup.issues", "jira.issue.lookup"),
+    *_same("jira.get_issue", actions.fetch_again, "jira.issue.refresh.issue", "jira.issue.refetch"),
+    *_same("jira.request, which logs it", actions_more.log_work, "jira.worklog.add", "jira.issue.log.work"),
     *_same(
         "jira.request, which adds or removes them",
         actions_more.change_watchers,
         "jira.issue.add.watcher",
         "jira.issue.watchers",
     ),
-    *_same("jira.set_property", actions_more.set_property, "jira.issue.entity.property"),
+    *_same("jira.set_property", actions_more.set_property, "jira.set.entity.property", "jira.issue.entity.property"),
+    *_same("jira.request, which adds it", attachments.add_web_link, "jira.work-item.remote-link.add"),
+    *_same("jira.edit_issue", attachments.set_security_level, "jira.issue.set.security.level"),
+    *_near("jira.request, which archives it", attachments.archive_issue, "jira.issue.archive"),
     *_near("jira.request, which has Jira notify its users", actions_more.send_email, "jira.issue.outgoing.email"),
     *_same("http", requests.send_request, "jira.issue.outgoing.webhook", "jira.issue.webhook", "jira.issue.web.request"),
     *_near("http to Slack's API", actions_more.send_slack, "jira.issue.slack.message", "slack.notification"),
@@ -234,25 +270,31 @@ ACTIONS: Final = _list(
     ),
     *_near("set, whose text a watched trial shows", actions_more.write_log, "codebarrel.action.log", "jira.issue.log"),
     *_same("wait", actions_more.wait, "jira.delay", "automation.delay", "codebarrel.action.delay"),
-    *_same("jira.request, which creates it", actions_more.create_version, "jira.version.create"),
-    *_same("jira.request, which releases it", actions_more.change_version(is_released=True), "jira.version.release"),
+    *_same("jira.request, which creates it", versions.create_version, "jira.version.create"),
+    *_same("jira.request, which releases it", versions.change_version(is_released=True), "jira.version.release"),
+    *_same("jira.request, which takes its release back", versions.change_version(is_released=False), "jira.version.unrelease"),
+    *_same("jira.request, which deletes it", attachments.delete_comment, "jira.issue.delete.comment"),
+    *_same("jira.request, which changes its text", attachments.edit_comment, "jira.issue.comment.update"),
     *_same(
-        "jira.request, which takes its release back", actions_more.change_version(is_released=False), "jira.version.unrelease"
-    ),
-    *_near("jira.request, which deletes it", actions_more.delete_comment, "jira.issue.delete.comment"),
-    *_near(
         "each over the issue's attachments, and jira.request, which deletes them",
-        actions_more.delete_attachments,
+        attachments.delete_attachments,
+        "jira.issue.deleteattachment",
         "jira.issue.delete.attachment",
     ),
     *_none(
         _SERVICE,
+        "jira.sd.create.request",
+        "jira.sd.add.customer",
+        "jira.auto.approve.action",
+        "jira.edit.request.type",
+        "jsm.create.incident",
         "jira.issue.servicedesk.request.create",
         "jira.issue.servicedesk.customer.add",
         to_do="Use jira.create_issue, where the request type may be left out.",
     ),
     *_none(
         "its address is itself a secret, and a connection can't keep an address",
+        "com.codebarrel.automation.rulecomponent.jira.action.msteams",
         "msteams.notification",
         "jira.issue.msteams",
         "googlechat.notification",
@@ -264,7 +306,18 @@ ACTIONS: Final = _list(
         "rovo.agent.invoke",
         "automation.rovo.agent",
     ),
-    *_none("archiving and events exist in Data Center only", "jira.issue.archive", "jira.issue.publish.event"),
+    *_none("such events exist in Data Center only", "jira.issue.publish.event"),
+    *_none("boards have an API of their own, which no step reaches", "jira.board.issue.move", "jira.sprint.create"),
+    *_none(
+        "its table is made of a list while the rule runs, and tables are fixed here",
+        "jira.create.dynamic-mapping-variable",
+        to_do="Read the list's items by a section, or by an each step.",
+    ),
+    *_none(
+        "it goes to addresses, and there is no mail server here",
+        "action.send-templated-email",
+        to_do="Call a mail service by an http step with a connection.",
+    ),
     *_none(
         "it sends short messages by a service of its own",
         "jira.issue.twilio",
@@ -275,7 +328,14 @@ ACTIONS: Final = _list(
         "codebarrel.action.groovy",
         "com.onresolve.jira.groovy.groovyrunner:execute-script-issue-action",
     ),
-    *_none(_ASSETS, "cmdb.object.create", "cmdb.object.edit", "cmdb.lookup.objects"),
+    *_none(
+        _ASSETS,
+        "cmdb.object.create",
+        "cmdb.object.edit.attributes",
+        "jira.cmdb.field.edit.attributes",
+        "cmdb.object.edit",
+        "cmdb.lookup.objects",
+    ),
 )
 CONTAINER: Final = "jira.condition.container.block"
 IF_BLOCKS: Final = frozenset({"jira.condition.if.block", "jira.condition.else.block", "jira.condition.else.if.block"})
@@ -284,6 +344,11 @@ PREFIXES: Final = {
     "devops.": _DEVOPS,
     "cmdb.": _ASSETS,
     "jira.assets.": _ASSETS,
+    "jira.cmdb.": _ASSETS,
+    "jira.sd.": _SERVICE,
+    "jsm.": _SERVICE,
+    "security.": _DEVOPS,
+    "focus.": "focus areas have no part in what BluBees may ask for",
     "jira.sla.": _SLA,
     "com.onresolve.": "it runs Groovy, and no step runs code",
     "com.innovalog.": "it belongs to another app",

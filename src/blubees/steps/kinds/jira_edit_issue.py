@@ -16,7 +16,7 @@ from blubees.steps.named_fields import write_ids
 class EditIssue:
     """Set fields (`fields`), add or remove labels, or give Jira's own `update` operations. A text `description` becomes ADF.
 
-    A field in `fields` is named by its name or its id; where several have the name, only the id will do.
+    A field in `fields` or `update` is named by its name or its id; where several have the name, only the id will do.
     """
 
     issue: str
@@ -27,8 +27,11 @@ class EditIssue:
 
     async def perform(self, tools: Tools) -> Outcome:
         """Edit it."""
+        operations = await write_ids(tools, self.update)
+        if isinstance(operations, Failure):
+            return operations
         labels = [{"add": label} for label in self.add_labels] + [{"remove": label} for label in self.remove_labels]
-        update = {**self.update, "labels": labels} if labels else self.update
+        update = {**operations, "labels": labels} if labels else operations
         fields = await write_ids(tools, self.fields)
         if isinstance(fields, Failure):
             return fields
