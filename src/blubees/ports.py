@@ -125,6 +125,18 @@ class WebClient(Protocol):
         ...
 
 
+class ProtocolClient(Protocol):
+    """A client of another protocol than HTTP. Guards as WebClient does."""
+
+    async def call(self, request: WebRequest) -> WebAnswer | WebFailure:
+        """As WebClient.call: the URL's scheme names the protocol."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
 # ---------------------------------------------------------------- the broker
 
 

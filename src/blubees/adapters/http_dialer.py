@@ -48,18 +48,7 @@ class Dialer:
         tls = None
         if origin.is_tls:
             tls = self._tls.plain if certificate is None else await self._tls.find(certificate)
-        try:
-            found = await self._find_addresses(origin)
-            made = await aiohappyeyeballs.start_connection(
-                found,
-                happy_eyeballs_delay=_SECOND_ADDRESS_SECONDS,
-                loop=loop,
-                socket_factory=self._make_socket,
-            )
-        except RefusedAddressError:
-            raise
-        except (OSError, ValueError) as error:  # a name that is none is a ValueError
-            raise CallFailedError(translate_error(error)) from None
+        made = await self.dial(origin)
         try:
             _, connection = await loop.create_connection(
                 lambda: HttpConnection(loop),
@@ -75,7 +64,30 @@ class Dialer:
             raise
         return connection
 
-    async def _find_addresses(self, origin: Origin) -> Sequence[AddressInfo]:
+    async def dial(self, origin: Origin) -> socket.socket:
+        """Make a TCP connection, not blocking, without TLS.
+
+        Raises:
+            CallFailedError: it could not be made. RefusedAddressError: the guard said no.
+        """
+        try:
+            return await aiohappyeyeballs.start_connection(
+                await self.find_addresses(origin),
+                happy_eyeballs_delay=_SECOND_ADDRESS_SECONDS,
+                loop=asyncio.get_running_loop(),
+                socket_factory=self._make_socket,
+            )
+        except RefusedAddressError:
+            raise
+        except (OSError, ValueError) as error:  # a name that is none is a ValueError
+            raise CallFailedError(translate_error(error)) from None
+
+    @property
+    def tls(self) -> TlsContexts:
+        """What TLS is spoken with."""
+        return self._tls
+
+    async def find_addresses(self, origin: Origin) -> Sequence[AddressInfo]:
         """Resolve, then judge every answer: one that is denied refuses them all (an answer that mixes is an attack)."""
         now, key = asyncio.get_running_loop().time(), (origin.host, origin.port)
         known = self._names.get(key)

@@ -39,6 +39,8 @@ from blubees.adapters.broker.traces import NatsTraceStore
 from blubees.adapters.library_log import tell_library_logs
 from blubees.adapters.lockdown import LockReport, lock_process
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
+from blubees.adapters.protocols import make_protocols
+from blubees.adapters.protocols.router import ProtocolRouter
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.catalogue import load_twins
@@ -91,7 +93,7 @@ from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Clear, Fire, Notify, Redrive, Retry, Wake
 from blubees.model.receipt import Trial
 from blubees.model.settings import SettingsShelf, Shapes
-from blubees.ports import Events
+from blubees.ports import Chance, Clock, Events
 from blubees.steps.book import load_book
 from blubees.vault.seal import Sealer
 from blubees.vault.tokens import TokenShelf
@@ -109,6 +111,12 @@ class FrontServer(uvicorn.Server):
         yield
 
 
+def _make_way_out(loopback_ports: frozenset[int], settings: SettingsShelf, clock: Clock, chance: Chance) -> ProtocolRouter:
+    """Make the one way to third parties."""
+    web = GuardedWebClient(loopback_ports, find_judge=settings.find_judge)
+    return ProtocolRouter(web, make_protocols(loopback_ports, clock, chance), settings.find_judge)
+
+
 class Conduit:
     """All parts of one conduit, put together."""
 
@@ -117,7 +125,7 @@ class Conduit:
         self._broker, self._lock, self._settings, self._events = broker, lock, settings, events
         clock, chance = SystemClock(), SystemChance()
         self.tenant_settings = SettingsShelf()
-        self.web = GuardedWebClient(frozenset(settings.allowed_loopback_ports), find_judge=self.tenant_settings.find_judge)
+        self.web = _make_way_out(frozenset(settings.allowed_loopback_ports), self.tenant_settings, clock, chance)
         run_sealer = Sealer(start.run_key, chance)
         lease_sealer = Sealer(start.lease_key, chance)
         self._desk = NatsLeaseDesk(broker, lease_sealer.seal, lease_sealer.unseal)

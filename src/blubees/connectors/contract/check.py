@@ -18,7 +18,7 @@ from blubees.model.flow import SignatureScheme
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
-BASE_URL: Final = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
+BASE_URL: Final = re.compile(r"(https?|postgresql|mysql|smtps?|imaps)://[^/?#@\s]+(/[^?#\s]*)?")
 REASON_MIN: Final = 10
 SCHEMES: Final = frozenset((*(each.value for each in SignatureScheme), "hook"))
 

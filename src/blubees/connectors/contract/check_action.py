@@ -134,7 +134,8 @@ def _check_request(check: ActionCheck) -> None:
     if request.path and (not request.path.startswith("/") or re.search(r"[\s?#]", request.path)):
         check.complain((*place, "path"), "A path begins with / and has no query and no blank: those are inputs or `fixed`.")
     if request.base_url and (
-        not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", request.base_url) or request.base_url[-1] == "/"
+        not re.fullmatch(r"(https?|postgresql|mysql|smtps?|imaps)://[^/?#@\s]+(/[^?#\s]*)?", request.base_url)
+        or request.base_url[-1] == "/"
     ):
         check.complain(
             (*place, "base_url"), "A base URL is https://host, perhaps with a path; no query, no user, no / at its end."
