@@ -13,6 +13,7 @@ import msgspec
 from blubees.model.connection import Connection, Lease, LeaseRefusal
 from blubees.model.connector import Connector
 from blubees.model.flow import PublishedFlow, TriggerKind
+from blubees.model.grant import Consent, ConsentState, Grant
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Order
 from blubees.model.parking import (
@@ -844,6 +845,46 @@ class TenantVault(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     run_keys: int
     under_older: int
+
+
+class GrantStore(Protocol):
+    """What is known of grants, and open questions to people."""
+
+    async def load(self, tenant: TenantId, connection: ConnectionName) -> Grant | None:
+        """One."""
+        ...
+
+    async def save(self, grant: Grant, *, after: int) -> bool:
+        """Keep it, numbered after + 1; False when it is not `after` that is there (0: none), or its connection is gone."""
+        ...
+
+    async def list(self, tenant: TenantId) -> Sequence[Grant]:
+        """All of a tenant."""
+        ...
+
+    async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[Grant]:
+        """Live ones of any tenant that are to be renewed, the longest due first."""
+        ...
+
+    async def add_consent(self, consent: Consent) -> None:
+        """Keep a question."""
+        ...
+
+    async def take_consent(self, tenant: TenantId, mark: str, now_milliseconds: int) -> Consent | None:
+        """Take the answer to an open question, once; None: there is none, it was taken, or its time is over."""
+        ...
+
+    async def load_consent(self, tenant: TenantId, mark: str) -> Consent | None:
+        """One, however far it is."""
+        ...
+
+    async def end_consent(self, tenant: TenantId, mark: str, state: ConsentState, outcome: str) -> None:
+        """Note how it ended, and forget what was sealed."""
+        ...
+
+    async def purge_consents(self, before_milliseconds: int) -> None:
+        """Forget those whose time was over before that."""
+        ...
 
 
 class KeyStore(Protocol):

@@ -187,7 +187,10 @@ _CLIENT_SECRETS: Final = (
     _PRIVATE_KEY,
 )
 _ACCESS: Final = SecretField(name="access_token", title="the token", is_required=False, is_granted=True)
-_REFRESH: Final = SecretField(name="refresh_token", title="what renews it", is_required=False, is_granted=True)
+_REFRESH: Final = (
+    SecretField(name="refresh_token", title="what renews it", is_required=False, is_granted=True),
+    SecretField(name="earlier_refresh_token", title="the one before", is_required=False, is_granted=True),
+)
 _THE_KEY: Final = SecretField(name="private_key", title="private key, PEM", is_multiline=True)
 _SIGNATURE_METHODS: Final = ("HMAC-SHA1", "HMAC-SHA256", "RSA-SHA1", "RSA-SHA256", "PLAINTEXT")
 
@@ -249,7 +252,7 @@ KINDS: Final[dict[ConnectionKind, Kind]] = {
     ),
     ConnectionKind.OAUTH2_CODE: Kind(
         summary="a token by OAuth 2: a person says yes in a browser",
-        secrets=(*_CLIENT_SECRETS, _ACCESS, _REFRESH),
+        secrets=(*_CLIENT_SECRETS, _ACCESS, *_REFRESH),
         settings=(
             *_CLIENT,
             SettingField(name="authorize_url", title="where a person says yes", is_required=True, sort=Sort.URL),
@@ -267,7 +270,7 @@ KINDS: Final[dict[ConnectionKind, Kind]] = {
     ),
     ConnectionKind.OAUTH2_DEVICE: Kind(
         summary="a token by OAuth 2: a person types a code at another device (RFC 8628)",
-        secrets=(*_CLIENT_SECRETS, _ACCESS, _REFRESH),
+        secrets=(*_CLIENT_SECRETS, _ACCESS, *_REFRESH),
         settings=(
             *_CLIENT,
             SettingField(name="device_url", title="where device codes are given", is_required=True, sort=Sort.URL),

@@ -113,3 +113,5 @@ class LeaseRefusal(StrEnum):
 
     MISSING = "missing"
     UNAVAILABLE = "unavailable"
+    NO_GRANT = "no_grant"  # nobody has said yes yet
+    GRANT_DEAD = "grant_dead"  # a person must say yes again, or set its client right

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from blubees.adapters.database.connections import SqlConnectionStore
 from blubees.adapters.database.flows import SqlFlowStore
+from blubees.adapters.database.grants import SqlGrantStore
 from blubees.adapters.database.keys import SqlKeyStore
 from blubees.adapters.database.parking import SqlParkedStore
 from blubees.adapters.database.row_security import build_walls, check_walls
@@ -23,7 +24,7 @@ from blubees.adapters.database.tenants import SqlTenantStore
 from blubees.adapters.database.transaction import opening
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
-NEWEST_REVISION: Final = "0013"
+NEWEST_REVISION: Final = "0014"
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 POOL: Final = 8  # connections of one control plane
@@ -47,6 +48,7 @@ class Database:
         self.tenants = SqlTenantStore(engine)
         self.flows = SqlFlowStore(engine)
         self.connections = SqlConnectionStore(engine)
+        self.grants = SqlGrantStore(engine)
         self.keys = SqlKeyStore(engine)
         self.runs = SqlRunStore(engine)
         self.settings = SqlSettingsStore(engine)
