@@ -89,6 +89,13 @@ def tell(document: object) -> Reply:
     return Reply.of_json(200, msgspec.json.encode(document))
 
 
+def tell_text(text: str) -> Reply:
+    """Answer with the vendor's own word: it proves that the address is ours."""
+    body = text.encode()
+    fixed = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body)))
+    return Reply(200, (*fixed, *SECURITY_HEADERS), body)
+
+
 def refuse_caller(reason: str) -> Reply:
     """Refuse an invocation token: a reason class, never a detail."""
     return _say(401, reason, "The invocation token was not accepted.")

@@ -17,9 +17,11 @@ from blubees.doors.replies import (
     METHOD,
     NOT_FOUND,
     TOO_LARGE,
+    UNMATCHED,
     Reply,
     reply_to,
     send_reply,
+    tell_text,
 )
 from blubees.doors.signatures import (
     SignatureVerdict,
@@ -27,6 +29,7 @@ from blubees.doors.signatures import (
     read_delivery_id,
     verify_signature,
 )
+from blubees.flows.vendor_triggers import VendorHook, find_vendor_hook
 from blubees.model.connection import Lease
 from blubees.model.event import Admission, RawEvent
 from blubees.model.flow import PublishedFlow, SignatureScheme, TriggerKind
@@ -77,6 +80,10 @@ def read_headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
     return headers
 
 
+def _read_query(scope: MutableMapping[str, Any]) -> dict[str, str]:
+    return dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
+
+
 class WebhookDoor:
     """ASGI endpoint."""
 
@@ -98,24 +105,38 @@ class WebhookDoor:
         await send_reply(send, await self._handle(scope, receive))
 
     async def _handle(self, scope: MutableMapping[str, Any], receive: Any) -> Reply:  # noqa: ANN401 - ASGI
-        if scope["method"] not in {"POST", "PUT"}:
+        is_get = scope["method"] == "GET"
+        if scope["method"] not in {"POST", "PUT"} and not (is_get and scope["query_string"]):
             return METHOD
         hook = self._find(scope["path"])
         if hook is None or len(scope["query_string"]) > QUERY_MAX_BYTES:
-            return self._refuse("unknown")
+            return METHOD if is_get else self._refuse("unknown")
+        vendor = find_vendor_hook(hook) if hook.flow.trigger.connector else None
+        if vendor is not None and scope["query_string"]:
+            challenge = vendor.read_query_challenge(_read_query(scope))
+            if challenge:
+                return tell_text(challenge)
+        if is_get:
+            return METHOD
         headers = read_headers(scope)
         body = await read_body(receive, headers)
         if isinstance(body, BodyRefusal):
             self.refusals[body.value] += 1
             return REFUSALS[body]
-        verdict = await self._check(hook, headers, body)
+        verdict = await self._check(hook, headers, body, vendor)
         if verdict is not SignatureVerdict.GOOD:
             return self._refuse(f"signature_{verdict.value}")
         parsed = parse_body(body, headers.get("content-type", ""))
         if isinstance(parsed, BodyRefusal):
             self.refusals[parsed.value] += 1
             return REFUSALS[parsed]
-        return reply_to(await self._admit(self._write_event(hook, scope, headers, parsed)))
+        if vendor is not None:
+            challenge = vendor.read_challenge(parsed[0])
+            if challenge:
+                return tell_text(challenge)
+            if not vendor.is_meant(headers, parsed[0]):
+                return UNMATCHED
+        return reply_to(await self._admit(self._write_event(hook, scope, headers, parsed, vendor)))
 
     def _find(self, path: str) -> PublishedFlow | None:
         found = _PATH.fullmatch(path)
@@ -127,14 +148,20 @@ class WebhookDoor:
         self.refusals[reason] += 1
         return NOT_FOUND
 
-    async def _check(self, hook: PublishedFlow, headers: dict[str, str], body: bytes) -> SignatureVerdict:
+    async def _check(
+        self, hook: PublishedFlow, headers: dict[str, str], body: bytes, vendor: VendorHook | None
+    ) -> SignatureVerdict:
         signature = hook.flow.trigger.signature
         if signature.scheme is SignatureScheme.NONE:
             return SignatureVerdict.GOOD
         secret = await self._borrow_secret(hook.tenant, signature.connection)
         if secret is None:
             return SignatureVerdict.MISSING
-        return verify_signature(signature, secret, headers, body, self._clock.now_milliseconds() // 1000)
+        now_seconds = self._clock.now_milliseconds() // 1000
+        if signature.scheme is SignatureScheme.HOOK:
+            is_good = vendor is not None and vendor.verify is not None and vendor.verify(secret, headers, body, now_seconds)
+            return SignatureVerdict.GOOD if is_good else SignatureVerdict.WRONG
+        return verify_signature(signature, secret, headers, body, now_seconds)
 
     async def _borrow_secret(self, tenant: TenantId, name: str) -> str | None:
         now = self._clock.now_milliseconds()
@@ -156,10 +183,12 @@ class WebhookDoor:
         scope: MutableMapping[str, Any],
         headers: dict[str, str],
         parsed: tuple[object, bytes],
+        vendor: VendorHook | None,
     ) -> RawEvent:
         document, body = parsed
         trigger = hook.flow.trigger
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"))) if scope["query_string"] else {}
+        query = _read_query(scope)
+        delivery = vendor.read_delivery(headers, document) if vendor is not None else ""
         withheld = WITHHELD_HEADERS | list_signature_headers(trigger.signature)
         return RawEvent(
             tenant=hook.tenant,
@@ -168,7 +197,7 @@ class WebhookDoor:
             document=document,
             headers={name: value for name, value in headers.items() if name not in withheld},
             query=query,
-            delivery=read_delivery_id(trigger.signature, headers, document, trigger.delivery_id_header),
+            delivery=delivery or read_delivery_id(trigger.signature, headers, document, trigger.delivery_id_header),
             received_at_milliseconds=self._clock.now_milliseconds(),
             hook=hook,
             depth=self._read_depth(hook.tenant, headers[_DEPTH]) if _DEPTH in headers else 0,

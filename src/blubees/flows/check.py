@@ -22,7 +22,8 @@ from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
 from blubees.flows.check_head import HEAD, check_call, check_head, check_input_names, check_outputs
 from blubees.flows.check_late import check_late, list_known
 from blubees.flows.check_mapping import check_mapping
-from blubees.flows.check_shapes import check_known, collect_shapes
+from blubees.flows.check_shapes import check_known, collect_shapes, shape_trigger
+from blubees.flows.check_trigger import check_trigger, is_connectors
 from blubees.flows.connectors import NO_CONNECTORS, FoundConnectors
 from blubees.flows.document import Place, Problem, ReadDocument, read_document
 from blubees.flows.placeholders import PLACEHOLDER, STANDS_IN_THE_WAY
@@ -100,12 +101,14 @@ def check_flow(text: str, book: Mapping[str, KindEntry], found: FoundConnectors 
         found: what find_connectors() gives of the text.
     """
     read = read_document(text)
+    checker = _Checker(read, found.extend(book), found)
     if not read.problems or isinstance(read.data, dict):
-        _Checker(read, found.extend(book), found).check()
+        checker.check()
     problems = tuple(sorted(read.problems, key=lambda each: (each.line, each.column, each.path)))
     if any(problem.severity == "error" for problem in problems):
         return CheckedFlow(None, problems)
-    return CheckedFlow(msgspec.convert(read.data, Flow), problems)
+    data = read.data if checker.trigger is None else {**read.data, "trigger": checker.trigger}
+    return CheckedFlow(msgspec.convert(data, Flow), problems)
 
 
 @dataclass(slots=True)
@@ -124,6 +127,7 @@ class _Checker:
     inputs: object = None
     shapes: dict[str, Shape] = field(default_factory=dict)
     count: int = 0
+    trigger: dict[str, Any] | None = None
 
     def check(self) -> None:
         """Check all."""
@@ -138,7 +142,7 @@ class _Checker:
         kind = self.check_trigger(data["trigger"]) if "trigger" in data else None
         self.inputs = data.get("inputs")
         self.list_ids(data.get("steps"), ("steps",), 0)
-        self.shapes = collect_shapes(data, kind, self.book)
+        self.shapes = collect_shapes(data, kind, self.book) | shape_trigger(self.found, self.trigger)
         check_head(self, data, kind)
         if self.count > STEPS_MAX:
             self.read.complain(("steps",), f"The flow has {self.count} steps, allowed are {STEPS_MAX}. Split it.")
@@ -152,6 +156,8 @@ class _Checker:
         if not isinstance(trigger, dict):
             self.read.complain(place, f"A trigger is a mapping with `on`; this is {_name_type(trigger)}.")
             return None
+        if is_connectors(trigger.get("on")):
+            return self.check_connectors_trigger(trigger, place)
         self.expect_names(place, trigger, ("on",), ("where", *TRIGGER_OWNERS))
         kind: TriggerKind | None = self.expect_choice((*place, "on"), trigger, TriggerKind)
         self.roots = (*ROOTS[kind], *list_found_roots(trigger), *COMMON_ROOTS) if kind else ()
@@ -169,6 +175,16 @@ class _Checker:
             self.check_signature(trigger.get("signature"), trigger)
         return kind
 
+    def check_connectors_trigger(self, trigger: dict[str, Any], place: Place) -> TriggerKind | None:
+        """Check a trigger of a connector: what it is written out as is what conduits get."""
+        data = self.read.data
+        self.trigger = check_trigger(self, trigger, data.get("id") if isinstance(data, dict) else None)
+        kind = TriggerKind(self.trigger["on"]) if self.trigger is not None else None
+        self.roots = (*ROOTS[kind], *COMMON_ROOTS) if kind is not None else ()
+        if "where" in trigger:
+            self.check_condition((*place, "where"), trigger["where"])
+        return kind
+
     def check_signature(self, signature: object, trigger: Mapping[str, Any]) -> None:
         """Check how the sender is recognised."""
         place: Place = ("trigger", "signature")
@@ -182,6 +198,8 @@ class _Checker:
             return
         self.expect_names(place, signature, ("scheme",), ("connection", "header", "prefix", "encoding"))
         scheme = self.expect_choice((*place, "scheme"), signature, SignatureScheme)
+        if scheme is SignatureScheme.HOOK:
+            self.read.complain((*place, "scheme"), "This scheme belongs to triggers of connectors (`on: slack.message`).")
         if "encoding" in signature:
             self.expect_choice((*place, "encoding"), signature, SignatureEncoding)
         if scheme and scheme is not SignatureScheme.NONE:

@@ -6,8 +6,12 @@ from typing import Any, Final
 from blubees.expressions.shapes import ANYTHING, BOOLEAN, NUMBER, TEXT, Shape, list_of, object_of
 from blubees.expressions.static import check_shapes
 from blubees.expressions.template import Template
+from blubees.flows.action_shapes import shape_form
+from blubees.flows.check_trigger import find_trigger
+from blubees.flows.connectors import FoundConnectors
 from blubees.flows.document import Place, ReadDocument
 from blubees.flows.known_shapes import find_result, list_shapes
+from blubees.model.connector import TriggerSort
 from blubees.model.flow import TriggerKind
 from blubees.steps.book import KindEntry
 
@@ -23,6 +27,15 @@ def collect_shapes(data: Mapping[str, Any], trigger: TriggerKind | None, book: M
     if isinstance(inputs, dict):
         known["inputs"] = object_of({str(name): _read_input(each) for name, each in inputs.items()}, is_open=False)
     return known
+
+
+def shape_trigger(found: FoundConnectors, trigger: Mapping[str, Any] | None) -> dict[str, Shape]:
+    """What is known of what a connector's trigger brings."""
+    known = find_trigger(found.connectors, trigger["connector"]) if trigger is not None else None
+    if known is None or not known[1].schema:
+        return {}
+    shape = shape_form(known[1].schema, known[0].schemas)
+    return {"webhookData" if known[1].sort is TriggerSort.WEBHOOK else "item": shape}
 
 
 def check_known(read: ReadDocument, spot: Place, template: Template, shapes: Mapping[str, Shape], variables: set[str]) -> None:

@@ -32,6 +32,7 @@ from blubees.flows.asking import (
     poll_third_party,
     search_issues,
 )
+from blubees.flows.asking_action import poll_action
 from blubees.flows.match import FlowIndex
 from blubees.model.errors import BluBeesError, UnavailableError
 from blubees.model.event import Admission, RawEvent, Verdict
@@ -141,6 +142,8 @@ class FiringDesk:
         assert poll is not None  # noqa: S101 - flows/check.py
         scope = self._write_scope(flow, {"poll": _tell_tick(order)})
         line = self._open_line(flow.tenant)
+        if flow.flow.trigger.connector:
+            return await poll_action(line, order, flow, self._clock.now_milliseconds())
         if poll.jql:
             fields = await self._list_fields(flow)
             if isinstance(fields, Failure):

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from blubees.engine.frames import Line
 from blubees.expressions.values import write_date
 from blubees.flows.asking import poll_third_party
+from blubees.flows.asking_action import poll_action
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.order import Fire, Redrive
@@ -134,7 +135,10 @@ async def _refetch_poll(
         expires_at_milliseconds=0,
         cursor=reference.item,
     )
-    news = await poll_third_party(line, asked, poll, scope)
+    if flow.flow.trigger.connector:
+        news = await poll_action(line, asked, flow, int(now.timestamp() * 1_000))
+    else:
+        news = await poll_third_party(line, asked, poll, scope)
     if isinstance(news, Failure):
         return news
     found = [item for name, item in news.items if mark(f"poll|{name}") == reference.delivery]

@@ -59,4 +59,6 @@ def _name_source(trigger: Trigger) -> str:
     if trigger.poll is None:
         return ""
     poll = {name: value for name, value in msgspec.structs.asdict(trigger.poll).items() if name != "start"}
+    if trigger.connector:
+        poll |= {"connector": trigger.connector, "connection": trigger.connection, "inputs": trigger.inputs}
     return hashlib.sha256(msgspec.json.encode(poll, order="deterministic")).hexdigest()

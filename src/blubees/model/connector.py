@@ -27,6 +27,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         event_header: the header that names the event; event_at: its path in the body instead.
         delivery_header: the header with the id of the delivery; delivery_at: its path in the body instead.
         challenge_at: the path of what must be answered when the vendor proves our address; empty: it does not.
+        challenge_query: the name, in the query, of what must be answered when the vendor proves our address (by GET or POST).
         register: the action that registers our address, with `register_inputs` ("$url", "$secret" and "$events" stand for
             ours); empty: a person registers it by hand, as `by_hand` tells.
         unregister: the action that takes it back; what `register` gave is its inputs by the same names.
@@ -41,6 +42,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     delivery_header: str = ""
     delivery_at: Path = ()
     challenge_at: Path = ()
+    challenge_query: str = ""
     register: str = ""
     register_inputs: dict[str, Any] = {}
     unregister: str = ""
@@ -52,7 +54,7 @@ class PollRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         action: the action that lists them, with `inputs`.
-        since_input: the input that carries the cursor; empty: what is new is told by id alone.
+        since_input: the input that carries the cursor; empty: the list has the newest, and older ones are left out here.
         cursor_at: the path, in an item, of what the next poll goes on from (a time or a growing number).
         id_at: the path, in an item, of what tells it from others.
         every_seconds: how often, if the flow says nothing.
@@ -61,7 +63,7 @@ class PollRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     action: str
     inputs: dict[str, Any] = {}
     since_input: str = ""
-    cursor_at: Path = ()
+    cursor_at: Path
     id_at: Path
     every_seconds: int = 300
 

@@ -28,7 +28,7 @@ class TriggerKind(StrEnum):
 
 
 class SignatureScheme(StrEnum):
-    """How a third party signs its webhooks."""
+    """How a third party signs its webhooks. `hook`: as the Python twin of its connector knows; for connectors only."""
 
     NONE = "none"
     HMAC_SHA256 = "hmac_sha256"
@@ -37,6 +37,7 @@ class SignatureScheme(StrEnum):
     STRIPE = "stripe"
     STANDARD_WEBHOOKS = "standard_webhooks"
     GITLAB = "gitlab"
+    HOOK = "hook"
 
 
 class SignatureEncoding(StrEnum):
@@ -80,6 +81,10 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for_each: whether its result starts one run, or each issue one.
         missed: what happens to ticks that nothing could fire (schedule only).
         poll: whom a poll asks (poll only).
+        connector: the connector's trigger that it is, as in `on: slack.message`; `on` is then webhook or poll, and what the
+            connector says of it stands in PublishedFlow.connectors. Written by flows/check_trigger.py, never by authors.
+        connection: of a connector's trigger: what registers it, or is asked.
+        inputs: of a connector's trigger: of the action that registers it, or that is asked.
     """
 
     on: TriggerKind
@@ -94,6 +99,9 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     for_each: RunsFor = RunsFor.RESULT
     missed: Missed = Missed.ONCE
     poll: Poll | None = None
+    connector: str = ""
+    connection: str = ""
+    inputs: dict[str, Any] = {}
 
 
 class OnDoubt(StrEnum):

@@ -1,0 +1,121 @@
+"""Asks a connector's action at a tick what is new (a trigger of sort poll), in a conduit. Called by firing.py and refetch.py.
+
+What is new is told by a time or a growing number in each item: kept in the database as the poll's cursor, so it must be a
+reference and no content (docs/decisions/0003). Items as new as the cursor come once more, for their time may be shared; their
+delivery is known for a day. So when nothing has come for half a day, only what is newer counts.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from blubees.connectors.actions.paths import look_up
+from blubees.connectors.actions.perform import CONNECTION, compile_action
+from blubees.connectors.actions.waits import MILLISECONDS_SINCE_1970, SINCE_1970
+from blubees.connectors.catalogue import list_hooks
+from blubees.engine.frames import Line
+from blubees.expressions.dates import read_date
+from blubees.flows.asking import FORGETTING_MILLISECONDS, ID_CHARACTERS, POLL_ITEMS, News
+from blubees.flows.check_trigger import find_trigger
+from blubees.model.call import Call, CallAnswer
+from blubees.model.connector import PollRule
+from blubees.model.failures import Failure, FailureCode
+from blubees.model.flow import PublishedFlow
+from blubees.model.order import Fire
+from blubees.model.schedule import CURSOR_PATTERN, PollStart
+from blubees.steps.actions import CATALOGUE
+
+_CURSOR: Final = re.compile(CURSOR_PATTERN)
+_NUMBER: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
+LIMIT: Final = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """What performing an action needs."""
+
+    line: Line
+    now: int
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        return await self.line.call(call)
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        return await self.line.call_jira(call)
+
+    def now_milliseconds(self) -> int:
+        return self.now
+
+
+async def poll_action(line: Line, order: Fire, published: PublishedFlow, now_milliseconds: int) -> News | Failure:
+    """Ask, and tell what is new: the oldest first."""
+    trigger = published.flow.trigger
+    found = find_trigger(published.connectors, trigger.connector)
+    if found is None or found[1].poll is None:
+        return Failure(code=FailureCode.PLAN_MISSING, field="trigger.on")
+    connector, rule = found[0], found[1].poll
+    given = {**rule.inputs, **trigger.inputs, CONNECTION: trigger.connection}
+    if rule.since_input and order.cursor:
+        given[rule.since_input] = order.cursor
+    if connector.actions[rule.action].pages is not None:
+        given[LIMIT] = POLL_ITEMS
+    hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
+    items = await compile_action(connector, rule.action, hooks)(given, _Asker(line, now_milliseconds))
+    if isinstance(items, Failure):
+        place = f"trigger{items.field.removeprefix('with')}" if items.field.startswith("with") else "trigger"
+        return Failure(
+            code=items.code,
+            field=place,
+            http_status=items.http_status,
+            retry_after_seconds=items.retry_after_seconds,
+            detail=items.detail,
+        )
+    if not isinstance(items, list):
+        return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_list")
+    poll = trigger.poll
+    is_passed_over = not order.last_milliseconds and (poll is None or poll.start is PollStart.NOW)
+    return _tell_news(rule, items, order.cursor, now_milliseconds, is_passed_over=is_passed_over)
+
+
+def _tell_news(rule: PollRule, items: list[Any], cursor: str, now: int, *, is_passed_over: bool) -> News | Failure:
+    dated: list[tuple[str, str, Any]] = []
+    for item in items:
+        at, identity = _read(look_up(item, rule.cursor_at)), _read(look_up(item, rule.id_at))
+        if not 1 <= len(identity) <= ID_CHARACTERS:
+            return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_id")
+        if not at or not _CURSOR.fullmatch(at):
+            return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_reference")
+        dated.append((at, identity, item))
+    dated.sort(key=lambda each: _order(each[0]))
+    newest = max((each[0] for each in dated), key=_order, default=cursor)
+    if cursor and _order(newest) < _order(cursor):
+        newest = cursor
+    if is_passed_over:
+        return News((), newest)
+    if cursor:
+        is_old = _is_forgotten(cursor, now)
+        low = _order(cursor)
+        dated = [each for each in dated if _order(each[0]) > low or (_order(each[0]) == low and not is_old)]
+    return News(tuple((f"{identity}|{at}", item) for at, identity, item in dated), newest)
+
+
+def _read(value: Any) -> str:  # noqa: ANN401 - JSON
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def _order(text: str) -> tuple[int, float, str]:
+    """Numbers by their size, moments by their time, other texts as they are written."""
+    if _NUMBER.fullmatch(text):
+        return (0, float(text), text if len(text) > 15 else "")  # noqa: PLR2004 - past what a float tells apart
+    moment = read_date(text)
+    return (1, moment.timestamp(), "") if moment is not None else (2, 0.0, text)
+
+
+def _is_forgotten(cursor: str, now: int) -> bool:
+    """Whether what came at the cursor may be forgotten as a delivery. A number that is no time: only what is larger is new."""
+    if _NUMBER.fullmatch(cursor):
+        number = float(cursor)
+        at = number * 1_000 if number < MILLISECONDS_SINCE_1970 else number
+        return number < SINCE_1970 or now - at > FORGETTING_MILLISECONDS
+    moment = read_date(cursor)
+    return moment is None or now - moment.timestamp() * 1_000 > FORGETTING_MILLISECONDS
