@@ -134,8 +134,13 @@ class PagePlan:
 
 
 def find_next_link(header: str) -> str:
-    """Give the URL of `rel="next"` of a Link header (RFC 8288); empty when there is none."""
+    """Give the URL of `rel="next"` of a Link header (RFC 8288); empty when there is none.
+
+    Sentry gives one always, and says `results="false"` of one that leads to nothing.
+    """
     for target, parameters in _LINK.findall(header):
+        if 'results="false"' in parameters:
+            continue
         for parameter in parameters.split(";"):
             name, _, value = parameter.strip().rstrip(",").strip().partition("=")
             if name.strip().lower() == "rel" and "next" in value.strip().strip('"').lower().split():
