@@ -149,3 +149,13 @@ def test_offline_a_flow_is_checked_against_the_catalogue() -> None:
     assert check_offline(text, load_book()).problems == ()
     wrong = check_offline(text.replace("post_message", "post_mesage"), load_book()).problems
     assert [each.nearest for each in wrong] == ["slack.post_message"]
+
+
+def test_a_statement_has_parameters_and_no_smart_values() -> None:
+    parameters = "parameters: ['{{webhookData.key}}']"
+    step = "- {id: ask, kind: postgresql.query, with: {connection: db, sql: STATEMENT, " + parameters + "}}\n"
+    text = HEAD.replace("{on: manual}", "{on: webhook}") + step
+    assert check_offline(text.replace("STATEMENT", "'SELECT 1 WHERE k = $1'"), load_book()).problems == ()
+    injected = text.replace("STATEMENT", "\"SELECT 1 WHERE k = '{{webhookData.key}}'\"")
+    (problem,) = check_offline(injected, load_book()).problems
+    assert "`sql` has no smart values" in problem.message

@@ -81,6 +81,9 @@ def check_action(checker: Checker, of: ActionOf, settings: Mapping[str, Any], pl
 def _check_literal(checker: Checker, of: ActionOf, each: ActionInput, value: object, place: Place) -> None:
     """Check a value that no smart value stands in: it is what a run will have."""
     if _has_template(value):
+        if each.is_literal:
+            what = f"`{place[-1]}` has no smart values: what changes from run to run are its parameters"
+            checker.read.complain(place, f"{of.connector.name}.{of.name}: {what}.")
         return
     kind, name = f"{of.connector.name}.{of.name}", place[-1]
     if value is None:

@@ -76,6 +76,7 @@ class ActionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         is_secret: it is never shown, nor kept in an example (a password to be set, say).
         media_type: of a part of a multipart body, or of `json` elsewhere; empty: the usual one.
         one_of: other inputs of which exactly one may be given beside it, this one counted.
+        is_literal: it stands in the flow as it is, without smart values: a statement whose values are parameters.
         keeps_slashes: slashes in it part the path (place path only): a file's path in a repository.
     """
 
@@ -92,6 +93,7 @@ class ActionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     is_deprecated: bool = False
     media_type: str = ""
     one_of: tuple[str, ...] = ()
+    is_literal: bool = False
     keeps_slashes: bool = False
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,41 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from blubees.adapters.http_dialer import Dialer
+from blubees.adapters.protocols import imap, smtp, sql
 from blubees.adapters.protocols.postgresql import PostgresqlClient
+from blubees.connectors.actions.perform import compile_action
+from blubees.connectors.catalogue import load_connector
+from blubees.connectors.parameters import fill_url
 from blubees.main.postgres_child import PostgresChild
+from blubees.model.call import Call, CallAnswer
+from blubees.model.failures import Failure, FailureCode
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 from fakes.tls_front import make_tls_files, run_postgresql_front
 
 NUMBERS = itertools.count()
+
+
+class Tools:
+    """What an action is performed with: its calls go to the shop."""
+
+    def __init__(self, shop: "Shop") -> None:
+        self.shop = shop
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        settings = {"param_host": self.shop.host, "param_port": str(self.shop.port), "param_database": self.shop.database}
+        url = fill_url(call.url, call.parameters or {}, settings)
+        assert url is not None
+        found = await self.shop.client.call(
+            WebRequest(method=call.method, url=url, headers=(self.shop.credential,), body=call.body, timeout_seconds=20)
+        )
+        assert isinstance(found, WebAnswer), found
+        return CallAnswer(status=found.status, headers=found.headers, body=found.body)
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        raise AssertionError(call)
+
+    def now_milliseconds(self) -> int:
+        return 0
 
 
 @dataclass
@@ -33,6 +62,11 @@ class Shop:
     password: str
     host: str = "127.0.0.1"
 
+    @property
+    def credential(self) -> tuple[str, str]:
+        pair = base64.b64encode(f"{self.user_name}:{self.password}".encode()).decode()
+        return "Authorization", f"Basic {pair}"
+
     async def ask(self, operation: str, **body: Any) -> tuple[int, Any]:
         found = await self.send(operation, **body)
         assert isinstance(found, WebAnswer), found
@@ -41,12 +75,11 @@ class Shop:
     async def send(
         self, operation: str, *, limit_bytes: int = 100_000, seconds: float = 20, **body: Any
     ) -> WebAnswer | WebFailure:
-        credential = base64.b64encode(f"{self.user_name}:{self.password}".encode()).decode()
         return await self.client.call(
             WebRequest(
                 method="POST",
                 url=f"postgresql://{self.host}:{self.port}/{self.database}/{operation}",
-                headers=(("Authorization", f"Basic {credential}"),),
+                headers=(self.credential,),
                 body=orjson.dumps(body),
                 answer_limit_bytes=limit_bytes,
                 timeout_seconds=seconds,
@@ -66,8 +99,8 @@ async def shop(postgresql: PostgresChild, tmp_path: Path) -> AsyncIterator[Shop]
     async with run_postgresql_front(files, owner.port or 0) as port:
         client = PostgresqlClient(Dialer(frozenset({port}), extra_ca_file=None, resolve=None), str(files.authority))
         made = Shop(client, port, name, owner.username or "", owner.password or "")
-        sql = "CREATE TABLE items (id integer PRIMARY KEY, name text, price numeric(10,2), at timestamptz, tags text[], extra jsonb)"
-        assert (await made.ask("execute", sql=sql))[0] == 200
+        table = "CREATE TABLE items (id integer PRIMARY KEY, name text, price numeric(10,2), at timestamptz, tags text[], extra jsonb)"
+        assert (await made.ask("execute", sql=table))[0] == 200
         yield made
 
 
@@ -175,3 +208,34 @@ async def test_a_server_without_tls_is_refused(shop: Shop, postgresql: PostgresC
 async def test_an_address_that_may_not_be_reached_is_refused_before_anything_is_sent(shop: Shop) -> None:
     shop.client = PostgresqlClient(Dialer(frozenset(), extra_ca_file=None, resolve=None))
     assert await shop.send("ping") == WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail="loopback")
+
+
+async def test_the_connectors_actions_do_what_they_say(shop: Shop) -> None:
+    connector = load_connector("postgresql")
+    assert connector is not None
+
+    async def perform(name: str, **given: Any) -> Any:
+        return await compile_action(connector, name, {})({"connection": "db", **given}, Tools(shop))
+
+    assert await perform("ping") == 1
+    added = await perform("add_rows", table="items", rows=[{"id": 1, "name": "Hat"}, {"id": 2, "name": "Bag"}])
+    assert (added["count"], added["rows"][0]["name"]) == (2, "Hat")
+    assert (await perform("change_rows", table="items", values={"name": "Cap"}, where={"id": 1}))["count"] == 1
+    found = await perform("find_rows", table="items", columns=["name"], order_by=["id"], rows_at_most=1)
+    assert found == {"rows": [{"name": "Cap"}], "count": 1, "has_more": True}
+    statement = "SELECT name FROM items WHERE id = $1"
+    assert (await perform("query", sql=statement, parameters=[2]))["rows"] == [{"name": "Bag"}]
+    assert (await perform("delete_rows", table="items", where={"id": [1, 2]}))["count"] == 2
+    refused = await perform("query", sql="DELETE FROM items")
+    assert isinstance(refused, Failure)
+    assert refused.code is FailureCode.CREDENTIAL_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [("postgresql", sql.OPERATIONS), ("mysql", sql.OPERATIONS), ("imap", imap.OPERATIONS), ("smtp", smtp.OPERATIONS)],
+)
+def test_a_connectors_actions_and_its_clients_operations_are_the_same(name: str, operations: Collection[str]) -> None:
+    connector = load_connector(name)
+    assert connector is not None
+    assert {action.request.path.removeprefix("/") for action in connector.actions.values()} == set(operations)

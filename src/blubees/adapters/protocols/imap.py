@@ -93,9 +93,9 @@ class ImapClient:
 
 
 def _perform(call: ProtocolCall, connected: socket.socket, tls: ssl.SSLContext) -> WebAnswer | WebFailure:
-    work = _OPERATIONS.get(call.operation)
+    work = OPERATIONS.get(call.operation)
     if work is None:
-        raise BadArgumentError("operation", f"one of {', '.join(sorted(_OPERATIONS))}")
+        raise BadArgumentError("operation", f"one of {', '.join(sorted(OPERATIONS))}")
     client = _Client(lambda: _Line(connected, call, tls))
     try:
         if call.token:
@@ -212,7 +212,7 @@ def _append(client: IMAPClient, call: ProtocolCall) -> dict[str, Any]:
     return {"mailbox": call.text("mailbox") or "INBOX"}
 
 
-_OPERATIONS: Final[Mapping[str, Callable[[IMAPClient, ProtocolCall], dict[str, Any]]]] = {
+OPERATIONS: Final[Mapping[str, Callable[[IMAPClient, ProtocolCall], dict[str, Any]]]] = {
     "ping": _ping,
     "mailboxes": _list_mailboxes,
     "search": _search,

@@ -1,7 +1,7 @@
 """SMTP as a third party (port ProtocolClient): sends mail over TLS. Built by main/conduit.py.
 
-`smtps://` speaks TLS from the first byte; `smtp://` asks for it before anything else is said (STARTTLS), and says nothing to a
-server that has none. The library gets a socket that the guard has connected.
+`smtps://` speaks TLS from the first byte, but on the ports 587 and 25; there, as by `smtp://`, it is asked for before anything
+else is said (STARTTLS): nothing is said to a server that has none. The library gets a socket that the guard has connected.
 """
 
 import base64
@@ -25,8 +25,10 @@ from blubees.ports import Chance, Clock
 
 PORT: Final = 587
 TLS_PORT: Final = 465
+OPERATIONS: Final = ("ping", "send")
 ADDRESSES_MAX: Final = 100
 ATTACHMENTS_MAX: Final = 20
+_BEGINS_PLAIN: Final = re.compile(r"^smtps://[^/]*:(587|25)(/|$)")
 _HEADER_NAME: Final = re.compile(r"[!-9;-~]{1,76}")  # RFC 5322, section 2.2
 _OURS: Final = frozenset(
     {"from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version", "content-type"}
@@ -41,7 +43,7 @@ class SmtpClient:
 
     async def call(self, request: WebRequest) -> WebAnswer | WebFailure:
         """See the port."""
-        is_tls = request.url.startswith("smtps://")
+        is_tls = request.url.startswith("smtps://") and not _BEGINS_PLAIN.search(request.url)
         call = read_call(request, TLS_PORT if is_tls else PORT, is_tls=is_tls)
         if isinstance(call, WebFailure):
             return call
@@ -50,7 +52,7 @@ class SmtpClient:
                 return await self._send(call)
             if call.operation == "ping":
                 return await self._ping(call)
-            raise BadArgumentError("operation", "one of ping, send")  # noqa: TRY301 - caught with those of the arguments
+            raise BadArgumentError("operation", f"one of {', '.join(OPERATIONS)}")  # noqa: TRY301 - caught with those of the arguments
         except BadArgumentError as error:
             return refuse_argument(error)
         except RefusedAddressError as error:

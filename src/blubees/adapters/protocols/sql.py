@@ -95,9 +95,9 @@ def write_statement(call: ProtocolCall, dialect: Dialect) -> Statement:
     Raises:
         BadArgumentError: it is unknown, or an argument is not what it takes.
     """
-    make = _OPERATIONS.get(call.operation)
+    make = OPERATIONS.get(call.operation)
     if make is None:
-        raise BadArgumentError("operation", f"one of {', '.join(sorted(_OPERATIONS))}")
+        raise BadArgumentError("operation", f"one of {', '.join(sorted(OPERATIONS))}")
     if len(call.place) != 1:
         raise BadArgumentError("path", "name of a database, then the operation")
     writer = _Writer(dialect)
@@ -205,7 +205,7 @@ def _write_ping(_call: ProtocolCall, _writer: _Writer) -> str:
     return "SELECT 1 AS one"
 
 
-_OPERATIONS: Final = {
+OPERATIONS: Final = {
     "ping": _write_ping,
     "query": _write_own,
     "execute": _write_own,
