@@ -455,8 +455,12 @@ class OrderQueue(Protocol):
 class LeaseDesk(Protocol):
     """Where a conduit borrows credentials. Asked over the broker, answered by the control plane, sealed on the way."""
 
-    async def borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
-        """Open a lease. Unavailable when the control plane does not answer within 3 s."""
+    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+        """Open a lease. Unavailable when the control plane does not answer in time.
+
+        Args:
+            refused: the hash of a token (vault/lease.py) that the vendor has just refused: give another, if there is one.
+        """
         ...
 
 
@@ -535,7 +539,7 @@ class ParkingCounter(Protocol):
 class LeaseCounter(Protocol):
     """The control plane's side of the lease desk."""
 
-    async def serve(self, answer: Callable[[TenantId, ConnectionName], Awaitable[Lease | LeaseRefusal]]) -> None:
+    async def serve(self, answer: Callable[[TenantId, ConnectionName, str], Awaitable[Lease | LeaseRefusal]]) -> None:
         """Answer every request from now on, until the broker closes."""
         ...
 
@@ -1141,6 +1145,10 @@ class ParkedStore(Protocol):
 
     async def find_mailbox(self, tenant: TenantId, name: str) -> tuple[ParkedRow, WaitRow] | None:
         """The wait that a mailbox belongs to."""
+        ...
+
+    async def list_named(self, tenant: TenantId, name: str, *, limit: int) -> Sequence[tuple[RunId, str]]:
+        """The runs, and paths in them, that wait by this name and have no answer yet."""
         ...
 
     async def find_waiters(self, tenant: TenantId, trigger: TriggerKind, issue: str, *, limit: int) -> Sequence[str]:

@@ -260,8 +260,8 @@ async def test_a_lease_opens_for_its_tenant_and_name_only(brokers: Brokers) -> N
 
     asked: list[str] = []
 
-    async def answer(tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
-        asked.append(name)
+    async def answer(tenant: TenantId, name: ConnectionName, refused: str) -> Lease | LeaseRefusal:
+        asked.append(name + refused)
         return lease if (tenant, name) == (A, "mine") else LeaseRefusal.MISSING
 
     sealer = Sealer(key, chance)
@@ -282,7 +282,7 @@ async def test_a_lease_opens_for_its_tenant_and_name_only(brokers: Brokers) -> N
 async def test_a_question_whose_answer_takes_long_holds_up_no_other(brokers: Brokers) -> None:
     sealer, may_answer = Sealer(b"k" * 32, FakeChance()), asyncio.Event()
 
-    async def answer(_tenant: TenantId, name: ConnectionName) -> LeaseRefusal:
+    async def answer(_tenant: TenantId, name: ConnectionName, _refused: str) -> LeaseRefusal:
         if name == "slow":
             await may_answer.wait()
         if name == "broken":

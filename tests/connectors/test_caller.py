@@ -2,10 +2,11 @@
 
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.model.call import Call, CallAnswer, Effect
-from blubees.model.connection import Lease, LeaseRefusal
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode, explain_failure
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
+from blubees.vault.lease import hash_token
 from fakes.machine import FakeChance, FakeClock, FakeWeb
 
 TENANT = TenantId("t" + "a" * 24)
@@ -15,8 +16,8 @@ GET = Call(method="GET", url="https://example.com/", effect=Effect.READ)
 class NoDesk:
     """Port LeaseDesk."""
 
-    async def borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
-        del tenant, name
+    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+        del tenant, name, refused
         return LeaseRefusal.MISSING
 
 
@@ -45,3 +46,66 @@ async def test_every_problem_has_a_meaning() -> None:
     for problem in WebProblem:
         caller, _ = make_caller(WebFailure(problem=problem))
         assert isinstance(await caller.call(GET), Failure)
+
+
+class Vendor:
+    """Port LeaseDesk: gives a token, and another when that is refused; and a vendor that takes one of them."""
+
+    def __init__(self, *tokens: str, taken: str = "", kind: ConnectionKind = ConnectionKind.OAUTH2_CODE) -> None:
+        self.tokens, self.taken, self.kind = list(tokens), taken, kind
+        self.refused: list[str] = []
+        self.seen: list[str] = []
+
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+        if refused:
+            self.refused.append(refused)
+            self.tokens = self.tokens[1:] or self.tokens
+        return Lease(
+            kind=self.kind, hosts=("example.com",), user_name="", parameter="", secret=self.tokens[0], expires_at_milliseconds=2**53
+        )  # fmt: skip
+
+    def answer(self, request: WebRequest) -> WebAnswer:
+        token = dict(request.headers)["Authorization"].removeprefix("Bearer ")
+        self.seen.append(token)
+        return WebAnswer(status=200 if token == self.taken else 401, headers={}, body=b"")
+
+    async def call(self, effect: Effect = Effect.UNSAFE) -> CallAnswer | Failure:
+        caller = Caller(TENANT, FakeWeb(self.answer), self, FakeClock(), FakeChance(), JiraSite("", "", lambda: None))
+        return await caller.call(Call(method="POST", url="https://example.com/", effect=effect, connection="vendor"))
+
+
+async def test_a_granted_token_that_is_refused_is_renewed_once_and_the_call_made_once_more() -> None:
+    vendor = Vendor("old", "new", taken="new")
+    found = await vendor.call()
+    assert isinstance(found, CallAnswer)
+    assert found.status == 200
+    assert vendor.seen == ["old", "new"]
+    assert vendor.refused == [hash_token("old")]
+
+
+async def test_where_there_is_no_other_token_the_refusal_is_told_and_nothing_repeated() -> None:
+    for vendor, calls in ((Vendor("old"), 1), (Vendor("old", "new"), 2), (Vendor("old", "new", kind=ConnectionKind.BEARER), 1)):
+        found = await vendor.call()
+        assert isinstance(found, CallAnswer)
+        assert found.status == 401
+        assert len(vendor.seen) == calls
+
+
+async def test_why_there_is_no_lease_is_told_as_what_a_person_can_do() -> None:
+    for refusal, code in (
+        (LeaseRefusal.MISSING, FailureCode.CONNECTION_MISSING),
+        (LeaseRefusal.UNAVAILABLE, FailureCode.BUSY),
+        (LeaseRefusal.NO_GRANT, FailureCode.CREDENTIAL_REFUSED),
+        (LeaseRefusal.GRANT_DEAD, FailureCode.CREDENTIAL_REFUSED),
+    ):
+        vendor = Vendor("none")
+        vendor.borrow = lambda *_, refusal=refusal: _give(refusal)  # type: ignore[method-assign]
+        found = await vendor.call()
+        assert isinstance(found, Failure)
+        assert found.code is code
+        assert vendor.seen == []
+        assert explain_failure(found)[1]
+
+
+async def _give(refusal: LeaseRefusal) -> LeaseRefusal:
+    return refusal

@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, settings: dict[str, str]) -> None:
         self.settings = settings
 
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName) -> Lease | LeaseRefusal:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _refused: str = "") -> Lease | LeaseRefusal:
         return Lease(
             kind=ConnectionKind.BEARER,
             hosts=("north.acme.example",),

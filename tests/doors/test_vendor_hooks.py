@@ -27,7 +27,7 @@ SECRET = "s3cret"
 class Desk:
     """Port LeaseDesk."""
 
-    async def borrow(self, _tenant: TenantId, name: ConnectionName) -> Lease:
+    async def borrow(self, _tenant: TenantId, name: ConnectionName, _refused: str = "") -> Lease:
         secret = SECRET if name in {"signing", "hook-flow"} else "another"
         return Lease(
             kind=ConnectionKind.SIGNING_SECRET,

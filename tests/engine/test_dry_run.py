@@ -51,7 +51,7 @@ class Watch:
 
 
 class Desk:
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName) -> Lease:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _refused: str = "") -> Lease:
         return Lease(
             kind=ConnectionKind.BEARER,
             hosts=("a.example.com",),

@@ -23,7 +23,7 @@ class OneKey:
     def __init__(self, lease: Lease | None = None) -> None:
         self.lease = lease
 
-    async def borrow(self, _tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
+    async def borrow(self, _tenant: TenantId, name: ConnectionName, _refused: str = "") -> Lease | LeaseRefusal:
         return self.lease if self.lease is not None and name == "there" else LeaseRefusal.MISSING
 
 

@@ -35,7 +35,7 @@ STEPS = """\
 
 
 class Desk:
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName) -> Lease:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _refused: str = "") -> Lease:
         return Lease(
             kind=ConnectionKind.BEARER,
             hosts=("a.example.com",),

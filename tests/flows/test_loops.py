@@ -36,7 +36,7 @@ CALL = "  - {id: a, kind: http, with: {method: POST, url: 'https://a.example.com
 class Desk:
     """Port LeaseDesk: no connections."""
 
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName) -> LeaseRefusal:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _refused: str = "") -> LeaseRefusal:
         return LeaseRefusal.MISSING
 
 

@@ -12,14 +12,16 @@ import msgspec
 
 from blubees.connectors.pace import PaceBook
 from blubees.connectors.parameters import fill_url
+from blubees.model.authorisation import KINDS
 from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 from blubees.ports import Chance, Clock, LeaseDesk, WebClient
-from blubees.vault.lease import NEEDS_NONCE, LeaseProblem, authorise
+from blubees.vault.lease import NEEDS_NONCE, LeaseProblem, authorise, hash_token
 
+UNAUTHORISED: Final = 401  # RFC 9110, 15.5.2: "has not been applied"
 REFUSED: Final = 400  # RFC 9110: from here on the third party says no
 _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.REFUSED_ADDRESS: FailureCode.EGRESS_REFUSED,
@@ -116,7 +118,24 @@ class Caller:
                 return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail="parameter")
             url = filled
         request = _write_request(self._tenant, call, url)
-        authorised = self._authorise(request, lease) if lease is not None else request
+        if lease is None:
+            return await self._send(request)
+        authorised = self._authorise(request, lease)
+        if isinstance(authorised, Failure):
+            return authorised
+        found = await self._send(authorised)
+        if isinstance(found, CallAnswer) and found.status == UNAUTHORISED and KINDS[lease.kind].has_grant:
+            return await self._send_once_more(request, ConnectionName(call.connection), lease, found)
+        return found
+
+    async def _send_once_more(
+        self, request: WebRequest, name: ConnectionName, lease: Lease, found: CallAnswer
+    ) -> CallAnswer | Failure:
+        """The vendor refuses a granted token: call once more with another, if there is. What had a 401 was not applied."""
+        other = await self._desk.borrow(self._tenant, name, hash_token(lease.secret))
+        if not isinstance(other, Lease) or other.secret == lease.secret:
+            return found
+        authorised = self._authorise(request, other)
         return authorised if isinstance(authorised, Failure) else await self._send(authorised)
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
@@ -131,11 +150,7 @@ class Caller:
 
     async def _borrow(self, name: ConnectionName) -> Lease | Failure:
         lease = await self._desk.borrow(self._tenant, name)
-        if isinstance(lease, Lease):
-            return lease
-        if lease is LeaseRefusal.MISSING:
-            return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=lease.value)
-        return Failure(code=FailureCode.BUSY, field="with.connection", detail="vault")
+        return lease if isinstance(lease, Lease) else _refuse(lease)
 
     def _authorise(self, request: WebRequest, lease: Lease) -> WebRequest | Failure:
         nonce = self._chance.bytes(16).hex() if lease.kind in NEEDS_NONCE else ""
@@ -157,6 +172,14 @@ class Caller:
         if answer.status >= REFUSED:
             self.refused = found
         return found
+
+
+def _refuse(refusal: LeaseRefusal) -> Failure:
+    if refusal is LeaseRefusal.MISSING:
+        return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=refusal.value)
+    if refusal in {LeaseRefusal.NO_GRANT, LeaseRefusal.GRANT_DEAD}:
+        return Failure(code=FailureCode.CREDENTIAL_REFUSED, field="with.connection", detail=refusal.value)
+    return Failure(code=FailureCode.BUSY, field="with.connection", detail="vault")
 
 
 def _write_request(tenant: TenantId, call: Call, url: str) -> WebRequest:

@@ -40,8 +40,8 @@ class _TellingDesk:
     desk: LeaseDesk
     watch: CallWatch
 
-    async def borrow(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
-        lease = await self.desk.borrow(tenant, name)
+    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+        lease = await self.desk.borrow(tenant, name, refused)
         if isinstance(lease, Lease):
             for secret in (lease.secret, *lease.others.values()):
                 self.watch.withhold(secret)

@@ -97,6 +97,8 @@ class Parker:
             return None
         if slot is SlotVerdict.REFUSED:
             is_doubt = all(wait.kind is WaitKind.DOUBT for wait in waits)
+            if all(wait.kind is WaitKind.CONNECTION for wait in waits):
+                return Failure(code=FailureCode.CREDENTIAL_REFUSED, field="with.connection", detail="grant_dead")
             code = FailureCode.IN_DOUBT if is_doubt else FailureCode.NOT_PARKED
             return Failure(code=code, detail="refused_by_tenant")
         if not isinstance(slot, Slot):

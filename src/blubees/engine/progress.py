@@ -26,8 +26,8 @@ from blubees.expressions.running import LateScope
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.field_names import FieldNames
-from blubees.model.ids import FlowId, StepId, TenantId
-from blubees.model.parking import Wait, WaitKind
+from blubees.model.ids import FlowId, RunId, StepId, TenantId
+from blubees.model.parking import Wait, WaitKind, name_connection
 from blubees.model.receipt import RunReceipt, Trial
 from blubees.ports import Clock
 from blubees.steps.contract import (
@@ -320,7 +320,8 @@ class Progress:
                 trigger=park.trigger,
                 issue=park.issue,
                 rule=rule,
-                name=name_mailbox(self.run, path) if park.kind in {WaitKind.CALL_BACK, WaitKind.EVENT} else "",
+                name=_name_wait(self.run, path, park),
+                connection=park.connection,
             )
             if note is not None:
                 self._notes[path] = note
@@ -331,6 +332,12 @@ class Progress:
         self._notes.pop(path, None)
         self.answers.pop(path, None)
         self._heard.pop(path, None)
+
+
+def _name_wait(run: RunId, path: str, park: Park) -> str:
+    if park.kind is WaitKind.CONNECTION:
+        return name_connection(park.connection)
+    return name_mailbox(run, path) if park.kind in {WaitKind.CALL_BACK, WaitKind.EVENT} else ""
 
 
 def _is_read(path: str, reads: Mapping[str, Reads]) -> bool:

@@ -12,10 +12,11 @@ from blubees.engine.plan import CompiledStep
 from blubees.engine.progress import Progress
 from blubees.expressions.errors import EvaluationError
 from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
+from blubees.model.connection import LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.field_names import FieldNames
 from blubees.model.flow import OnDoubt, Retry
-from blubees.model.parking import Answered, WaitEnd, WaitKind
+from blubees.model.parking import Answered, WaitEnd, WaitKind, name_connection
 from blubees.steps.contract import (
     Done,
     Outcome,
@@ -24,6 +25,8 @@ from blubees.steps.contract import (
 
 DELAY_MAX_SECONDS: Final = 300.0
 SAVE_BEFORE_SECONDS: Final = 1.0
+HOLD_MILLISECONDS: Final = 3_600_000
+HOLD_TURNS: Final = 720  # of an hour: 30 days, as for a doubt
 DOUBT_MILLISECONDS: Final = 30 * 86_400_000  # a person has that long to say what shall be done; then the run fails
 
 
@@ -132,9 +135,29 @@ class Tries(Progress):
         if self._has_mail(path):
             return await self._hear(step, frame, path)
         try:
-            return await self._work_out(step, frame)
+            outcome = await self._work_out(step, frame)
         except DoubtError:
             return await self._attempt(step, frame, path)
+        return self._hold(path, frame, outcome) if _is_unauthorised(outcome) else outcome
+
+    def _hold(self, path: str, frame: Frame, failure: Outcome) -> Outcome:
+        """The connection has no grant that lives: no call was made. Wait until a person has said yes, then begin the step anew.
+
+        The run looks again each hour, should it not hear of that, and gives up after 30 days.
+        """
+        connection, wait = frame.settings.get("connection") if isinstance(frame.settings, dict) else None, self._waits.get(path)
+        turn = wait.turn + 1 if wait is not None else 0
+        if self._message.trial is not None or not isinstance(connection, str) or turn >= HOLD_TURNS:
+            return failure
+        self._attempting.discard(path)
+        due = self._clock.now_milliseconds() + HOLD_MILLISECONDS
+        if wait is not None:
+            self.answers.pop(path, None)
+            name = name_connection(connection)
+            self._waits[path] = msgspec.structs.replace(
+                wait, kind=WaitKind.CONNECTION, connection=connection, name=name, turn=turn, due_milliseconds=due
+            )
+        return Park(WaitKind.CONNECTION, due, connection=connection)
 
     async def _work_out(self, step: CompiledStep, frame: Frame) -> Outcome:
         """Work out the step's settings and perform it."""
@@ -194,6 +217,12 @@ class Tries(Progress):
         if answer is None:
             return None
         return OnDoubt(answer.choice) if answer.choice in {OnDoubt.RETRY, OnDoubt.SKIP} else OnDoubt.FAIL
+
+
+def _is_unauthorised(outcome: Outcome) -> bool:
+    if not isinstance(outcome, Failure) or outcome.code is not FailureCode.CREDENTIAL_REFUSED:
+        return False
+    return outcome.detail in {LeaseRefusal.NO_GRANT.value, LeaseRefusal.GRANT_DEAD.value}
 
 
 def _choose_delay(retry: Retry, outcome: Outcome, name: str, attempts: int) -> float:

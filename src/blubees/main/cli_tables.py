@@ -82,7 +82,9 @@ def waiting_rows(found: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def _name_wait(waiting: dict[str, Any]) -> str:
-    """A sign-off tells how many have approved, and who was asked."""
+    """A sign-off tells how many have approved, and who was asked; a connection, which one."""
+    if waiting.get("connection"):
+        return f"the connection {waiting['connection']}: `connection authorize {waiting['connection']}`"
     if not waiting["approvers"]:
         return _WAITS[waiting["kind"]]
     return f"a sign-off: {waiting['approved']} of {waiting['needed']} ({', '.join(waiting['approvers'])})"
@@ -94,4 +96,5 @@ _WAITS: Final = {
     "event": "a Jira event",
     "sign_off": "a sign-off",
     "doubt": "what to do with a call in doubt",
+    "connection": "a connection without a grant",
 }

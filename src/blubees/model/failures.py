@@ -200,6 +200,14 @@ EXPLANATION: Final[dict[FailureCode, tuple[str, str]]] = {
 """For each code: what happened, and what to do about it."""
 
 DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
+    (FailureCode.CREDENTIAL_REFUSED, "no_grant"): (
+        "Nobody has authorised the connection yet.",
+        "Have a person say yes: `connection authorize NAME`.",
+    ),
+    (FailureCode.CREDENTIAL_REFUSED, "grant_dead"): (
+        "The vendor renews the connection's token no more, and the run could not wait for a person.",
+        "See `connection show NAME`, and have a person say yes again: `connection authorize NAME`.",
+    ),
     (FailureCode.CREDENTIAL_REFUSED, "client_certificate"): (
         "The third party did not accept the client certificate of the connection, or its key does not belong to it.",
         "Renew the connection with a certificate of the third party's authority and the key that belongs to it.",

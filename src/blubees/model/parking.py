@@ -4,6 +4,7 @@ The values that later steps read are sealed in the customer's own Jira; the key 
 Source: docs/decisions/0011-parking.md.
 """
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated
 
@@ -27,6 +28,7 @@ class WaitKind(StrEnum):
     EVENT = "event"
     SIGN_OFF = "sign_off"
     DOUBT = "doubt"
+    CONNECTION = "connection"
 
 
 class WaitEnd(StrEnum):
@@ -35,6 +37,11 @@ class WaitEnd(StrEnum):
     DUE = "due"
     CALLED = "called"
     ANSWERED = "answered"
+
+
+def name_connection(connection: str) -> str:
+    """Name what runs wait by that wait for a connection's grant."""
+    return hashlib.sha256(f"connection|{connection}".encode()).hexdigest()
 
 
 class SignOffRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -69,6 +76,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         turn: how often something came that was not what is waited for.
         trigger: which kind of Jira event (event only); `issue`: about which issue.
         rule: for a sign-off.
+        connection: whose grant is waited for (connection only); `name` is then the hash of that.
     """
 
     path: PathText
@@ -80,6 +88,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     trigger: TriggerKind | None = None
     issue: IssueText = ""
     rule: SignOffRule | None = None
+    connection: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{0,63}$")] = ""
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

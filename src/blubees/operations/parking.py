@@ -13,7 +13,7 @@ import msgspec
 
 from blubees.flows.versions import FlowService
 from blubees.model.errors import ConflictError, InputError, MissingError, UnavailableError
-from blubees.model.ids import FlowId, RunId, TenantId
+from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.order import Clear, Wake
 from blubees.model.parking import (
     Answered,
@@ -32,6 +32,7 @@ from blubees.model.parking import (
     WaitEnd,
     Waiters,
     WaitKind,
+    name_connection,
 )
 from blubees.model.receipt import RunReceipt
 from blubees.model.settings import Parking, TenantSettings
@@ -48,7 +49,10 @@ DOUBT_CHOICES: Final = ("retry", "skip", "fail")
 
 
 class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that waits, for people. `choices`: what can be answered here; `approvers`, `needed`, `approved`: of a sign-off."""
+    """A run that waits, for people. `choices`: what can be answered here; `approvers`, `needed`, `approved`: of a sign-off.
+
+    `connection`: whose grant is waited for.
+    """
 
     run: str
     flow: str
@@ -63,6 +67,7 @@ class WaitingRun(msgspec.Struct, frozen=True, kw_only=True):
     approvers: tuple[str, ...] = ()
     needed: int = 0
     approved: int = 0
+    connection: str = ""
 
 
 class ParkingService:
@@ -179,6 +184,22 @@ class ParkingService:
         """What waits, the next due first."""
         found = await self._store.list_waiting(tenant, limit=limit)
         return tuple(_describe(row, wait) for row, wait in found)
+
+    async def release(self, tenant: TenantId, connection: ConnectionName) -> None:
+        """A connection's grant lives (again): wake all that waits for it.
+
+        Raises:
+            UnavailableError: some may wait yet; each looks again within the hour.
+        """
+        while True:
+            held = await self._store.list_named(tenant, name_connection(connection), limit=AT_ONCE)
+            now = self._clock.now_milliseconds()
+            ended = WaitEnd.ANSWERED
+            answers = [(run, Answered(path=path, end=ended, choice="granted", at_milliseconds=now)) for run, path in held]
+            if answers:
+                await self._order((await self._store.end(tenant, answers, now)).woken)
+            if len(held) < AT_ONCE:
+                return
 
     async def answer_doubt(self, tenant: TenantId, run: RunId, choice: str, step: str = "") -> None:
         """Say what shall be done with a call that may have been made.
@@ -315,6 +336,7 @@ def _describe(row: ParkedRow, wait: WaitRow) -> WaitingRun:
         due_milliseconds=wait.wait.due_milliseconds,
         parked_at_milliseconds=row.changed_at_milliseconds,
         issue=row.issue,
+        connection=wait.wait.connection,
         choices=DOUBT_CHOICES if wait.wait.kind is WaitKind.DOUBT else (),
         approvers=wait.wait.rule.approvers if wait.wait.rule is not None else (),
         needed=wait.wait.rule.needed if wait.wait.rule is not None else 0,

@@ -116,6 +116,7 @@ class Park:
         rule: who may answer (sign_off only).
         trigger, issue: for which event (event only).
         note: kept with the run, sealed, for whoever answers (a sign-off's exact question).
+        connection: whose grant is waited for (connection only; the engine's own, for every step that calls).
     """
 
     kind: WaitKind
@@ -124,6 +125,7 @@ class Park:
     trigger: TriggerKind | None = None
     issue: str = ""
     note: object = None
+    connection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

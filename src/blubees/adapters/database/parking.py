@@ -120,7 +120,8 @@ class SqlParkedStore:
                 return True, None
             await connection.execute(sa.delete(WAITS).where(is_run(WAITS, tenant, run), WAITS.c.path.not_in(paths)))
             insert = insert_into(self._engine, WAITS)
-            fresh = {"wait": insert.excluded.wait, "turn": insert.excluded.turn, "answer": ""}
+            new = insert.excluded
+            fresh = {"wait": new.wait, "turn": new.turn, "due": new.due, "name": new.name, "answer": ""}
             is_newer = insert.excluded.turn > WAITS.c.turn  # what came was not it: the wait goes on
             keys = ["tenant", "run", "path"]
             await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=fresh, where=is_newer), rows)
@@ -205,6 +206,12 @@ class SqlParkedStore:
         async with using(self._engine, tenant) as connection:
             row = (await connection.execute(query)).mappings().first()
         return (read_row(row), read_wait(row)) if row else None
+
+    async def list_named(self, tenant: TenantId, name: str, *, limit: int) -> Sequence[tuple[RunId, str]]:
+        """See the port."""
+        query = sa.select(WAITS.c.run, WAITS.c.path).where(WAITS.c.tenant == tenant, WAITS.c.name == name, WAITS.c.answer == "")
+        async with using(self._engine, tenant) as connection:
+            return [(RunId(run), path) for run, path in (await connection.execute(query.limit(limit))).all()]
 
     async def find_waiters(self, tenant: TenantId, trigger: TriggerKind, issue: str, *, limit: int) -> Sequence[str]:
         """See the port."""

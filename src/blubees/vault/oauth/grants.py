@@ -19,14 +19,16 @@ from blubees.model.errors import UnavailableError
 from blubees.model.grant import Grant, GrantState
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.ports import Chance, Clock, Events, GrantStore, WebClient
+from blubees.vault.lease import hash_token
 from blubees.vault.oauth.asking import Asker
 from blubees.vault.oauth.keeping import IDLE_MILLISECONDS, GrantKeeper
-from blubees.vault.oauth.leasing import EARLIER, LEASE_MILLISECONDS, REFRESH, add_owner, hash_token, lease_jwt, lease_token
+from blubees.vault.oauth.leasing import EARLIER, LEASE_MILLISECONDS, REFRESH, add_owner, lease_jwt, lease_token
 from blubees.vault.oauth.tokens import Refused, TokenProblem, Tokens, read_tokens
 from blubees.vault.secrets import VaultService
 from blubees.vault.signing.jwt import make_jwt, read_rule
 
 HOLD_MILLISECONDS: Final = 30_000  # a call takes at most 15 s (asking.py), and keeping the answer is quick
+HOLD_LEAST_MILLISECONDS: Final = 16_000
 LAST_MILLISECONDS: Final = 10_000  # a token that ends so soon is not given out any more
 REFUSED_AGAIN_MILLISECONDS: Final = 60_000  # a token as young as that was refused for another reason than its age
 PAUSES_MILLISECONDS: Final = (1_000, 5_000, 15_000, 60_000)  # after failures that may pass
@@ -58,7 +60,7 @@ class GrantService:
         """Open what a conduit gets of a connection, for one call.
 
         Args:
-            refused: the hash of a token (leasing.hash_token) that the vendor has just refused: give another, if there is one.
+            refused: the hash of a token (vault/lease.py) that the vendor has just refused: give another, if there is one.
 
         Raises:
             TamperedError: what is kept was moved or changed.
@@ -78,6 +80,10 @@ class GrantService:
         if not self._may_try(tenant, name):
             return LeaseRefusal.UNAVAILABLE
         return await asyncio.shield(self._begin(tenant, name, refused))
+
+    async def find(self, tenant: TenantId, name: ConnectionName) -> Grant | None:
+        """Tell what is known of a grant."""
+        return await self._store.load(tenant, name)
 
     async def renew(self, tenant: TenantId, name: ConnectionName) -> LeaseRefusal | None:
         """Renew now, dead or not: for a person who has set right what was wrong. None: there is a token."""
@@ -141,7 +147,7 @@ class GrantService:
                 continue
             if opened.connection.kind in CONSENTED and REFRESH not in opened.secrets:
                 return await self._tell_end(opened, grant)
-            holder, until = self._chance.bytes(16).hex(), now + HOLD_MILLISECONDS
+            holder, until = self._chance.bytes(16).hex(), now + _choose_hold(opened)
             held = msgspec.structs.replace(grant, holder=holder, held_until_milliseconds=until)
             if await self._store.save(held, after=grant.number):
                 return await self._ask(opened, msgspec.structs.replace(held, number=grant.number + 1))
@@ -245,6 +251,12 @@ class GrantService:
 
     def _may_try(self, tenant: TenantId, name: ConnectionName) -> bool:
         return self._clock.now_milliseconds() >= self._failures.get((tenant, name), (0, 0))[1]
+
+
+def _choose_hold(opened: OpenConnection) -> int:
+    """How long others leave a renewal alone: should it die, its token is used again within half of the vendor's grace."""
+    grace = int(opened.connection.settings.get("reuse_seconds") or "0") * 1_000
+    return min(HOLD_MILLISECONDS, max(HOLD_LEAST_MILLISECONDS, grace // 2)) if grace else HOLD_MILLISECONDS
 
 
 def _list_scopes(opened: OpenConnection) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Makes leases of granted tokens, and says what else a call to a vendor's token endpoint needs. Used by the files beside it."""
 
-import hashlib
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -13,11 +12,6 @@ from blubees.model.web import ClientCertificate, WebRequest
 REFRESH: Final = "refresh_token"
 EARLIER: Final = "earlier_refresh_token"  # the one before: until the next has worked
 LEASE_MILLISECONDS: Final = 60_000
-
-
-def hash_token(token: str) -> str:
-    """Name a token without telling it: 32 hex digits."""
-    return hashlib.sha256(b"token|" + token.encode()).hexdigest()[:32]
 
 
 def lease_token(lease: Lease, grant: Grant) -> Lease:
