@@ -6,8 +6,9 @@ JWTs as grant and as the client's name. Made by tests; it keeps all in memory.
 
 import asyncio
 import contextlib
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Client(rfc6749.ClientMixin):  # type: ignore[misc]
         return " ".join(each for each in (scope or "").split() if each in SCOPES)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return redirect_uri in self.redirect_uris
+        return redirect_uri in self.redirect_uris or "*" in self.redirect_uris
 
     def check_client_secret(self, client_secret: str) -> bool:
         return client_secret == self.secret
@@ -392,3 +393,25 @@ async def run_oauth_server(world: OAuthServer, *, certificate: tuple[Path, Path]
     finally:
         server.should_exit = True
         await serving
+
+
+@contextlib.contextmanager
+def serve_oauth(world: OAuthServer) -> Iterator[OAuthServer]:
+    """Have it listen in a thread of its own, for tests that start the product's processes."""
+    ready, done = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        async with run_oauth_server(world):
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield world
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(20)
+        loop.close()

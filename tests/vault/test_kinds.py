@@ -1,13 +1,16 @@
 """The table of kinds: every kind is there, its problems are told, and no message repeats what was given."""
 
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 from blubees.model.authorisation import CERTIFICATE, KINDS, check_fields, write_settings
 from blubees.model.connection import ConnectionKind, Lease
 from blubees.model.web import ClientCertificate, WebRequest
 from blubees.vault.lease import LeaseProblem, authorise
+from blubees.vault.signing.headers import read_signing_rule
 
 CODE = {"client_id": "a", "authorize_url": "https://v.example.com/a", "token_url": "https://v.example.com/t"}
 GOOD: list[tuple[ConnectionKind, dict[str, str], set[str]]] = [
@@ -131,3 +134,20 @@ def test_a_key_goes_beside_the_cookies_of_the_call() -> None:
     assert beside.headers == (("X-A", "b"), ("Cookie", "a=1; sid=s3"))
     twice = WebRequest(method="GET", url=plain.url, headers=(("Cookie", "a=1; sid=other"),))
     assert authorise(twice, lease, 0) is LeaseProblem.HEADER
+
+
+def test_each_kind_has_an_example_in_the_manual_and_it_is_good() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "connections.md").read_text()
+    seen = set()
+    for part in page.split("```yaml\n")[1:]:
+        example = yaml.safe_load(part.split("```")[0])
+        kind = ConnectionKind(example["kind"])
+        seen.add(kind)
+        settings = write_settings(example.get("settings", {}))
+        assert check_fields(kind, settings, example.get("secrets", {})) == [], kind
+        assert bool(example.get("hosts")) == KINDS[kind].is_outgoing
+        if kind is ConnectionKind.SIGNED_HEADERS:
+            read_signing_rule(settings["rule"])
+    assert seen == set(ConnectionKind)
+    for each in KINDS[ConnectionKind.OAUTH2_CODE].settings:
+        assert f"{each.name}`" in page or f"`{each.name}" in page or f"{each.name}:" in page, each.name

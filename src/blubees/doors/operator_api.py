@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from blubees.doors.body import BODY_MAX_BYTES
 from blubees.doors.operator_control import control_routes
+from blubees.doors.operator_grants import CALLBACK_PATH, callback_route, grant_routes
 from blubees.doors.operator_schedules import schedule_routes
 from blubees.doors.operator_settings import settings_routes
 from blubees.doors.operator_tickets import ticket_routes
@@ -36,6 +37,7 @@ from blubees.model.ids import (
     TenantId,
 )
 from blubees.operations.connections import ConnectionService
+from blubees.operations.grants import GrantDesk
 from blubees.operations.ledger import Ledger, explain
 from blubees.operations.parking import ParkingService
 from blubees.operations.run_control import RunControl
@@ -59,6 +61,7 @@ class OperatorServices:
 
     flows: FlowService
     connections: ConnectionService
+    grants: GrantDesk
     ledger: Ledger
     tenants: TenantService
     settings: SettingsService
@@ -112,12 +115,12 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
 
     @api.middleware("http")
     async def guard(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        if request.url.path not in {"/healthz", "/readyz"}:
+        if request.url.path not in {"/healthz", "/readyz", CALLBACK_PATH}:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(hashlib.sha256(given.encode()).hexdigest(), token_hash):
                 return _fail(401, "The operator token was not accepted.")
         length = request.headers.get("content-length", "0" if request.method in {"GET", "DELETE"} else "")
-        if request.method in {"PUT", "POST"} and not length.isdecimal():
+        if request.method in {"PUT", "POST", "PATCH"} and not length.isdecimal():
             return _fail(411, "Send the body's length.")
         if int(length or 0) > BODY_MAX_BYTES:
             return _fail(413, f"The body is larger than {BODY_MAX_BYTES} bytes.")
@@ -147,6 +150,8 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
 
     api.include_router(_flow_routes(services), prefix="/operator/v1")
     api.include_router(_connection_routes(services), prefix="/operator/v1")
+    api.include_router(grant_routes(services.grants, _expect_tenant(services)), prefix="/operator/v1")
+    api.include_router(callback_route(services.grants))
     api.include_router(_run_routes(services), prefix="/operator/v1")
     api.include_router(schedule_routes(services.scheduler, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(ticket_routes(services.tickets, _expect_tenant(services)), prefix="/operator/v1")

@@ -19,12 +19,13 @@ from blubees.flows.document import Problem
 from blubees.flows.host_rules import list_unreachable
 from blubees.flows.parking_rule import ParkingRule, list_new
 from blubees.flows.placeholders import forbid_placeholders
+from blubees.flows.scopes import list_least_scopes
 from blubees.flows.timetable import Timetable
 from blubees.flows.timing import read_timing
 from blubees.model.connector import Connector
 from blubees.model.errors import ConflictError, InputError, MissingError
 from blubees.model.flow import Flow, PublishedFlow, TriggerKind
-from blubees.model.ids import FlowId, TenantId
+from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.model.settings import Parking, TenantSettings
 from blubees.ports import Chance, Clock, ConnectorShelf, FlowRow, FlowStore, PlanBoard, VersionRow
 from blubees.steps.book import KindEntry
@@ -210,6 +211,12 @@ class FlowService:
         settings = await self._find_settings(tenant)
         read = [self._check_version(version).flow for _, version in await self._store.list_live(tenant)]
         return [f"flow {flow.id}: {line}" for flow in read if flow is not None for line in list_unreachable(flow, settings)]
+
+    async def list_scopes(self, tenant: TenantId, connection: ConnectionName) -> tuple[str, ...]:
+        """List the OAuth scopes that the tenant's live flows need of a connection: the least."""
+        live = [(row, version, self._check_version(version).flow) for row, version in await self._store.list_live(tenant)]
+        plans = [_describe_live(row, version, flow) for row, version, flow in live if flow is not None]
+        return list_least_scopes(plans, connection)
 
     async def post_all(self) -> int:
         """Post every live flow that conduits do not know; gives how many are live. At a start, and in a fresh memory."""

@@ -17,7 +17,7 @@ from blubees.model.errors import BluBeesError, InputError, UnavailableError
 app = cyclopts.App(name="blubees", help="Workflow automation inside Jira Cloud whose payload is never stored.")
 flow_app = cyclopts.App(name="flow", help="Check, publish and look at flows.")
 runs_app = cyclopts.App(name="runs", help="Look at runs: no values, ever.")
-connection_app = cyclopts.App(name="connection", help="Keep credentials of third parties.")
+connection_app = cyclopts.App(name=("connection", "connections"), help="Keep credentials of third parties.")
 tenants_app = cyclopts.App(name="tenants", help="The Jira sites that are known.")
 waiting_app = cyclopts.App(name="waiting", help="Runs that wait for time, an answer or a call back.")
 import_app = cyclopts.App(name="import", help="Take over what was written elsewhere.")
@@ -476,6 +476,71 @@ def add(
     body |= {"settings": read_settings(setting)} | read_secrets(is_object=fields)
     saved = client.put(f"/tenants/{tenant}/connections/{name}", body)
     print(f"{name}: kept, fingerprint {saved['fingerprint']}")  # noqa: T201 - see above
+
+
+@connection_app.command(name="show")
+def show_connection(name: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
+    """Show one connection: its settings, what is known of its secrets and its grant, and what to do. Never a secret."""
+    from blubees.main.consent_view import draw_connection  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/connections/{name}")
+    if json:
+        _print_json(found)
+    else:
+        Console().print(draw_connection(found))
+
+
+@connection_app.command
+def authorize(
+    name: str,
+    *,
+    browser: Annotated[bool, cyclopts.Parameter(negative="--no-browser")] = True,
+    tenant: Tenant = "",
+    data: Data = DATA,
+) -> int:
+    """Have a person say yes (OAuth 2): shows an address, or a code to type, and waits up to ten minutes for it.
+
+    Args:
+        browser: open the address here as well.
+    """
+    from blubees.main.consent_view import ask_person  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    tenant = _choose_tenant(client, tenant)
+    opens = browser and sys.stdout.isatty()
+    return 0 if ask_person(client, tenant, name, Console(), opens_browser=opens) else PROBLEMS
+
+
+@connection_app.command
+def renew(name: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
+    """Renew a connection's token now, also one that was given up as dead."""
+    client = _connect(data)
+    client.post(f"/tenants/{_choose_tenant(client, tenant)}/connections/{name}/renew")
+    print(f"{name}: renewed")  # noqa: T201 - see above
+
+
+@connection_app.command
+def change(
+    name: str,
+    *,
+    setting: tuple[str, ...] = (),
+    fields: Annotated[bool, cyclopts.Parameter(negative="")] = False,
+    tenant: Tenant = "",
+    data: Data = DATA,
+) -> None:
+    """Change some settings or secrets of a connection; what is granted stays. An empty text takes one away.
+
+    Args:
+        setting: name=value; may stand several times.
+        fields: read secrets from standard input, a JSON object by field.
+    """
+    from blubees.main.connection_input import read_secrets, read_settings  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    body = {"settings": read_settings(setting)} | (read_secrets(is_object=True) if fields else {})
+    client.patch(f"/tenants/{_choose_tenant(client, tenant)}/connections/{name}", body)
+    print(f"{name}: changed")  # noqa: T201 - see above
 
 
 @connection_app.command(name="list")

@@ -39,12 +39,12 @@ from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.main.broker_line import connect
 from blubees.main.memory import furnish_forever
+from blubees.main.oauth_parts import build_oauth
 from blubees.main.settings import ProcessStart, decode_start
 from blubees.main.vault_parts import build_vault
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.receipt import Fired, Receipt, RunAccepted, RunReceipt, TenantSeen
-from blubees.operations.connections import ConnectionService
 from blubees.operations.ledger import Ledger
 from blubees.operations.parking import AT_ONCE, ParkingService
 from blubees.operations.recovery import Recovery
@@ -168,19 +168,19 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
 
     await broker.create_streams(fill_boards)
     parts = build_vault(start, database, clock, chance)
-    keyring, vault = parts.keyring, parts.vault
     sealer = Sealer(start.lease_key, chance)
-    await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(vault.open_lease)
-    seen = SeenService(database.seen, keyring, clock)
+    seen = SeenService(database.seen, parts.keyring, clock)
     await NatsSeenDesk(broker, sealer.seal, sealer.unseal).serve(seen.ask)
     ledger, tenants = Ledger(database.runs), TenantService(database.tenants)
     scheduler = Scheduler(database.schedules, NatsOrders(broker), flows.mend_timetable, clock, events)
     parking = ParkingService(
-        database.parked, RunKeys(keyring, chance), NatsOrders(broker), flows, clock, tenant_settings.load, waiter_board
+        database.parked, RunKeys(parts.keyring, chance), NatsOrders(broker), flows, clock, tenant_settings.load, waiter_board
     )
     await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
     sign_offs = SignOffService(database.sign_offs, parking, NatsOrders(broker), clock)
     await NatsSignOffDesk(broker, sealer.seal, sealer.unseal).serve(sign_offs.answer_desk)
+    oauth = build_oauth(start, database, parts, parking, flows, clock=clock, chance=chance, events=events)
+    await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(oauth.grants.open_lease)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
 
     surveyor = Surveyor(broker)
@@ -198,7 +198,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
 
     services = OperatorServices(
         flows=flows,
-        connections=ConnectionService(vault),
+        connections=oauth.connections,
+        grants=oauth.desk,
         ledger=ledger,
         tenants=tenants,
         settings=tenant_settings,
@@ -234,6 +235,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         asyncio.create_task(wake_forever(parking, events)),
         asyncio.create_task(sign_offs.see_to_all_forever(events)),
         asyncio.create_task(recovery.recover_forever()),
+        asyncio.create_task(oauth.grants.renew_due_forever()),
     ]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())
@@ -244,8 +246,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     for each in rounds:
         each.cancel()
     await asyncio.wait(rounds)
-    await broker.close()
-    await database.close()
+    for each_part in (oauth, broker, database):
+        await each_part.close()
     events("control_plane_stopped")
 
 

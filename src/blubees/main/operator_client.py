@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from blubees.model.errors import InputError, UnavailableError
 
-TIMEOUT_SECONDS = 15.0
+TIMEOUT_SECONDS = 25.0  # a token may have to be fetched
 
 
 class OperatorClient:
@@ -48,6 +48,10 @@ class OperatorClient:
     def post(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """POST JSON, or nothing."""
         return self._ask("POST", path, b"" if body is None else json.dumps(body).encode(), "application/json")
+
+    def patch(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
+        """PATCH JSON."""
+        return self._ask("PATCH", path, json.dumps(body).encode(), "application/json")
 
     def delete(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """DELETE."""

@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         allowed_loopback_ports: loopback ports that outgoing calls may reach; for development and tests, shown in /readyz.
         require_lockdown: refuse to start where the kernel lacks a lock.
         public_url: where third parties reach the conduits: the beginning of call-back addresses.
+        oauth_callback: where vendors send browsers back: this path of a control plane; empty for its own port on loopback.
         database_url: where the control plane keeps things; never told to a conduit.
         host: the address on which a service of a cluster listens.
         kms_keys: AWS KMS keys that wrap tenants' keys instead of the local file's: the first one wraps, all open.
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_loopback_ports: tuple[int, ...] = ()
     require_lockdown: bool = False
     public_url: str = ""
+    oauth_callback: str = ""
     database_url: str = ""
     host: str = "127.0.0.1"
     log_level: str = "info"
@@ -76,6 +78,7 @@ def read_settings(data: Path | None = None) -> Settings:
         app_id=given.get("BLUBEES_APP_ID", APP_ID),
         environment_id=given.get("BLUBEES_ENVIRONMENT_ID", "any"),
         allowed_loopback_ports=_read_ports("BLUBEES_ALLOW_LOOPBACK_PORTS"),
+        oauth_callback=given.get("BLUBEES_OAUTH_CALLBACK", ""),
         public_url=given.get("BLUBEES_PUBLIC_URL", "").rstrip("/"),
         require_lockdown=given.get("BLUBEES_REQUIRE_LOCKDOWN", "") == "1",
         log_level=_read_level("BLUBEES_LOG_LEVEL"),

@@ -1,0 +1,70 @@
+"""Builds what keeps OAuth grants: what renews, what asks people, and what operators see. Called by main/control_plane.py."""
+
+import os
+import socket
+from dataclasses import dataclass
+
+from blubees.adapters.database import Database
+from blubees.adapters.web_client import GuardedWebClient
+from blubees.doors.operator_grants import CALLBACK_PATH
+from blubees.flows.versions import FlowService
+from blubees.main.settings import ProcessStart
+from blubees.main.vault_parts import VaultParts
+from blubees.operations.connections import ConnectionService
+from blubees.operations.grants import GrantDesk, ScopeChooser
+from blubees.operations.parking import ParkingService
+from blubees.ports import Chance, Clock, Events
+from blubees.vault.oauth.consents import ConsentService
+from blubees.vault.oauth.grants import GrantService
+from blubees.vault.oauth.keeping import GrantKeeper
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthParts:
+    """The grants of one control plane."""
+
+    grants: GrantService
+    consents: ConsentService
+    desk: GrantDesk
+    connections: ConnectionService
+    web: GuardedWebClient
+
+    async def close(self) -> None:
+        """Stop asking."""
+        await self.consents.close()
+        await self.web.close()
+
+
+def build_oauth(
+    start: ProcessStart,
+    database: Database,
+    parts: VaultParts,
+    parking: ParkingService,
+    flows: FlowService,
+    *,
+    clock: Clock,
+    chance: Chance,
+    events: Events,
+) -> OAuthParts:
+    """Build it. Where no callback is set, it is the operator API's own, on loopback."""
+    settings = start.settings
+    with socket.socket(fileno=os.dup(start.listen_fd)) as door:
+        port = door.getsockname()[1]
+    web = GuardedWebClient(frozenset(settings.allowed_loopback_ports))
+    keeper = GrantKeeper(parts.vault, database.grants, clock, events, parking.release)
+    grants = GrantService(parts.vault, database.grants, keeper, web, clock, chance, events)
+    scopes = ScopeChooser(flows.list_scopes)
+    consents = ConsentService(
+        parts.vault,
+        database.grants,
+        keeper,
+        parts.keyring,
+        web,
+        clock,
+        chance,
+        events,
+        callback=settings.oauth_callback or f"http://127.0.0.1:{port}{CALLBACK_PATH}",
+        choose_scopes=scopes.choose,
+    )
+    desk = GrantDesk(parts.vault, grants, consents, scopes)
+    return OAuthParts(grants, consents, desk, ConnectionService(parts.vault, keeper, grants), web)
