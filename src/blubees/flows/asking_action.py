@@ -80,7 +80,9 @@ async def poll_action(line: Line, order: Fire, published: PublishedFlow, now_mil
 def _tell_news(rule: PollRule, items: list[Any], cursor: str, now: int, *, is_passed_over: bool) -> News | Failure:
     dated: list[tuple[str, str, Any]] = []
     for item in items:
+        # a blank before the hour (ServiceNow) is written as T; what a vendor is asked by goes back as it was
         at, identity = _read(look_up(item, rule.cursor_at)), _read(look_up(item, rule.id_at))
+        at = at if rule.since_input else at.replace(" ", "T")
         if not 1 <= len(identity) <= ID_CHARACTERS:
             return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_id")
         if not at or not _CURSOR.fullmatch(at):

@@ -109,7 +109,7 @@ triggers:
     hook: {scheme: none, register: make_thing, register_inputs: {title: $url}}
   thing_changed:
     sort: poll
-    poll: {action: list_things, id_at: id}
+    poll: {action: list_things, cursor_at: at, id_at: id}
 """
     listing = """  list_things:
     request: {path: "/things/{kind}"}

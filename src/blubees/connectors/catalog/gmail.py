@@ -86,6 +86,29 @@ async def get_message(given: Mapping[str, Any], tools: CallTools) -> Any | Failu
     }
 
 
+async def list_added_messages(given: Mapping[str, Any], tools: CallTools) -> Any | Failure:
+    """List the messages that came since a history record; the newest one alone where none is told, or it is too long ago."""
+    since, label = given.get("since"), given.get("label")
+    if since is not None:
+        asked = {**_keep(given, "connection", "label"), "since": since, "types": ["messageAdded"]}
+        found = await perform_action("gmail", "list_history", asked, tools)
+        if not isinstance(found, Failure):
+            return [_tell_added(each["id"], added["message"]) for each in found for added in each.get("messagesAdded", [])]
+        if found.code is not FailureCode.NOT_FOUND:
+            return found
+    listed = {**_keep(given, "connection"), "labels": [label] if label else None, "limit": 1}
+    newest = await perform_action("gmail", "list_messages", listed, tools)
+    if isinstance(newest, Failure) or not newest:
+        return newest
+    asked = {**_keep(given, "connection"), "message": newest[0]["id"], "format": "minimal"}
+    message = await perform_action("gmail", "get_raw_message", asked, tools)
+    return message if isinstance(message, Failure) else [_tell_added(message["historyId"], message)]
+
+
+def _tell_added(history: str, message: Mapping[str, Any]) -> dict[str, Any]:
+    return {"history": history, "id": message["id"], "threadId": message["threadId"], "labels": message.get("labelIds", [])}
+
+
 def _keep(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: given[name] for name in names if given.get(name) is not None}
 
