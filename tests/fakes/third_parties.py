@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -43,6 +43,23 @@ class Way:
     def lines(self) -> list[str]:
         """What was asked for: method, and what is in the message."""
         return [f"{each.method} {_tell_method(each.body)}".strip() for each in self.calls]
+
+
+class CallingTools:
+    """What performing an action is given."""
+
+    def __init__(self, send: Callable[[Call], Awaitable[CallAnswer | Failure]]) -> None:
+        self.send = send
+        self.milliseconds = FakeClock().now_milliseconds()
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        return await self.send(call)
+
+    async def call_jira(self, call: Call) -> CallAnswer | Failure:
+        raise AssertionError(call.url)
+
+    def now_milliseconds(self) -> int:
+        return self.milliseconds
 
 
 def _tell_method(body: bytes) -> str:

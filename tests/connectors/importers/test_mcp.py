@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from blubees.connectors.contract.check import check_connector
-from blubees.connectors.importers.mcp import McpImport, import_mcp
+from blubees.connectors.importers.imported import Imported
+from blubees.connectors.importers.mcp import read_mcp
 from blubees.connectors.mcp.definition import hash_tool
 from blubees.model.errors import InputError
 
@@ -28,8 +29,8 @@ TOOL: dict[str, Any] = {
 }
 
 
-def take(*tools: Any, url: str = "https://mcp.example/mcp", **more: Any) -> McpImport:
-    found = import_mcp(json.dumps({"tools": tools}), name="files", url=url, **more)
+def take(*tools: Any, url: str = "https://mcp.example/mcp", **more: Any) -> Imported:
+    found = read_mcp(json.dumps({"tools": tools}), "files", url=url, **more)
     assert check_connector(found.connector) == ()
     return found
 
@@ -40,7 +41,7 @@ def test_a_tool_is_an_action() -> None:
     assert (action.title, action.request.tool, action.description) == ("Get file info", "get-file.info", "Tells about a file.")
     assert {name: (one.at, one.is_required) for name, one in action.inputs.items()} == {
         "file_path": (("filePath",), True),
-        "limit_value": (("limit",), False),
+        "input_limit": (("limit",), False),
         "filter": (("filter",), False),
     }
     assert connector.schemas == {
@@ -55,7 +56,7 @@ def test_a_tool_is_an_action() -> None:
 
 def test_every_form_of_a_list_of_tools_is_read() -> None:
     for document in ([TOOL], {"tools": [TOOL]}, {"jsonrpc": "2.0", "id": 1, "result": {"tools": [TOOL]}}):
-        found = import_mcp(json.dumps(document), name="files", url="https://mcp.example/mcp/")
+        found = read_mcp(json.dumps(document), "files", url="https://mcp.example/mcp/")
         assert list(found.connector.actions) == ["get_file_info"]
         assert found.connector.base_url + found.connector.actions["get_file_info"].request.path == "https://mcp.example/mcp/"
 
@@ -83,7 +84,7 @@ def test_what_nobody_goes_by_does_not_change_the_hash() -> None:
 @pytest.mark.parametrize(
     ("tool", "reason"),
     [
-        ("no object", "it is no object"),
+        ("no object", ""),
         ({"name": ""}, "its name is missing"),
         ({"name": "a\u200bb"}, "holds what people can't see"),
         ({"name": "x" * 300}, "too long"),
@@ -101,7 +102,8 @@ def test_a_strange_tool_is_left_out_and_the_others_are_not(tool: Any, reason: st
     found = take(tool, TOOL)
     assert "get_file_info" in found.connector.actions
     assert len(found.connector.actions) == (2 if reason is None else 1)
-    assert reason is None or any(reason in note for note in found.notes)
+    assert reason is None or not reason or any(reason in note for note in found.notes)
+    assert found.left_out == (0 if reason is None else 1)
 
 
 def test_a_schema_that_is_nested_or_grows_by_references_is_bounded() -> None:
@@ -117,7 +119,7 @@ def test_a_schema_that_is_nested_or_grows_by_references_is_bounded() -> None:
     )
     assert list(found.connector.actions) == ["away", "self"]
     assert found.connector.actions["away"].inputs["a"].schema == {}
-    assert found.connector.schemas.keys() == {"self_x"}
+    assert found.connector.schemas.keys() == {"self_form"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_a_schema_that_is_nested_or_grows_by_references_is_bounded() -> None:
 )
 def test_what_is_no_list_of_tools_is_refused_with_a_sentence(document: bytes | str, told: str) -> None:
     with pytest.raises(InputError, match=re.escape(told)):
-        import_mcp(document, name="files", url="https://mcp.example/mcp")
+        read_mcp(document, "files", url="https://mcp.example/mcp")
 
 
 def test_what_a_server_says_of_itself_is_cleaned() -> None:
@@ -142,10 +144,17 @@ def test_what_a_server_says_of_itself_is_cleaned() -> None:
         "protocolVersion": "2026-07-28",
         "tools": [{**TOOL, "description": "Hidden\U000e0049 word"}],
     }
-    found = import_mcp(json.dumps(document), name="files", url="https://mcp.example/mcp")
+    found = read_mcp(json.dumps(document), "files", url="https://mcp.example/mcp")
     assert found.connector.title == "Files of us"
     assert found.connector.description.startswith("Be good!!!")
     assert len(found.connector.description) == 2_000
     assert found.notes == (
-        "get_file_info: its description holds what people can't see; that was taken out. Look at this server twice.",
+        "get_file_info: Its description holds what people can't see; that was taken out. Look at this server twice.",
     )
+
+
+def test_names_stay_when_the_server_has_more_tools() -> None:
+    first = take({"name": "getFile"}).connector
+    again = take({"name": "get_file"}, {"name": "getFile"}, earlier=first).connector
+    assert {each.request.tool: name for name, each in again.actions.items()}["getFile"] == "get_file"
+    assert len(again.actions) == 2

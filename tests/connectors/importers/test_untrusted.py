@@ -3,7 +3,6 @@
 import pytest
 
 from blubees.connectors.importers.untrusted import clean_line, clean_text, has_unseen
-from blubees.connectors.importers.words import choose_input_name, write_name, write_title
 
 
 @pytest.mark.parametrize(
@@ -36,23 +35,3 @@ def test_what_hides_something_is_told() -> None:
     assert has_unseen("a\x1b[2Jb")
     assert not has_unseen("Grüße\n世界")
     assert not has_unseen(None)
-
-
-@pytest.mark.parametrize(
-    ("name", "written", "title"),
-    [
-        ("issueCreate", "issue_create", "Issue create"),
-        ("URLForUser", "url_for_user", "Url for user"),
-        ("get-file.info", "get_file_info", "Get file info"),
-        ("2fa", "x_2fa", "2fa"),
-        ("日本", "x", ""),
-    ],
-)
-def test_names_are_of_one_form(name: str, written: str, title: str) -> None:
-    assert write_name(name) == written
-    assert write_title(name) == title
-
-
-def test_an_input_may_not_be_called_as_what_means_something_to_us() -> None:
-    assert choose_input_name("limit", {}) == "limit_value"
-    assert choose_input_name("a", {"a", "a_2"}) == "a_3"

@@ -12,37 +12,21 @@ from pydantic import BaseModel
 
 from blubees.connectors.actions.perform import compile_action
 from blubees.connectors.contract.check import check_connector
-from blubees.connectors.importers.mcp import McpImport, import_mcp
+from blubees.connectors.importers.imported import Imported
+from blubees.connectors.importers.mcp import read_mcp
 from blubees.connectors.importers.mcp_ask import ask_tools
-from blubees.connectors.mcp.conversation import Conversation, Send
+from blubees.connectors.mcp.conversation import Conversation
 from blubees.connectors.mcp.tool_call import KEPT_MILLISECONDS, list_tools
 from blubees.connectors.mcp.wire import HANDSHAKES, MODERN
 from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure, FailureCode
-from fakes.third_parties import Way, find_way, serve
+from fakes.third_parties import CallingTools, Way, find_way, serve
 
 
 class Weather(BaseModel):
     degrees: float
     words: str
-
-
-class Tools:
-    """What performing an action is given."""
-
-    def __init__(self, send: Send) -> None:
-        self.send = send
-        self.milliseconds = 1_795_000_000_000
-
-    async def call(self, call: Call) -> CallAnswer | Failure:
-        return await self.send(call)
-
-    async def call_jira(self, call: Call) -> CallAnswer | Failure:
-        raise AssertionError(call.url)
-
-    def now_milliseconds(self) -> int:
-        return self.milliseconds
 
 
 def make_server() -> MCPServer:
@@ -75,10 +59,10 @@ async def way(url: str) -> AsyncIterator[Way]:
         yield found
 
 
-async def take(way: Way, url: str, *, trusts_hints: bool = False, version: str = "") -> McpImport:
+async def take(way: Way, url: str, *, trusts_hints: bool = False, version: str = "") -> Imported:
     document = await ask_tools(way, url)
     assert isinstance(document, bytes), document
-    found = import_mcp(document, name="house", url=url, trusts_hints=trusts_hints, is_open=True)
+    found = read_mcp(document, "house", url=url, trusts_hints=trusts_hints, is_open=True)
     assert check_connector(found.connector) == ()
     way.calls.clear()
     if not version:
@@ -109,8 +93,8 @@ async def test_tools_become_actions(way: Way, url: str) -> None:
     }
     assert weather.answer.schema["properties"]["structured"]["properties"]["degrees"]["type"] == "number"
     assert found.notes == (
-        "weather: its description holds what people can't see; that was taken out. Look at this server twice.",
-        "weather: the server says that it only reads. It counts as unsafe until an administrator believes that.",
+        "weather: Its description holds what people can't see; that was taken out. Look at this server twice.",
+        "weather: The server says that it only reads. It counts as unsafe until an administrator believes that.",
     )
 
 
@@ -124,7 +108,7 @@ async def test_a_tools_effect_is_believed_only_where_an_administrator_does(way: 
 @pytest.mark.parametrize("version", [MODERN, *HANDSHAKES])
 async def test_a_tool_is_called_in_every_version(way: Way, url: str, version: str) -> None:
     connector = (await take(way, url, version=version)).connector
-    found = await compile_action(connector, "weather", {})({"town": "Kyiv", "days": "2"}, Tools(way))
+    found = await compile_action(connector, "weather", {})({"town": "Kyiv", "days": "2"}, CallingTools(way))
     assert found == {
         "text": '{\n  "degrees": 7.0,\n  "words": "fog in Kyiv"\n}',
         "structured": {"degrees": 7.0, "words": "fog in Kyiv"},
@@ -138,13 +122,13 @@ async def test_a_tool_is_called_in_every_version(way: Way, url: str, version: st
 
 async def test_what_a_tool_says_of_its_failure_is_a_failure_without_words(way: Way, url: str) -> None:
     connector = (await take(way, url)).connector
-    found = await compile_action(connector, "break_it", {})({}, Tools(way))
+    found = await compile_action(connector, "break_it", {})({}, CallingTools(way))
     assert found == Failure(code=FailureCode.REQUEST_REFUSED, detail="tool_error")
 
 
 async def test_pictures_come_as_blocks(way: Way, url: str) -> None:
     connector = (await take(way, url)).connector
-    found = await compile_action(connector, "picture", {})({}, Tools(way))
+    found = await compile_action(connector, "picture", {})({}, CallingTools(way))
     assert isinstance(found, dict)
     assert found["text"] == "Look:"
     assert found["content"][1] == {"type": "image", "data": "iVBORw==", "mimeType": "image/png"}
@@ -152,7 +136,7 @@ async def test_pictures_come_as_blocks(way: Way, url: str) -> None:
 
 async def test_the_list_of_tools_is_asked_for_once_in_five_minutes(way: Way, url: str) -> None:
     perform = compile_action((await take(way, url)).connector, "weather", {})
-    tools = Tools(way)
+    tools = CallingTools(way)
     for _ in range(3):
         assert isinstance(await perform({"town": "Kyiv"}, tools), dict)
     assert way.lines == ["POST tools/list", *["POST tools/call"] * 3]
@@ -164,7 +148,7 @@ async def test_the_list_of_tools_is_asked_for_once_in_five_minutes(way: Way, url
 
 async def test_a_tool_that_is_not_the_one_of_the_import_is_not_called(way: Way, url: str) -> None:
     connector = (await take(way, url)).connector
-    tools = Tools(way)
+    tools = CallingTools(way)
     perform = compile_action(change_tool(connector, tool_hash="0" * 32), "weather", {})
     for _ in range(2):
         found = await perform({"town": "Kyiv"}, tools)
@@ -176,18 +160,18 @@ async def test_a_tool_that_is_not_the_one_of_the_import_is_not_called(way: Way, 
 
 async def test_arguments_that_the_tool_does_not_take_are_refused(way: Way, url: str) -> None:
     connector = (await take(way, url)).connector
-    found = await compile_action(connector, "weather", {})({}, Tools(way))
+    found = await compile_action(connector, "weather", {})({}, CallingTools(way))
     assert found == Failure(code=FailureCode.INPUT_INVALID, field="with.town", detail="missing")
     bare = msgspec.structs.replace(connector.actions["weather"], inputs={})
     connector = msgspec.structs.replace(connector, actions={"weather": bare})
-    found = await compile_action(connector, "weather", {})({}, Tools(way))
+    found = await compile_action(connector, "weather", {})({}, CallingTools(way))
     assert isinstance(found, Failure)
     assert found.code is FailureCode.REQUEST_REFUSED
 
 
 async def test_a_connection_is_needed_where_the_server_wants_one(way: Way, url: str) -> None:
     connector = msgspec.structs.replace((await take(way, url)).connector, default_auth=())
-    found = await compile_action(connector, "weather", {})({"town": "Kyiv"}, Tools(way))
+    found = await compile_action(connector, "weather", {})({"town": "Kyiv"}, CallingTools(way))
     assert found == Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection")
 
 
@@ -200,7 +184,7 @@ async def test_a_dry_run_comes_to_the_call_and_makes_it_not(way: Way, url: str) 
         return await way(call)
 
     with pytest.raises(WouldCallError) as raised:
-        await perform({"town": "Kyiv"}, Tools(send))
+        await perform({"town": "Kyiv"}, CallingTools(send))
     assert orjson.loads(raised.value.call.body)["params"]["arguments"] == {"town": "Kyiv"}
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from blubees.connectors.graphql_fields import FieldsError, FieldsPlan, read_plan
 from blubees.expressions.dates import read_date
 from blubees.expressions.values import write_number
 
@@ -66,6 +67,9 @@ def takes_null(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> bool:
 def compile_convert(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Convert | None:
     """Compile the conversion to a form; None: the value is sent as it is."""
     form = resolve_form(schema, schemas)
+    plan = read_plan(form)
+    if plan is not None:
+        return lambda value: _write_fields(plan, value)
     kinds = form.get("type")
     kinds = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
     named = [kind for kind in kinds if kind != "null"]
@@ -87,6 +91,13 @@ def _compile_kind(kind: str, form: Mapping[str, Any], schemas: Mapping[str, Any]
     if kind == "object":
         return _compile_object(form, schemas, depth)
     return {"integer": to_integer, "number": to_number, "boolean": to_boolean}.get(kind)
+
+
+def _write_fields(plan: FieldsPlan, value: Any) -> str:
+    try:
+        return plan.write(to_text(value))
+    except FieldsError as error:
+        raise MisfitError(value, error.wanted, "".join(f".{each}" for each in error.path)) from None
 
 
 def to_text(value: Any) -> str:

@@ -5,13 +5,16 @@ Each query and mutation becomes an action, with a document that asks for what pe
 
 from typing import Any, Final
 
+import msgspec
 import orjson
 from graphql import GraphQLError, GraphQLSchema, build_ast_schema, build_client_schema, parse
 
-from blubees.connectors.importers.graphql_actions import ActionMaker, name_action
+from blubees.connectors.importers.graphql_actions import ActionMaker
 from blubees.connectors.importers.graphql_forms import InputForms
+from blubees.connectors.importers.imported import Imported
+from blubees.connectors.importers.names import choose_names, to_name, to_title
+from blubees.connectors.importers.notes import Notes
 from blubees.connectors.importers.untrusted import clean_line, clean_text
-from blubees.connectors.importers.words import choose_free, write_title
 from blubees.model.action import Action, ErrorRule, Limits, Meaning
 from blubees.model.connector import AuthScheme, Connector, Trial
 from blubees.model.errors import InputError
@@ -20,6 +23,8 @@ DOCUMENT_MAX_BYTES: Final = 67_108_864  # docs/decisions/0048
 TYPES_MAX: Final = 20_000  # docs/decisions/0048
 ACTIONS_MAX: Final = 30_000  # docs/decisions/0048
 TOKENS_MAX: Final = 4_000_000  # docs/decisions/0048
+QUERY: Final = "query"
+MUTATION: Final = "mutation"
 ERRORS: Final = (
     ("credential_refused", ("UNAUTHENTICATED", "AUTHENTICATION_ERROR", "UNAUTHORIZED", "FORBIDDEN", "ACCESS_DENIED",
                             "INSUFFICIENT_SCOPES", "invalid-jwt", "access-denied")),
@@ -33,7 +38,15 @@ ERRORS: Final = (
 PLACES_OF_CODES: Final = ("errors.0.extensions.code", "errors.0.type", "errors.0.extensions.classification")
 
 
-def import_graphql(document: bytes | str, *, name: str, title: str = "", endpoint: str, docs_url: str = "") -> Connector:
+def read_graphql(
+    document: bytes | str,
+    name: str,
+    *,
+    endpoint: str,
+    title: str = "",
+    is_open: bool = False,
+    earlier: Connector | None = None,
+) -> Imported:
     """Make a connector of a GraphQL schema.
 
     Args:
@@ -41,6 +54,8 @@ def import_graphql(document: bytes | str, *, name: str, title: str = "", endpoin
             67,108,864 bytes at most.
         name: of the connector.
         endpoint: the URL that takes the queries.
+        is_open: whether it can be called without a connection, too.
+        earlier: what an earlier import made: its names of actions stay.
 
     Raises:
         InputError: it is neither, is not a schema, or is larger than allowed (20,000 types, 30,000 actions).
@@ -49,16 +64,19 @@ def import_graphql(document: bytes | str, *, name: str, title: str = "", endpoin
     """
     schema = read_schema(document)
     forms = InputForms()
-    actions, left_out = _make_actions(schema, ActionMaker(schema, forms))
-    described = clean_text(schema.description)
-    told = f"{left_out} mutations that take files are left out." if left_out else ""
-    return Connector(
+    notes = Notes()
+    actions, left_out = _make_actions(schema, ActionMaker(schema, forms), notes, _list_known(earlier))
+    auth = {"token": AuthScheme(kind="bearer"), "key": AuthScheme(kind="api_key_header")}
+    base, slash = (endpoint[:-1], "/") if endpoint.endswith("/") else (endpoint, "")
+    if slash:
+        actions = {key: _at_path(one, slash) for key, one in actions.items()}
+    connector = Connector(
         name=name,
-        title=clean_line(title) or write_title(name),
-        description="\n\n".join(part for part in (described, told) if part),
-        docs_url=docs_url,
-        base_url=endpoint,
-        auth={"token": AuthScheme(kind="bearer"), "key": AuthScheme(kind="api_key_header")},
+        title=clean_line(title) or to_title(None, name),
+        description=clean_text(schema.description),
+        base_url=base,
+        auth=auth,
+        default_auth=((), *((each,) for each in auth)) if is_open else (),
         limits=Limits(timeout_seconds=30.0),
         errors=(*_write_errors(), ErrorRule(means=Meaning.REQUEST_REFUSED, body={"errors.0": "*"})),
         trial=_find_trial(actions),
@@ -66,6 +84,12 @@ def import_graphql(document: bytes | str, *, name: str, title: str = "", endpoin
         schemas=forms.schemas,
         source="graphql",
     )
+    return Imported(connector=connector, notes=notes.list(), left_out=left_out)
+
+
+def import_graphql(document: bytes | str, *, name: str, title: str = "", endpoint: str) -> Connector:
+    """Make a connector of a GraphQL schema, without what is told of it: as `read_graphql`."""
+    return read_graphql(document, name, endpoint=endpoint, title=title).connector
 
 
 def read_schema(document: bytes | str) -> GraphQLSchema:
@@ -127,26 +151,47 @@ def _read_sdl(data: bytes) -> GraphQLSchema:
     return build_ast_schema(parsed, assume_valid=True, assume_valid_sdl=True)
 
 
-def _make_actions(schema: GraphQLSchema, maker: ActionMaker) -> tuple[dict[str, Action], int]:
-    """Make all actions, and count the fields that can't be asked for. A mutation named as a query gets `_mutation`."""
+def _make_actions(
+    schema: GraphQLSchema, maker: ActionMaker, notes: Notes, known: dict[tuple[str, str], str]
+) -> tuple[dict[str, Action], int]:
+    """Make all actions, and count those left out. A mutation named as a query gets `_mutation`; names of before stay."""
+    queries = schema.query_type.fields if schema.query_type is not None else {}
+    mutations = schema.mutation_type.fields if schema.mutation_type is not None else {}
+    if len(queries) + len(mutations) > ACTIONS_MAX:
+        raise InputError(
+            f"graphql: the schema has more than {ACTIONS_MAX:,} queries and mutations. Import the part that is needed."
+        )
+    # Federation's own `_service` and `_entities` are nothing to a flow
+    wanted = [((QUERY, name), to_name(name) or QUERY) for name in queries if not name.startswith("_")]
+    asked = {name for _, name in wanted}
+    for name in mutations:
+        plain = to_name(name) or MUTATION
+        wanted.append(((MUTATION, name), f"{plain}_mutation" if plain in asked else plain))
     actions: dict[str, Action] = {}
-    left_out = 0
-    for kind, is_mutation in ((schema.query_type, False), (schema.mutation_type, True)):
-        fields = kind.fields if kind is not None else {}
-        if len(actions) + len(fields) > ACTIONS_MAX:
-            raise InputError(
-                f"graphql: the schema has more than {ACTIONS_MAX:,} queries and mutations. Import the part that is needed."
-            )
-        for name, one in fields.items():
-            if name.startswith("_"):
-                continue  # Federation's `_service` and `_entities`
-            key = name_action(name)
-            action = maker.make(name, one, is_mutation=is_mutation)
-            if action is None:
-                left_out += 1
-                continue
-            actions[choose_free(f"{key}_mutation" if is_mutation and key in actions else key, actions)] = action
-    return actions, left_out
+    for (sort, name), chosen in choose_names(wanted, known).items():
+        one = queries[name] if sort == QUERY else mutations[name]
+        action = maker.make(name, one, is_mutation=sort == MUTATION)
+        if action is None:
+            notes.tell(f"{sort} {name}", "It is left out: it must be given a file, which is not spoken here.")
+        else:
+            actions[chosen] = action
+    if schema.subscription_type is not None and schema.subscription_type.fields:
+        notes.tell("", f"{len(schema.subscription_type.fields)} subscriptions are left out: they are not spoken here.")
+    return actions, len(wanted) - len(actions)
+
+
+def _list_known(earlier: Connector | None) -> dict[tuple[str, str], str]:
+    """List which names an earlier import gave to which queries and mutations."""
+    known: dict[tuple[str, str], str] = {}
+    for name, action in (earlier.actions if earlier is not None else {}).items():
+        body = action.request.fixed.body
+        sort = MUTATION if str(body.get("query", "")).startswith(MUTATION) else QUERY
+        known[sort, str(body.get("operationName", ""))] = name
+    return known
+
+
+def _at_path(action: Action, path: str) -> Action:
+    return msgspec.structs.replace(action, request=msgspec.structs.replace(action.request, path=path))
 
 
 def _write_errors() -> tuple[ErrorRule, ...]:

@@ -7,12 +7,13 @@ administrator says so. How a server is asked: mcp_ask.py.
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 import orjson
 
+from blubees.connectors.importers.imported import Imported
+from blubees.connectors.importers.names import choose_input_name, choose_names, to_name, to_title
+from blubees.connectors.importers.notes import Notes
 from blubees.connectors.importers.stranger_forms import StrangeFormError, StrangeForms
 from blubees.connectors.importers.untrusted import clean_line, clean_text, has_unseen
-from blubees.connectors.importers.words import choose_free, choose_input_name, write_name, write_title
 from blubees.connectors.mcp.definition import hash_tool
 from blubees.connectors.mcp.wire import find_mirrors
 from blubees.model.action import Action, ActionInput, Answer, Content, Limits, Place, Request, Schema
@@ -21,6 +22,7 @@ from blubees.model.connector import AuthScheme, Connector, Speaks
 from blubees.model.errors import InputError
 
 DOCUMENT_MAX_BYTES: Final = 16_777_216  # docs/decisions/0050
+TOOL: Final = "tool"
 TOOLS_MAX: Final = 2_000  # docs/decisions/0050
 INPUTS_MAX: Final = 200
 TOOL_NAME_MAX_CHARACTERS: Final = 200
@@ -43,23 +45,17 @@ _CONTENT: Final[Schema] = {
 ANYONE: Final = {"token": AuthScheme(kind="bearer"), "key": AuthScheme(kind="api_key_header")}
 
 
-class McpImport(msgspec.Struct, frozen=True, kw_only=True):
-    """A connector made of a server's tools, and a sentence for each thing that an administrator should know."""
-
-    connector: Connector
-    notes: tuple[str, ...] = ()
-
-
-def import_mcp(
+def read_mcp(
     document: bytes | str,
-    *,
     name: str,
-    title: str = "",
+    *,
     url: str,
+    title: str = "",
     trusts_hints: bool = False,
     is_open: bool = False,
     auth: Mapping[str, AuthScheme] = ANYONE,
-) -> McpImport:
+    earlier: Connector | None = None,
+) -> Imported:
     """Make a connector of a server's tools.
 
     Args:
@@ -70,6 +66,7 @@ def import_mcp(
             `idempotentHint`). Else every tool is unsafe.
         is_open: whether it can be called without a connection, too: it told its tools to one who showed no credential.
         auth: how it is authorised, where that was found out (mcp/discovery.py).
+        earlier: what an earlier import made: its names of actions stay.
 
     Raises:
         InputError: it is no list of tools, or larger than allowed (2,000 tools).
@@ -77,42 +74,48 @@ def import_mcp(
     Source: docs/decisions/0050.
     """
     told = _read_document(document)
-    server = told.get("serverInfo") if isinstance(told.get("serverInfo"), dict) else {}
-    notes: list[str] = []
-    schemas: dict[str, Schema] = {}
+    server = told.get("serverInfo")
+    said: Mapping[str, Any] = server if isinstance(server, dict) else {}
+    notes = Notes()
+    base, path = (url[:-1], "/") if url.endswith("/") else (url, "")
+    actions, schemas = _make_actions(told["tools"], notes, earlier, path, trusts_hints=trusts_hints)
+    connector = Connector(
+        name=name,
+        title=clean_line(title) or clean_line(said.get("title")) or clean_line(said.get("name")) or to_title(None, name),
+        description=clean_text(told.get("instructions")) or clean_text(said.get("description")),
+        base_url=base,
+        speaks=Speaks.MCP,
+        auth=dict(auth),
+        default_auth=((), *((each,) for each in auth)) if is_open else (),
+        limits=Limits(timeout_seconds=TIMEOUT_SECONDS),
+        actions=actions,
+        schemas=schemas,
+        exemptions={"trial": NO_TRIAL},
+        source="mcp",
+        source_version=clean_line(told.get("protocolVersion"), 20),
+    )
+    return Imported(connector=connector, notes=notes.list(), left_out=len(told["tools"]) - len(actions))
+
+
+def _make_actions(
+    tools: list[Any], notes: Notes, earlier: Connector | None, path: str, *, trusts_hints: bool
+) -> tuple[dict[str, Action], dict[str, Schema]]:
     actions: dict[str, Action] = {}
-    for number, tool in enumerate(told["tools"]):
-        key = choose_free(write_name(str(tool.get("name", ""))) if isinstance(tool, dict) else "", actions)
+    schemas: dict[str, Schema] = {}
+    known = {(TOOL, each.request.tool): key for key, each in (earlier.actions if earlier is not None else {}).items()}
+    named = {str(tool.get("name", "")): tool for tool in tools if isinstance(tool, dict)}
+    wanted = [((TOOL, name), to_name(name) or TOOL) for name in named]
+    for (_, name), key in choose_names(wanted, known).items():
         own: dict[str, Schema] = {}
         try:
-            actions[key] = _make_action(tool, key, own, trusts_hints=trusts_hints)
+            actions[key] = _make_action(named[name], key, own, path, trusts_hints=trusts_hints)
         except StrangeFormError as error:
-            notes.append(f"Tool {number + 1} is left out: {error.reason}.")
+            notes.tell(f"tool {name}", f"It is left out: {error.reason}.")
             continue
         schemas |= own
-        notes += _list_warnings(tool, key, trusts_hints=trusts_hints)
-    said = server or {}
-    base, slash = (url[:-1], "/") if url.endswith("/") else (url, "")
-    if slash:
-        actions = {key: msgspec.structs.replace(one, request=_with_path(one.request, slash)) for key, one in actions.items()}
-    return McpImport(
-        connector=Connector(
-            name=name,
-            title=clean_line(title) or clean_line(said.get("title")) or clean_line(said.get("name")) or write_title(name),
-            description=clean_text(told.get("instructions")) or clean_text(said.get("description")),
-            base_url=base,
-            speaks=Speaks.MCP,
-            auth=dict(auth),
-            default_auth=((), *((each,) for each in auth)) if is_open else (),
-            limits=Limits(timeout_seconds=TIMEOUT_SECONDS),
-            actions=actions,
-            schemas=schemas,
-            exemptions={"trial": NO_TRIAL},
-            source="mcp",
-            source_version=clean_line(told.get("protocolVersion"), 20),
-        ),
-        notes=tuple(notes),
-    )
+        for warning in _list_warnings(named[name], trusts_hints=trusts_hints):
+            notes.tell(key, warning)
+    return actions, schemas
 
 
 def _read_document(document: bytes | str) -> dict[str, Any]:
@@ -134,9 +137,7 @@ def _read_document(document: bytes | str) -> dict[str, Any]:
     return told
 
 
-def _make_action(tool: object, key: str, schemas: dict[str, Schema], *, trusts_hints: bool) -> Action:
-    if not isinstance(tool, dict):
-        raise StrangeFormError("it is no object")
+def _make_action(tool: Mapping[str, Any], key: str, schemas: dict[str, Schema], path: str, *, trusts_hints: bool) -> Action:
     name, form = tool.get("name"), tool.get("inputSchema", {})
     if not isinstance(name, str) or not 0 < len(name) <= TOOL_NAME_MAX_CHARACTERS or has_unseen(name):
         raise StrangeFormError("its name is missing, too long, or holds what people can't see")
@@ -151,10 +152,10 @@ def _make_action(tool: object, key: str, schemas: dict[str, Schema], *, trusts_h
     forms = StrangeForms(key, schemas)
     given = tool.get("outputSchema")
     return Action(
-        title=clean_line(tool.get("title")) or clean_line((hints or {}).get("title")) or write_title(name),
+        title=clean_line(tool.get("title")) or clean_line((hints or {}).get("title")) or to_title(None, to_name(name)),
         description=clean_text(tool.get("description")),
         inputs=_read_inputs(forms.read(form)),
-        request=Request(method="POST", content=Content.JSON, tool=name, tool_hash=hash_tool(tool)),
+        request=Request(method="POST", path=path, content=Content.JSON, tool=name, tool_hash=hash_tool(tool)),
         answer=Answer(content=Content.JSON, schema=_write_result(forms.read(given) if isinstance(given, dict) else {})),
         effect=_choose_effect(hints or {}) if trusts_hints else Effect.UNSAFE,
     )
@@ -169,12 +170,12 @@ def _read_inputs(form: Schema) -> dict[str, ActionInput]:
     inputs: dict[str, ActionInput] = {}
     for wire_name, one in properties.items():
         schema = one if isinstance(one, dict) else {}
-        inputs[choose_input_name(write_name(wire_name), inputs)] = ActionInput(
+        inputs[choose_input_name("input", wire_name, inputs)] = ActionInput(
             schema=schema,
             place=Place.BODY,
             at=(wire_name,),
             is_required=wire_name in required,
-            title=clean_line(schema.get("title")) or write_title(wire_name),
+            title=clean_line(schema.get("title")) or to_title(None, to_name(wire_name)),
             description=clean_text(schema.get("description")),
             is_deprecated=schema.get("deprecated") is True,
         )
@@ -192,16 +193,12 @@ def _choose_effect(hints: Mapping[str, Any]) -> Effect:
     return Effect.IDEMPOTENT if hints.get("idempotentHint") is True else Effect.UNSAFE
 
 
-def _list_warnings(tool: Mapping[str, Any], key: str, *, trusts_hints: bool) -> list[str]:
+def _list_warnings(tool: Mapping[str, Any], *, trusts_hints: bool) -> list[str]:
     warnings = []
     if any(has_unseen(tool.get(what)) for what in ("title", "description")):
-        warnings.append(f"{key}: its description holds what people can't see; that was taken out. Look at this server twice.")
+        warnings.append("Its description holds what people can't see; that was taken out. Look at this server twice.")
     hints = tool.get("annotations")
     if not trusts_hints and isinstance(hints, dict) and _choose_effect(hints) is not Effect.UNSAFE:
         told = "only reads" if hints.get("readOnlyHint") is True else "may be repeated"
-        warnings.append(f"{key}: the server says that it {told}. It counts as unsafe until an administrator believes that.")
+        warnings.append(f"The server says that it {told}. It counts as unsafe until an administrator believes that.")
     return warnings
-
-
-def _with_path(request: Request, path: str) -> Request:
-    return msgspec.structs.replace(request, path=path)

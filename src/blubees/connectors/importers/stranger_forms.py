@@ -5,8 +5,8 @@ Used by mcp.py, a tool's input and output at a time.
 
 from typing import Any, Final
 
+from blubees.connectors.importers.names import to_name
 from blubees.connectors.importers.untrusted import clean_text, has_unseen
-from blubees.connectors.importers.words import choose_free, write_name
 from blubees.model.action import Schema
 
 DEPTH_MAX: Final = 32  # docs/decisions/0050
@@ -100,11 +100,19 @@ class StrangeForms:
             found = self._find(target)
             if found is None:
                 return {}
-            name = choose_free(f"{self._owner}_{write_name(target.rpartition('/')[2])}", self._schemas)
+            name = self._choose_name(to_name(target.rpartition("/")[2]))
             self._names[target] = name
             self._schemas[name] = {}
             self._schemas[name] = self._read(found, depth + 1)
         return {"$ref": f"#/schemas/{self._names[target]}"}
+
+    def _choose_name(self, own: str) -> str:
+        name = chosen = f"{self._owner}_{own or 'form'}"
+        number = 1
+        while chosen in self._schemas:
+            number += 1
+            chosen = f"{name}_{number}"
+        return chosen
 
     def _find(self, target: str) -> dict[str, Any] | None:
         if target == "#":
