@@ -1,6 +1,7 @@
 """Keys and certificates made up for tests: made once, since RSA takes its time."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -27,12 +28,14 @@ def write_public(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 
 
 def write_certificate(key: ec.EllipticCurvePrivateKey) -> str:
-    """One signed by itself."""
+    """One signed by itself, for 127.0.0.1."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "us")])
     start = datetime(2026, 1, 1, tzinfo=UTC)
     made = x509.CertificateBuilder(
         name, name, key.public_key(), x509.random_serial_number(), start, start + timedelta(days=900)
     )
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 

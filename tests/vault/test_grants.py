@@ -183,6 +183,8 @@ async def test_a_dead_grant_is_told_once_and_lives_again_after_a_person_said_yes
     assert world.server.count("refresh_token") == asked, "the vendor is left alone"
     grant = await world.grant()
     assert (grant.state, grant.problem) == (GrantState.DEAD, "dead")
+    assert await processes[0].grants.renew(A, NAME) is LeaseRefusal.GRANT_DEAD
+    assert [event for each in processes for event, _ in each.events] == ["grant_dead"], "nor is it told again"
     tokens = await world.consent(processes[0])
     assert processes[0].lived == [NAME]
     assert (await processes[1].lease()).secret == tokens.access_token

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from blubees.model.connection import ConnectionKind
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 from blubees.vault.oauth.asking import Asker
 from blubees.vault.oauth.tokens import Refused, TokenProblem, Tokens, read_tokens
-from fakes.keys import RSA_KEY, RSA_PEM, write_public
+from fakes.keys import EC_KEY, EC_PEM, RSA_KEY, RSA_PEM, write_certificate, write_public
 from fakes.oauth_server import Client, OAuthServer, run_oauth_server
 
 NOW = 1_795_000_000_000
@@ -261,3 +262,18 @@ def test_a_vendor_that_wants_json_gets_json() -> None:
     assert json.loads(request.body) == {
         "grant_type": "authorization_code", "code": "c", "redirect_uri": BACK, "code_verifier": VERIFIER,
     }  # fmt: skip
+
+
+async def test_tokens_come_over_tls_from_a_server_that_is_trusted_and_from_no_other(tmp_path: Path) -> None:
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    chain.write_text(write_certificate(EC_KEY))
+    key.write_text(EC_PEM)
+    world = OAuthServer(clients={"client_secret_post": Client("client_secret_post", SECRET, "client_secret_post")})
+    async with run_oauth_server(world, certificate=(chain, key)) as running:
+        request = make_asker(running, ConnectionKind.OAUTH2_CLIENT, client_auth="body").fetch(("read",))
+        for authority, wanted in ((str(chain), Tokens), (None, Refused)):
+            client = GuardedWebClient(frozenset({urlsplit(running.url).port or 0}), extra_ca_file=authority)
+            found = read_tokens(await client.call(request), ConnectionKind.OAUTH2_CLIENT, {}, NOW)
+            await client.close()
+            assert isinstance(found, wanted)
+    assert len(world.asked) == 1, "the secret went to the trusted one only"
