@@ -79,7 +79,7 @@ class ConnectionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    kind: ConnectionKind
+    kind: ConnectionKind | None = None
     hosts: list[str] = Field(default_factory=list, max_length=20)
     user_name: str = Field("", max_length=200)
     parameter: str = Field("", max_length=100)

@@ -57,7 +57,7 @@ class FlowService:
     ) -> None:
         self._store, self._board, self._timetable, self._find_settings = store, board, timetable, find_settings
         self._clock, self._chance, self._book = clock, chance, book
-        self._connectors: ConnectorShelf = connectors or CatalogueShelf()
+        self.connectors: ConnectorShelf = connectors or CatalogueShelf()
 
     async def save_draft(self, tenant: TenantId, text: str) -> CheckedFlow:
         """Keep a draft when it has no errors; the answer lists every problem."""
@@ -263,7 +263,7 @@ class FlowService:
 
     async def _check(self, tenant: TenantId, text: str) -> tuple[CheckedFlow, tuple[Connector, ...]]:
         """Check a text with the connectors that the tenant has now."""
-        found = await find_connectors(self._connectors, tenant, text, self._book)
+        found = await find_connectors(self.connectors, tenant, text, self._book)
         return check_flow(text, self._book, found), found.connectors
 
     async def _read_draft(self, tenant: TenantId, text: str) -> tuple[Flow, tuple[Connector, ...]]:

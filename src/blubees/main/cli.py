@@ -449,7 +449,8 @@ def show_run(run: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = F
 def add(
     name: str,
     *,
-    kind: str,
+    kind: str = "",
+    connector: str = "",
     host: tuple[str, ...] = (),
     user_name: str = "",
     parameter: str = "",
@@ -461,7 +462,8 @@ def add(
     """Add or replace a connection; the secret is read from standard input, or asked for without showing it.
 
     Args:
-        kind: bearer, basic, api_key_header, api_key_query or signing_secret.
+        kind: how calls are authorised (docs/connections.md); left out, the connector's first way.
+        connector: of the catalogue, or imported: brings the addresses, headers and hosts that its vendor prescribes.
         host: host or host:port that the secret may go to; may stand several times.
         user_name: for basic.
         parameter: the header's or query parameter's name, for the API-key kinds.
@@ -472,8 +474,9 @@ def add(
 
     client = _connect(data)
     tenant = _choose_tenant(client, tenant)
-    body: dict[str, Any] = {"kind": kind, "hosts": list(host), "user_name": user_name, "parameter": parameter}
-    body |= {"settings": read_settings(setting)} | read_secrets(is_object=fields)
+    body: dict[str, Any] = {"kind": kind or None, "hosts": list(host), "user_name": user_name, "parameter": parameter}
+    settings = read_settings(setting) | ({"connector": connector} if connector else {})
+    body |= {"settings": settings} | read_secrets(is_object=fields)
     saved = client.put(f"/tenants/{tenant}/connections/{name}", body)
     print(f"{name}: kept, fingerprint {saved['fingerprint']}")  # noqa: T201 - see above
 

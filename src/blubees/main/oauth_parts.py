@@ -67,4 +67,4 @@ def build_oauth(
         choose_scopes=scopes.choose,
     )
     desk = GrantDesk(parts.vault, grants, consents, scopes)
-    return OAuthParts(grants, consents, desk, ConnectionService(parts.vault, keeper, grants), web)
+    return OAuthParts(grants, consents, desk, ConnectionService(parts.vault, keeper, grants, flows.connectors), web)

@@ -1,22 +1,29 @@
 """Connections as operators handle them. A thin hall between the operator API and the vault, which doors may not enter."""
 
 import asyncio
+import difflib
 from collections.abc import Mapping
+from typing import Final
 
-from blubees.model.authorisation import CONSENTED, KINDS
+from blubees.model.authorisation import CONNECTOR, CONSENTED, KINDS
 from blubees.model.connection import Connection, ConnectionKind, LeaseRefusal
-from blubees.model.errors import MissingError
+from blubees.model.connector import Connector
+from blubees.model.errors import InputError, MissingError
 from blubees.model.ids import ConnectionName, TenantId
+from blubees.operations.connection_filling import choose_scheme, fill_settings, find_hosts
+from blubees.ports import ConnectorShelf
 from blubees.vault.oauth.grants import GrantService
 from blubees.vault.oauth.keeping import GrantKeeper
 from blubees.vault.secrets import VaultService
+
+ACTIONS_MAX: Final = 500  # looked at for hosts of their own
 
 
 class ConnectionService:
     """Adds, lists and deletes connections."""
 
-    def __init__(self, vault: VaultService, keeper: GrantKeeper, grants: GrantService) -> None:
-        self._vault, self._keeper, self._grants = vault, keeper, grants
+    def __init__(self, vault: VaultService, keeper: GrantKeeper, grants: GrantService, shelf: ConnectorShelf) -> None:
+        self._vault, self._keeper, self._grants, self._shelf = vault, keeper, grants, shelf
         self._fetching: set[asyncio.Task[LeaseRefusal | None]] = set()
 
     async def save(
@@ -24,7 +31,7 @@ class ConnectionService:
         tenant: TenantId,
         *,
         name: str,
-        kind: ConnectionKind,
+        kind: ConnectionKind | None,
         hosts: tuple[str, ...] = (),
         user_name: str = "",
         parameter: str = "",
@@ -32,7 +39,22 @@ class ConnectionService:
         secrets: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> Connection:
-        """Add or replace. Raises InputError with all problems."""
+        """Add or replace. What the setting `connector` names brings what its vendor prescribes, and the hosts.
+
+        Args:
+            kind: None: the connector's first.
+
+        Raises:
+            InputError: with all problems.
+        """
+        known = dict(settings or {})
+        if CONNECTOR in known:
+            connector = await self._find_connector(tenant, known[CONNECTOR])
+            kind, scheme = choose_scheme(connector, kind)
+            known = fill_settings(connector, scheme, known)
+            hosts = hosts or find_hosts(connector, known)
+        if kind is None:
+            raise InputError("kind: say one, or name a connector.")
         saved = await self._vault.save(
             tenant,
             name=name,
@@ -42,7 +64,7 @@ class ConnectionService:
             parameter=parameter,
             secret=secret,
             secrets=secrets,
-            settings=settings,
+            settings=known,
         )
         if KINDS[kind].has_grant:
             await self._keeper.reset(tenant, saved.name)
@@ -51,6 +73,14 @@ class ConnectionService:
             self._fetching.add(task)
             task.add_done_callback(self._forget)
         return saved
+
+    async def _find_connector(self, tenant: TenantId, name: str) -> Connector:
+        actions, _ = await self._shelf.list_names(tenant, name)
+        connector = await self._shelf.find(tenant, name, actions=actions if len(actions) <= ACTIONS_MAX else ())
+        if connector is None:
+            near = ", ".join(difflib.get_close_matches(name, await self._shelf.list_connectors(tenant), 3))
+            raise InputError(f"connector: there is none of this name.{f' Near are: {near}.' if near else ''}")
+        return connector
 
     def _forget(self, task: "asyncio.Task[LeaseRefusal | None]") -> None:
         self._fetching.discard(task)
