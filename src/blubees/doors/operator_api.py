@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from blubees.doors.body import BODY_MAX_BYTES
+from blubees.doors.operator_connectors import IMPORT_BODY_MAX_BYTES, IMPORT_PATH, connector_routes
 from blubees.doors.operator_control import control_routes
 from blubees.doors.operator_grants import CALLBACK_PATH, callback_route, grant_routes
 from blubees.doors.operator_schedules import schedule_routes
@@ -37,6 +38,7 @@ from blubees.model.ids import (
     TenantId,
 )
 from blubees.operations.connections import ConnectionService
+from blubees.operations.connectors import ConnectorService
 from blubees.operations.grants import GrantDesk
 from blubees.operations.ledger import Ledger, explain
 from blubees.operations.parking import ParkingService
@@ -62,6 +64,7 @@ class OperatorServices:
     flows: FlowService
     connections: ConnectionService
     grants: GrantDesk
+    connectors: ConnectorService
     ledger: Ledger
     tenants: TenantService
     settings: SettingsService
@@ -122,8 +125,9 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
         length = request.headers.get("content-length", "0" if request.method in {"GET", "DELETE"} else "")
         if request.method in {"PUT", "POST", "PATCH"} and not length.isdecimal():
             return _fail(411, "Send the body's length.")
-        if int(length or 0) > BODY_MAX_BYTES:
-            return _fail(413, f"The body is larger than {BODY_MAX_BYTES} bytes.")
+        limit = IMPORT_BODY_MAX_BYTES if request.url.path.endswith(IMPORT_PATH) else BODY_MAX_BYTES
+        if int(length or 0) > limit:
+            return _fail(413, f"The body is larger than {limit} bytes.")
         response = await proceed(request)
         for name, value in SECURITY_HEADERS:
             response.headers[name.decode()] = value.decode()
@@ -152,6 +156,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     api.include_router(_connection_routes(services), prefix="/operator/v1")
     api.include_router(grant_routes(services.grants, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(callback_route(services.grants))
+    api.include_router(connector_routes(services.connectors, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(_run_routes(services), prefix="/operator/v1")
     api.include_router(schedule_routes(services.scheduler, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(ticket_routes(services.tickets, _expect_tenant(services)), prefix="/operator/v1")

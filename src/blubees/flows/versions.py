@@ -168,6 +168,10 @@ class FlowService:
         """All flows of the tenant."""
         return await self._store.list(tenant)
 
+    async def list_live(self, tenant: TenantId) -> Sequence[tuple[FlowRow, VersionRow]]:
+        """The flows of the tenant that are live, with their live versions."""
+        return await self._store.list_live(tenant)
+
     async def load(self, tenant: TenantId, flow_id: FlowId) -> FlowRow:
         """One flow's head. Raises MissingError."""
         return await self._load(tenant, flow_id)

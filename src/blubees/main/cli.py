@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import cyclopts
 from rich.console import Console
 
+from blubees.main.cli_connectors import connector_app
 from blubees.main.cli_vault import vault_app
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
@@ -21,7 +22,7 @@ connection_app = cyclopts.App(name=("connection", "connections"), help="Keep cre
 tenants_app = cyclopts.App(name="tenants", help="The Jira sites that are known.")
 waiting_app = cyclopts.App(name="waiting", help="Runs that wait for time, an answer or a call back.")
 import_app = cyclopts.App(name="import", help="Take over what was written elsewhere.")
-for _group in (flow_app, runs_app, connection_app, tenants_app, waiting_app, import_app, vault_app):
+for _group in (flow_app, runs_app, connection_app, tenants_app, waiting_app, import_app, connector_app, vault_app):
     app.command(_group)
 
 PROBLEMS: Final = 1

@@ -34,10 +34,12 @@ from blubees.adapters.broker.size import Surveyor, describe_size
 from blubees.adapters.database import open_database
 from blubees.adapters.library_log import tell_library_logs
 from blubees.adapters.machine import EventLog, SystemChance, SystemClock
+from blubees.connectors.tenant_shelf import TenantShelf
 from blubees.doors.operator_api import OperatorServices, create_operator_api
 from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.main.broker_line import connect
+from blubees.main.connectors import build_connectors
 from blubees.main.memory import furnish_forever
 from blubees.main.oauth_parts import build_oauth
 from blubees.main.settings import ProcessStart, decode_start
@@ -157,7 +159,14 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
     timetable = Timetable(database.schedules, clock)
     flows = FlowService(
-        database.flows, NatsPlanBoard(broker), timetable, clock, chance, load_book(), find_settings=tenant_settings.load
+        database.flows,
+        NatsPlanBoard(broker),
+        timetable,
+        clock,
+        chance,
+        load_book(),
+        find_settings=tenant_settings.load,
+        connectors=TenantShelf(database.connectors),
     )
 
     async def fill_boards() -> None:
@@ -200,6 +209,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         flows=flows,
         connections=oauth.connections,
         grants=oauth.desk,
+        connectors=build_connectors(database.connectors, flows, settings, tenant_settings.load, clock),
         ledger=ledger,
         tenants=tenants,
         settings=tenant_settings,
@@ -222,10 +232,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())
     server, listener = open_door(start, api)
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = _catch_signals()
     recovery = Recovery(database.runs, NatsOrders(broker), flows.post_version, clock, events, parking.wake_if_parked)
     rounds = [
         asyncio.create_task(keeper.keep_forever()),
@@ -246,9 +253,17 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     for each in rounds:
         each.cancel()
     await asyncio.wait(rounds)
-    for each_part in (oauth, broker, database):
+    for each_part in (services.connectors, oauth, broker, database):
         await each_part.close()
     events("control_plane_stopped")
+
+
+def _catch_signals() -> asyncio.Event:
+    """Have SIGTERM and SIGINT set an event."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
 
 
 def main() -> int:

@@ -45,9 +45,9 @@ class OperatorClient:
         """PUT a text."""
         return self._ask("PUT", path, text.encode(errors="replace"), "text/plain; charset=utf-8")
 
-    def post(self, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def post(self, path: str, body: object = None, *, seconds: float = TIMEOUT_SECONDS) -> Any:  # noqa: ANN401 - JSON
         """POST JSON, or nothing."""
-        return self._ask("POST", path, b"" if body is None else json.dumps(body).encode(), "application/json")
+        return self._ask("POST", path, b"" if body is None else json.dumps(body).encode(), "application/json", seconds)
 
     def patch(self, path: str, body: object) -> Any:  # noqa: ANN401 - JSON
         """PATCH JSON."""
@@ -57,8 +57,8 @@ class OperatorClient:
         """DELETE."""
         return self._ask("DELETE", path, b"", "")
 
-    def _ask(self, method: str, path: str, body: bytes, content_type: str) -> Any:  # noqa: ANN401 - JSON
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+    def _ask(self, method: str, path: str, body: bytes, content_type: str, seconds: float = TIMEOUT_SECONDS) -> Any:  # noqa: ANN401 - JSON
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Length": str(len(body))}
         if content_type:
             headers["Content-Type"] = content_type
@@ -76,3 +76,18 @@ class OperatorClient:
         if response.status >= 400:  # noqa: PLR2004 - RFC 9110
             raise InputError(answer.get("error", "The request was refused."), tuple(answer.get("problems", ())))
         return answer
+
+
+def choose_tenant(client: OperatorClient, tenant: str) -> str:
+    """Give the tenant that was named, or the only one. Raises InputError."""
+    if tenant:
+        return tenant
+    known = [str(each["tenant"]) for each in client.get("/tenants")]
+    if len(known) == 1:
+        return known[0]
+    raise InputError(f"{len(known)} tenants are known; name one: --tenant T. `blubees tenants list` shows them.")
+
+
+def print_json(document: object) -> None:
+    """Print a document as JSON."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))  # noqa: T201 - a command's answer

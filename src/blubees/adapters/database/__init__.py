@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from blubees.adapters.database.connections import SqlConnectionStore
+from blubees.adapters.database.connectors import SqlConnectorStore
 from blubees.adapters.database.flows import SqlFlowStore
 from blubees.adapters.database.grants import SqlGrantStore
 from blubees.adapters.database.keys import SqlKeyStore
@@ -24,7 +25,7 @@ from blubees.adapters.database.tenants import SqlTenantStore
 from blubees.adapters.database.transaction import opening
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
-NEWEST_REVISION: Final = "0014"
+NEWEST_REVISION: Final = "0015"
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 POOL: Final = 8  # connections of one control plane
@@ -49,6 +50,7 @@ class Database:
         self.flows = SqlFlowStore(engine)
         self.connections = SqlConnectionStore(engine)
         self.grants = SqlGrantStore(engine)
+        self.connectors = SqlConnectorStore(engine)
         self.keys = SqlKeyStore(engine)
         self.runs = SqlRunStore(engine)
         self.settings = SqlSettingsStore(engine)

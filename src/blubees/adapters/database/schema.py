@@ -296,3 +296,46 @@ SIGN_OFF_ANSWERS = sa.Table(
     sa.Column("choice", sa.String(10), nullable=False),
     sa.Column("answered_at", sa.BigInteger, nullable=False),
 )
+
+CONNECTORS = sa.Table(
+    "connectors",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("source", sa.String(20), nullable=False),
+    sa.Column("source_version", sa.String(60), nullable=False),
+    sa.Column("origin", sa.String(2000), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("actions", sa.Integer, nullable=False),
+    sa.Column("triggers", sa.Integer, nullable=False),
+    sa.Column("imported_at", sa.BigInteger, nullable=False),
+    # the noun without actions and forms (model/connector.py), compressed JSON
+    sa.Column("packed", sa.LargeBinary, nullable=False),
+)
+
+CONNECTOR_ACTIONS = sa.Table(
+    "connector_actions",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("connector", sa.String(63), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("group_name", sa.String(200), nullable=False),
+    sa.Column("effect", sa.String(20), nullable=False),
+    sa.Column("method", sa.String(20), nullable=False),
+    sa.Column("path", sa.String(500), nullable=False),
+    sa.Column("deprecated", sa.Boolean, nullable=False),
+    # what a search looks at: lower-case words, a blank before each
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("packed", sa.LargeBinary, nullable=False),
+)
+
+CONNECTOR_FORMS = sa.Table(
+    "connector_forms",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("connector", sa.String(63), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("packed", sa.LargeBinary, nullable=False),
+)

@@ -26,6 +26,7 @@ _WORDS: Final[Mapping[str, bool | None]] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _NUMBER_STARTS: Final = frozenset("0123456789+-.")
+_JSON_GOES_ON: Final = frozenset({b'"', b"[", b"{", b"}", b"]"})
 _MERGE: Final = "<<"
 _NOTHING: Final = object()
 
@@ -48,7 +49,7 @@ def read_document(content: bytes) -> Any:  # noqa: ANN401 - JSON
             if error.lineno == 1 and error.colno == 1 and "recursion" in str(error):
                 raise _too_deep() from None
             place = f"line {error.lineno}, column {error.colno}"
-        if b"\n" not in content[:4096] or content.lstrip()[1:2] in {b'"', b"'"}:
+        if content[:4096].lstrip()[1:].lstrip()[:1] in _JSON_GOES_ON:  # else YAML may begin so, too
             raise InputError(f"The document is no JSON: {place}.")
     try:
         return _Builder(content).build()

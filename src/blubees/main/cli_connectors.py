@@ -1,0 +1,237 @@
+"""The command group `blubees connector`: import, look at, search, compare, try, remove. Registered by main/cli.py."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import quote, urlsplit
+
+import cyclopts
+
+from blubees.model.errors import InputError
+
+connector_app = cyclopts.App(name="connector", help="Types of third parties: the catalogue's, and those that you import.")
+Data = Annotated[Path, cyclopts.Parameter(name="--data", env_var="BLUBEES_DATA", help="the service's data folder")]
+Tenant = Annotated[str, cyclopts.Parameter(name="--tenant", help="the tenant's id; needed when there are several")]
+Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="one JSON document instead of tables")]
+Flag = Annotated[bool, cyclopts.Parameter(negative="")]
+DATA: Final = Path(".blubees")
+PROBLEMS: Final = 1
+DOCUMENT_MAX_BYTES: Final = 67_108_864  # docs/decisions/0043
+FILES_MAX: Final = 100
+ROUNDS_MAX: Final = 8
+IMPORT_SECONDS: Final = 240.0
+_GENERAL: Final = frozenset(
+    {
+        "openapi",
+        "swagger",
+        "api",
+        "apis",
+        "index",
+        "spec",
+        "docs",
+        "v1",
+        "v2",
+        "v3",
+        "schema",
+        "latest",
+        "json",
+        "yaml",
+        "dist",
+        "www",
+    }
+)
+
+
+@connector_app.command(name="import")
+def import_document(
+    source: str,
+    *,
+    name: str = "",
+    base_url: str = "",
+    title: str = "",
+    yes: Flag = False,
+    dry: Flag = False,
+    tenant: Tenant = "",
+    data: Data = DATA,
+    json: Json = False,
+) -> int:
+    """Make a connector of a document (OpenAPI 3, Swagger 2.0, GraphQL): a file, - for standard input, or an https address.
+
+    Args:
+        source: the document. Files that it refers to are taken from beneath its own folder.
+        name: the connector's, as in `kind: NAME.ACTION`; else made of the document's place.
+        base_url: where the third party is, instead of what the document says.
+        title: for people; else the document's.
+        yes: import it also when flows break by it.
+        dry: tell only what it would change.
+    """
+    from blubees.main.connector_view import tell_import  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient, choose_tenant, print_json  # noqa: PLC0415 - see above
+
+    client = OperatorClient.from_folder(data)
+    tenant = choose_tenant(client, tenant)
+    name = name or derive_name(source)
+    document = {"base_url": base_url, "title": title} | read_source(source)
+    path = f"/tenants/{tenant}/connectors/{name}/import?may_break={str(yes).lower()}&dry={str(dry).lower()}"
+    report = client.post(path, document, seconds=IMPORT_SECONDS)
+    for _ in range(ROUNDS_MAX):
+        if not report["needs"]:
+            break
+        document["files"] = document.get("files", {}) | read_files(source, report["needs"])
+        report = client.post(path, document, seconds=IMPORT_SECONDS)
+    if json:
+        print_json(report)
+    else:
+        tell_import(report, is_dry=dry)
+    return PROBLEMS if report["needs"] or not (report["is_kept"] or dry) else 0
+
+
+@connector_app.command(name="list")
+def list_connectors(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
+    """List the connectors: those of the catalogue, and those that were imported."""
+    from blubees.main.connector_view import tell_connectors  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient, choose_tenant, print_json  # noqa: PLC0415 - see above
+
+    client = OperatorClient.from_folder(data)
+    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/connectors")
+    if json:
+        print_json(found)
+    else:
+        tell_connectors(found)
+
+
+@connector_app.command
+def show(name: str, action: str = "", *, limit: int = 200, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
+    """Show a connector and its actions; or one action: what it takes and gives, and a step to paste into a flow."""
+    from blubees.main.connector_view import tell_action, tell_connector  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient, choose_tenant, print_json  # noqa: PLC0415 - see above
+
+    client = OperatorClient.from_folder(data)
+    base = f"/tenants/{choose_tenant(client, tenant)}/connectors/{name}"
+    if action:
+        found = client.get(f"{base}/actions/{action}")
+        print_json(found) if json else tell_action(found, action)
+        return
+    found = client.get(base) | {"actions": client.get(f"{base}/actions?limit={limit}")}
+    print_json(found) if json else tell_connector(found)
+
+
+@connector_app.command
+def search(
+    *words: str, connector: str = "", limit: int = 20, tenant: Tenant = "", data: Data = DATA, json: Json = False
+) -> int:
+    """Find actions by words, the best first, in all connectors or in one."""
+    from blubees.main.connector_view import tell_found  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient, choose_tenant, print_json  # noqa: PLC0415 - see above
+
+    client = OperatorClient.from_folder(data)
+    path = f"/tenants/{choose_tenant(client, tenant)}/actions?question={quote(' '.join(words))}&connector={connector}"
+    found = client.get(f"{path}&limit={limit}")
+    print_json(found) if json else tell_found(found)
+    return 0 if found else PROBLEMS
+
+
+@connector_app.command
+def diff(
+    name: str,
+    *,
+    file: str = "",
+    url: str = "",
+    base_url: str = "",
+    tenant: Tenant = "",
+    data: Data = DATA,
+    json: Json = False,
+) -> int:
+    """Tell what another import would change, and which flows it would break; without a source, of where it came from.
+
+    Args:
+        file: the new document; url: its address.
+    """
+    from blubees.main.operator_client import OperatorClient, choose_tenant  # noqa: PLC0415 - as in main/cli.py
+
+    client = OperatorClient.from_folder(data)
+    tenant = choose_tenant(client, tenant)
+    row = client.get(f"/tenants/{tenant}/connectors/{name}")["row"]
+    source = file or url or row["origin"]
+    if not source:
+        raise InputError("Say which document: --file FILE or --url https://…")
+    return import_document(source, name=name, base_url=base_url, dry=True, tenant=tenant, data=data, json=json)
+
+
+@connector_app.command
+def remove(name: str, *, yes: Flag = False, tenant: Tenant = "", data: Data = DATA) -> int:
+    """Remove an imported connector. Versions that are published go on: they have what they use with them.
+
+    Args:
+        yes: also when flows use it.
+    """
+    from blubees.main.connector_view import tell_breaks  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient, choose_tenant  # noqa: PLC0415 - see above
+
+    client = OperatorClient.from_folder(data)
+    path = f"/tenants/{choose_tenant(client, tenant)}/connectors/{name}?may_break={str(yes).lower()}"
+    done = client.delete(path)
+    if done["removed"]:
+        print(f"{name}: removed")  # noqa: T201 - the command's answer
+        return 0
+    tell_breaks(done["breaks"])
+    sys.stderr.write("Nothing was removed. To remove it all the same: --yes\n")
+    return PROBLEMS
+
+
+def derive_name(source: str) -> str:
+    """Make a connector's name of where its document is: …/alertmanager.yaml and https://api.alertmanager.io/openapi.json."""
+    parts = urlsplit(source) if re.match(r"https?://", source) else None
+    words: list[str] = []
+    if parts is not None:
+        words += [each.rpartition(".")[0] or each for each in reversed(parts.path.split("/")) if each]
+        words += reversed((parts.hostname or "").split(".")[:-1])
+    elif source != "-":
+        path = Path(source).resolve()
+        words += [path.stem, *(each.name for each in path.parents)]
+    for word in words:
+        name = re.sub(r"[^a-z0-9]+", "_", re.sub(r"[-_.]?(openapi|swagger)[-_.]?", "", word.lower())).strip("_")
+        if re.fullmatch(r"[a-z][a-z0-9_]{1,62}", name) and name not in _GENERAL and not re.fullmatch(r"v?[0-9_]+", name):
+            return name
+    raise InputError("Say how the connector shall be called: --name NAME.")
+
+
+def read_source(source: str) -> dict[str, Any]:
+    """Read a document, or name its address. Raises InputError."""
+    if re.match(r"https?://", source):
+        return {"url": source}
+    try:
+        if source == "-":
+            content, origin = sys.stdin.buffer.read(DOCUMENT_MAX_BYTES + 1), "standard input"
+        else:
+            content, origin = Path(source).read_bytes(), Path(source).name
+    except OSError as error:
+        raise InputError(f"{source}: can't be read ({error.strerror}).") from None
+    if len(content) > DOCUMENT_MAX_BYTES:
+        raise InputError(f"{source}: the document has {len(content):,} bytes, allowed are {DOCUMENT_MAX_BYTES:,}.")
+    return {"text": _to_text(content, source), "origin": origin}
+
+
+def read_files(source: str, paths: list[str]) -> dict[str, str]:
+    """Read the files that a document refers to, from beneath its own folder only. Raises InputError."""
+    if source == "-" or re.match(r"https?://", source):
+        raise InputError(f"The document refers to other files ({len(paths)}). Give it as a file beside them.")
+    folder = Path(source).resolve().parent
+    files = {}
+    for path in paths[:FILES_MAX]:
+        target = (folder / path).resolve()
+        if not target.is_relative_to(folder):
+            raise InputError("The document refers to a file outside its own folder; it is not read.")
+        try:
+            files[path] = _to_text(target.read_bytes(), path)
+        except OSError as error:
+            raise InputError(f"The document refers to {path}, which can't be read ({error.strerror}).") from None
+    return files
+
+
+def _to_text(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{source}: is no UTF-8 text.") from None
