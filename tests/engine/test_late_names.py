@@ -86,7 +86,7 @@ def test_a_steps_own_name_comes_first_and_branches_are_looked_into() -> None:
     [
         (f"  - {http('a', 'a')}\n  - {http('b', '{{webhookResponse.status}}')}\n", ""),
         (f"  - {http('b', '{{webhookResponse.status}}')}\n", "runs later (b)"),
-        ("  - {id: a, kind: set, with: {values: {x: '{{createdIssue.key}}'}}}\n", "Nothing is called"),
+        ("  - {id: a, kind: set, with: {values: {x: '{{createdIssue.key}}'}}}\n", "no such step is here"),
         (f"  - {http('a', '{{webhookRespons.status}}')}\n", "Nothing is called"),
     ],
 )

@@ -8,7 +8,7 @@ from blubees.expressions.calls import apply, check_call, complain_unknown, weigh
 from blubees.expressions.conversions import are_equal, as_number
 from blubees.expressions.errors import EvaluationCode, EvaluationError
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
-from blubees.expressions.grammar import Expression, Literal, Node, Section, Segment, Value
+from blubees.expressions.grammar import Element, Expression, Literal, Node, Section, Segment, Value
 from blubees.expressions.limits import LONG_TEXT_CHARACTERS
 from blubees.expressions.paths import constant_path
 from blubees.expressions.running import Getter, Run
@@ -138,11 +138,13 @@ def compile_expression(expression: Expression) -> Getter:
         return _compile_path(names)
     segments = expression.segments
     get: Getter
-    if expression.start is not None:
+    if isinstance(expression.start, Element):
+        get = _get_element
+    elif expression.start is not None:
         value = expression.start.value
         get = lambda _run: value  # noqa: E731 - one of several getters
     elif not segments:
-        return lambda run: run.frames[-1][0] if run.frames else None
+        return _get_element
     else:
         get, segments = _compile_root(segments)
     count = next((index for index, each in enumerate(segments) if not _is_plain(each)), len(segments))
@@ -152,6 +154,10 @@ def compile_expression(expression: Expression) -> Getter:
     for segment in segments:
         get = _compile_segment(get, segment)
     return get
+
+
+def _get_element(run: Run) -> object:
+    return run.frames[-1][0] if run.frames else None
 
 
 def _is_plain(segment: Segment) -> bool:

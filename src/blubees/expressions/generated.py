@@ -14,7 +14,7 @@ from blubees.expressions.calls import apply
 from blubees.expressions.conversions import are_equal
 from blubees.expressions.errors import EvaluationError
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
-from blubees.expressions.grammar import Expression, Literal, Node, Path, Segment, Value
+from blubees.expressions.grammar import Element, Expression, Literal, Node, Path, Segment, Value
 from blubees.expressions.limits import LONG_TEXT_CHARACTERS
 from blubees.expressions.running import Getter
 from blubees.expressions.values import MISSING, is_true, look_up, write_text
@@ -175,7 +175,9 @@ class _Writer:
         """Write what gives an expression's value, and give its name."""
         if isinstance(expression, Literal):
             return self.hold(expression.value)
-        if (expression.start is None and not expression.segments) or self.indent > _INDENT_MAX:
+        if isinstance(expression.start, Element) or (expression.start is None and not expression.segments):
+            return self.embed(expression)  # of a section, whose body has no code
+        if self.indent > _INDENT_MAX:
             return self.embed(expression)
         segments = expression.segments
         if expression.start is not None:

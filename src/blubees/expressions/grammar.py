@@ -26,6 +26,13 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
+class Element:
+    """The element of the innermost section, where something follows its dot: `{{.toUpperCase()}}`."""
+
+    position: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One part of a path: a name, and arguments where it is called. A quoted name is never a function."""
 
@@ -37,9 +44,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A path: segments left to right, from a root name or a literal. No segment at all is the current element."""
+    """A path: segments left to right, from a root name, a literal or an element. No segment at all is the element itself."""
 
-    start: Literal | None
+    start: Literal | Element | None
     segments: tuple[Segment, ...]
     position: int = field(default=0, compare=False)
 
@@ -140,7 +147,7 @@ def _take_tag(text: str, offset: int, stack: list[_Open]) -> None:
     place = offset + len(text) - len(text.lstrip())
     if stripped.startswith("/"):
         if len(stack) == 1:
-            raise TemplateError("{{/}} closes nothing.", place)
+            raise TemplateError("{{/}} closes nothing.", place, "A section begins with #, such as {{#if(…)}}.")
         done = stack.pop()
         otherwise = tuple(done.otherwise or ())
         stack[-1].add(Section(done.expression, done.block, done.inverse, tuple(done.body), otherwise, done.position))
@@ -218,7 +225,7 @@ class _Reader:
             self.position += 1
             if not self.peek() or self.peek() in ",)|":
                 return Path(None, (), place)
-            return Path(None, tuple(self.read_segments(depth)), place)
+            return Path(Element(place), tuple(self.read_segments(depth)), place)
         else:
             return Path(None, tuple(self.read_segments(depth)), place)
         if self.peek() != ".":
@@ -245,6 +252,8 @@ class _Reader:
         name = self.text[start : self.position].strip()
         if not name:
             raise self.complain("A name is missing.", "Write a path such as issue.summary.")
+        if len(name) > 1 and name[0] == name[-1] == "'":
+            raise TemplateError("Texts stand in double quotes.", place, f'Write "{name[1:-1][:60]}".')
         if self.peek() == "(":
             return [Segment(name, self.read_arguments(depth), quoted=False, position=place), *self.read_indices(place)]
         indices = []

@@ -60,7 +60,7 @@ def _paths_of(expression: Expression) -> list[Names]:
         return []
     names: list[str] = []
     paths: list[Names] = []
-    is_open = expression.start is None
+    is_open = not isinstance(expression.start, Literal)  # an element's own names count as those of its section
     for segment in expression.segments:
         for argument in segment.arguments or ():
             paths += _paths_of(argument)

@@ -32,21 +32,24 @@ Rulings:
 - A field of an issue can be named as people know it, whatever its case: `{{issue.Customer name}}`. The site is asked for its
   names (at most ten minutes old); of several fields with one name, the first that has a value is meant. In `blubees try`, the
   data's issue must carry `names`, as Jira gives them with `expand=names`.
-- In list sections: `{{.}}`, `first`, `last`, `index` (from 0), `_first`, `_last`, `-index`.
+- In list sections: `{{.}}` and what follows its dot (`{{.toUpperCase()}}`, `{{.name}}`), `first`, `last`, `index` (from 0),
+  `_first`, `_last`, `-index`.
 - A default (`|`) stands for null, empty text and empty list. A bare name is a property before it is a function.
 - First names: `now`, `flow` (also `rule`), `steps`; of Jira's events `issue`, `triggerIssue`, `project`, `comment`, `worklog`,
   `attachment`, `version`, `sprint`, `changelog`, `fieldChange`, `initiator` (also `user`), `eventType`, as far as the event
   carries them; of webhooks `webhookData`; of manual runs `inputs`; of schedules `issue` or `issues`; of polls `item`.
 - Of steps that ran: `webhookResponse` is the newest answer of an http step (status, headers, body), `webhookResponses` all of
-  them; `createdIssue` and `createdIssues` likewise (id, key); `lookupIssues` is the newest search's list; `agentResponse` the
-  newest agent's. They are worked out when read, in the order in which the steps are written.
+  them; `createdIssue` and `createdIssues` likewise (id, key); `lookupIssues` is the newest search's list. They are worked
+  out when read, in the order in which the steps are written. `agentResponse` waits for agents: no kind of step gives it
+  yet, and the check says so.
 - Math blocks: EvalEx's operators, functions and constants, in any case; angles in degrees; NOT is logical. A block in which a
   value is missing is empty; anything else that has no finite value is an error. RANDOM() hangs on `now`, so that a step
   performed again draws the same number.
 - `abbreviate`, `capitalize`, `equals` and the encoders do what the Java libraries do to which Atlassian's pages link; `charAt`,
   `indexOf` and `index` count from 0. A status as text is its id. Numbers are formatted the American way.
 - JSON and XML texts that can't be read are null; an XML document that declares a type or entities is one of them.
-- `{{else}}` is ours. A section is opened by `{{#` only: `{{if(x)}}text{{/}}` is refused, since nothing is open.
+- `{{else}}` is ours. A section is opened by `{{#` only: `{{if(x)}}text{{/}}` is refused, since nothing is open. Texts
+  stand in double quotes only.
 - Patterns are RE2: linear time; back references and look-around are refused when the flow is checked.
 - Dates: Java's patterns and calendar. `diff` is argument minus receiver, cut towards zero; `withNextDayOfWeek` is strictly
   later; `toBusinessDay` leaves a business day as it is; `endOfMonth` ends at 23:59:59.999; business days are Monday to

@@ -11,7 +11,7 @@ from typing import Final
 from blubees.expressions.calls import CONVERSIONS
 from blubees.expressions.conversions import as_number
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
-from blubees.expressions.grammar import Expression, Literal, Node, Path, Section, Segment, Value
+from blubees.expressions.grammar import Element, Expression, Literal, Node, Path, Section, Segment, Value
 from blubees.expressions.shapes import ANYTHING, NUMBER, TEXT, Shape, list_of
 from blubees.expressions.signatures import TYPES, Argument, Function, ValueType
 
@@ -85,6 +85,8 @@ class _Checker:
         return shape
 
     def _find_start(self, path: Path, frames: tuple[Shape, ...]) -> tuple[Shape, tuple[Segment, ...]]:
+        if isinstance(path.start, Element):
+            return (frames[-1] if frames else ANYTHING), path.segments
         if path.start is not None:
             return self.find_shape(path.start, frames), path.segments
         if not path.segments:

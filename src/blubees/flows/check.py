@@ -20,7 +20,7 @@ from blubees.expressions.template import Template, compile_template
 from blubees.flows.check_action import check_action, complain_kind
 from blubees.flows.check_clock import CLOCK_KINDS, check_clock, list_found_roots
 from blubees.flows.check_head import HEAD, check_call, check_head, check_input_names, check_outputs
-from blubees.flows.check_late import check_late, list_known
+from blubees.flows.check_late import check_late, explain_unknown, list_known
 from blubees.flows.check_mapping import check_mapping
 from blubees.flows.check_shapes import check_known, collect_shapes, shape_trigger
 from blubees.flows.check_trigger import check_trigger, is_connectors
@@ -463,7 +463,8 @@ class _Checker:
         folded = {name.casefold() for name in known}
         for root in sorted(template.outer_roots):
             if root.casefold() not in folded:
-                self.complain_name(spot, f"Nothing is called {_quote(root)} here.", root, known)
+                missing = explain_unknown(root)
+                self.complain_name(spot, missing or f"Nothing is called {_quote(root)} here.", "" if missing else root, known)
 
     def check_references(self, spot: Place, template: Template, done: set[str]) -> None:
         """Check `steps.<id>`: there, before, and sure to have run."""

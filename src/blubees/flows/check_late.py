@@ -22,6 +22,12 @@ def list_known(kinds: Iterable[str]) -> set[str]:
     return {name for name, rule in LATE_NAMES.items() if rule.kind in present}
 
 
+def explain_unknown(root: str) -> str:
+    """Say what a name is that no step here gives; empty where it is none of these."""
+    kind = next((rule.kind for name, rule in LATE_NAMES.items() if name.casefold() == root.casefold()), "")
+    return f"`{root}` is what a step of the kind {kind} gives, and no such step is here." if kind else ""
+
+
 def check_late(checks: Checks, place: Place, template: Template, done: set[str], variables: set[str]) -> None:
     """Check that a step which gives the name has run before. `variables`: names that a flow gave a meaning of its own."""
     names = {name.casefold(): name for name in LATE_NAMES}
