@@ -33,6 +33,8 @@ ACME = Connector(
             inputs={
                 "id": ActionInput(schema={"type": "integer"}, place=Place.PATH, at=("id",), is_required=True),
                 "kind": ActionInput(schema={"type": "string", "enum": ["a", "b"]}, place=Place.QUERY, at=("kind",)),
+                "parts": ActionInput(schema={"type": "array", "items": TEXT}, place=Place.BODY, at=("parts",)),
+                "thing": ActionInput(schema={"$ref": "#/schemas/Thing"}, place=Place.BODY, at=("thing",)),
                 "by_name": ActionInput(schema=TEXT, place=Place.QUERY, at=("n",), one_of=("by_key",)),
                 "by_key": ActionInput(schema=TEXT, place=Place.QUERY, at=("k",), one_of=("by_name",)),
             },
@@ -99,6 +101,44 @@ async def test_what_is_wrong_is_told(old: str, new: str, told: str, nearest: str
 
 async def test_a_smart_value_is_not_judged_before_it_is_worked_out() -> None:
     assert await find(HEAD + GOOD.replace("id: 7", "id: '{{webhookData.id}}'")) == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ("id: '{{issue.key}}'", ""),
+        ("id: '{{issue.labels.size}}'", ""),
+        ("id: '{{issue.labels}}'", "with.id: acme.make: `{{issue.labels}}` is a list, allowed is a whole number."),
+        ("id: '{{now}}'", "`{{now}}` is a date, allowed is a whole number."),
+        ("id: '{{issue.labels.first|0}}'", ""),
+        ("id: '{{issue.labels|0}}'", ""),
+        ("id: '{{issue.labels}}!'", ""),
+        ("id: 7, kind: '{{now}}'", ""),
+        ("id: 7, kind: '{{issue.priority}}'", "with.kind: acme.make: `{{issue.priority}}` is a mapping, allowed is a text."),
+        ("id: 7, kind: '{{issue.fixVersions.name.toUpperCase()}}'", "is a list, allowed is a text."),
+        ("id: 7, parts: '{{issue.labels}}'", ""),
+        ("id: 7, parts: [a, '{{issue.labels}}']", "with.parts[1]: acme.make: `{{issue.labels}}` is a list, allowed is a text."),
+        (
+            "id: 7, thing: {description: '{{issue.status}}'}",
+            "with.thing.description: acme.make: `{{issue.status}}` is a mapping",
+        ),
+    ],
+)
+async def test_a_smart_value_whose_type_fits_in_no_case_is_told(inputs: str, told: str) -> None:
+    head = HEAD.replace("on: webhook", "on: jira.issue_created")
+    problems = await find(head + GOOD.replace("id: 7, kind: a", inputs))
+    found = [f"{problem.path}: {problem.message}" for problem in problems]
+    assert [told in each for each in found] == ([True] if told else []), found
+
+
+async def test_a_name_of_the_flow_hides_what_is_known_of_a_name() -> None:
+    step = GOOD.removeprefix("- ").strip().replace("id: 7", "id: '{{user}}'")
+    loop = f"- {{id: l, kind: each, with: {{items: [1], name: user}}, branches: [{{steps: [{step}]}}]}}\n"
+    head = HEAD.replace("on: webhook", "on: jira.issue_created")
+    assert await find(head + loop) == []
+    assert [each.path for each in await find(head + loop.replace("name: user", "name: other"))] == [
+        "steps[0].branches[0].steps[0].with.id"
+    ]
 
 
 @pytest.mark.parametrize(

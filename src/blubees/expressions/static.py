@@ -12,7 +12,7 @@ from blubees.expressions.calls import CONVERSIONS
 from blubees.expressions.conversions import as_number
 from blubees.expressions.functions import FUNCTIONS, GLOBALS
 from blubees.expressions.grammar import Element, Expression, Literal, Node, Path, Section, Segment, Value
-from blubees.expressions.shapes import ANYTHING, NUMBER, TEXT, Shape, list_of
+from blubees.expressions.shapes import ANYTHING, NUMBER, TEXT, Shape, join, list_of
 from blubees.expressions.signatures import TYPES, Argument, Function, ValueType
 
 SLIP: Final = 0.8  # names that are as like as that are taken for a slip of the pen
@@ -46,6 +46,16 @@ def check_shapes(nodes: tuple[Node, ...], shapes: Mapping[str, Shape]) -> tuple[
     checker = _Checker(shapes)
     checker.check_nodes(nodes, ())
     return tuple(sorted(checker.findings, key=lambda each: each.position))
+
+
+def find_shape(nodes: tuple[Node, ...], shapes: Mapping[str, Shape]) -> Shape:
+    """Find what a template gives that is one smart value alone; of any other it is not told."""
+    if len(nodes) != 1 or not isinstance(nodes[0], Value):
+        return ANYTHING
+    checker = _Checker(shapes)
+    shape = checker.find_shape(nodes[0].expression, ())
+    default = nodes[0].default
+    return shape if default is None else join((shape, checker.find_shape(default, ())))
 
 
 class _Checker:

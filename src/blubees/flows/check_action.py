@@ -1,15 +1,21 @@
-"""Checks a step that is an action of a connector: its inputs, literal ones by the very conversion that a run makes.
+"""Checks a step that is an action of a connector: its inputs, by the very conversion that a run makes.
 
 Part of the check (flows/check.py).
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from blubees.connectors.actions.pages import LIMIT, LIMIT_MAX
 from blubees.connectors.actions.perform import CONNECTION, needs_connection
 from blubees.connectors.actions.values import MisfitError, compile_convert, resolve_form, takes_null
 from blubees.connectors.contract.check_action import list_page_inputs
+from blubees.expressions.document import list_templates
+from blubees.expressions.shapes import Shape
+from blubees.expressions.signatures import ValueType
+from blubees.expressions.static import find_shape
+from blubees.flows.check_shapes import hide
 from blubees.flows.connectors import FoundConnectors
 from blubees.flows.document import Place, ReadDocument
 from blubees.model.action import Action, ActionInput
@@ -18,6 +24,13 @@ from blubees.steps.book import ActionOf, KindEntry
 
 CHOICES_SHOWN: Final = 12
 WORDS: Final = {"list": "a list", "object": "a mapping", "boolean": "true or false", "null": "nothing", "date": "a date"}
+_SAMPLES: Final[dict[ValueType, object]] = {  # a text may hold anything
+    ValueType.LIST: [],
+    ValueType.OBJECT: {},
+    ValueType.BOOLEAN: True,
+    ValueType.NUMBER: 1,
+    ValueType.DATE: datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+}
 
 
 class Checker(Protocol):
@@ -26,6 +39,8 @@ class Checker(Protocol):
     read: ReadDocument
     book: Mapping[str, KindEntry]
     found: FoundConnectors
+    variables: set[str]
+    shapes: dict[str, Shape]
 
     def complain_name(self, place: Place, message: str, name: object, known: Iterable[str]) -> None:
         """Complain about a name and suggest the nearest right one."""
@@ -84,6 +99,8 @@ def _check_literal(checker: Checker, of: ActionOf, each: ActionInput, value: obj
         if each.is_literal:
             what = f"`{place[-1]}` has no smart values: what changes from run to run are its parameters"
             checker.read.complain(place, f"{of.connector.name}.{of.name}: {what}.")
+        else:
+            _check_types(checker, of, each, value, place)
         return
     kind, name = f"{of.connector.name}.{of.name}", place[-1]
     if value is None:
@@ -94,15 +111,32 @@ def _check_literal(checker: Checker, of: ActionOf, each: ActionInput, value: obj
     try:
         made = convert(value) if convert is not None else value
     except MisfitError as error:
-        given, _, wanted = error.detail.partition("_not_")
-        what = f"`{name}{error.path}` is {WORDS.get(given, f'a {given}')}, allowed is {_describe(wanted)}"
-        checker.read.complain(place, f"{kind}: {what}.")
+        checker.read.complain(place, f"{kind}: `{name}{error.path}` is {_tell(error)}.")
         return
     choices = resolve_form(each.schema, of.connector.schemas).get("enum")
     if isinstance(choices, list) and not isinstance(made, dict | list) and made not in choices:
         shown = ", ".join(str(choice) for choice in choices[:CHOICES_SHOWN]) + (", …" if len(choices) > CHOICES_SHOWN else "")
         message = f"{kind}: `{name}` is none of those that {of.connector.title} is known to take: {shown}."
         checker.read.complain(place, message, severity="warning")
+
+
+def _check_types(checker: Checker, of: ActionOf, each: ActionInput, value: object, place: Place) -> None:
+    """Check smart values whose type is known and fits in no case, whatever their value: a list where a text belongs."""
+    convert = compile_convert(each.schema, of.connector.schemas)
+    if convert is None:
+        return
+    shapes = hide(checker.shapes, checker.variables)
+    for spot, template in list_templates(value):
+        sample = _SAMPLES.get(find_shape(template.nodes, shapes).type)
+        if sample is None:
+            continue
+        data: object = sample
+        for name in reversed(spot):
+            data = [data] if isinstance(name, int) else {name: data}
+        try:
+            convert(data)
+        except MisfitError as error:
+            checker.read.complain((*place, *spot), f"{of.connector.name}.{of.name}: `{template.source}` is {_tell(error)}.")
 
 
 def _check_limit(checker: Checker, action: Action, settings: Mapping[str, Any], kind: str, place: Place) -> None:
@@ -126,6 +160,11 @@ def _has_template(value: object) -> bool:
         elif isinstance(each, list):
             waiting += each
     return False
+
+
+def _tell(error: MisfitError) -> str:
+    given, _, wanted = error.detail.partition("_not_")
+    return f"{WORDS.get(given, f'a {given}')}, allowed is {_describe(wanted)}"
 
 
 def _describe(wanted: str) -> str:

@@ -40,11 +40,15 @@ def shape_trigger(found: FoundConnectors, trigger: Mapping[str, Any] | None) -> 
 
 def check_known(read: ReadDocument, spot: Place, template: Template, shapes: Mapping[str, Shape], variables: set[str]) -> None:
     """Tell what can't be right in a template. What a `set` step or a loop names hides what is known under that name."""
-    hidden = {name.casefold() for name in variables}
-    seen = {name: shape for name, shape in shapes.items() if name.casefold() not in hidden}
-    for each in check_shapes(template.nodes, seen):
+    for each in check_shapes(template.nodes, hide(shapes, variables)):
         severity = "error" if each.is_sure else "warning"
         read.complain(spot, f"{each.message} (character {each.position + 1})", nearest=each.hint, severity=severity)
+
+
+def hide(shapes: Mapping[str, Shape], variables: set[str]) -> dict[str, Shape]:
+    """Leave out what a flow gave a meaning of its own."""
+    hidden = {name.casefold() for name in variables}
+    return {name: shape for name, shape in shapes.items() if name.casefold() not in hidden}
 
 
 def _collect_results(steps: object, book: Mapping[str, KindEntry], results: dict[str, Shape]) -> None:
