@@ -27,6 +27,7 @@ ISSUE: dict[str, Any] = {
 }
 ISSUES = [{"fixVersions": [{"name": "1.0"}]}, {"fixVersions": [{"name": "2.0"}, {"name": "3.0"}]}, {"other": 1}]
 SCOPE: dict[str, object] = {"issue": ISSUE, "issues": ISSUES, "steps": {"one": {"id": 7}}, "text": "{{issue.key}}", "no": False}
+SCOPE |= {"day": "2026-01-02T03:04:05.000+0000", "amount": "7.5"}
 ALL = [
     pytest.param(each, id=f"{each.receiver}-{each.name}")
     for each in [*GLOBALS.values(), *(row for table in FUNCTIONS.values() for row in table.values())]
@@ -60,6 +61,7 @@ def test_a_function_gives_what_its_example_says(function: Function) -> None:
         ("{{issue.nothing}}", None),
         ("a{{issue.nothing}}b", "ab"),
         ("{{issue.summary.length.plus(1)}}", 13),
+        ('{{day.format("yyyy")}} {{amount.format("#.00")}} {{text.format("yyyy")}}.', "2026 7.50 ."),
         ("{{#issue.comments}}{{body}}{{^last}}, {{/}}{{/}}", "a, b"),
         ("{{#issue.comments}}{{index}}{{/}}", "01"),
         ('{{#issue.fixVersions.name}}{{.concat("-")}}{{.length}};{{/}}', "1.0-3;2.0-3;"),

@@ -53,13 +53,18 @@ def apply(meter: Meter, name: str, table: Mapping[str, Function], value: Any, ar
         if "any" not in table or len(table) > 1:
             meter.spend(cost_of(name) * len(value))
             return [apply(meter, name, table, each, arguments) for each in value if each is not None]
+    is_misfit = False
     for receiver, convert in CONVERSIONS.get(kind, ()):
         if receiver in table:
             if kind is str and len(value) > LONG_TEXT_CHARACTERS:
                 meter.spend(len(value) >> 6)
             meter.spend(_weigh_conversion(kind, receiver, value))
             converted = convert(value)
-            return None if converted is None else table[receiver].call(meter, converted, arguments)
+            if converted is not None:
+                return table[receiver].call(meter, converted, arguments)
+            is_misfit = True
+    if is_misfit:
+        return None
     if "any" in table:
         return table["any"].call(meter, value, arguments)
     return table["list"].call(meter, [value], arguments) if "list" in table else None
@@ -114,7 +119,10 @@ CONVERSIONS: Final[dict[type, tuple[tuple[str, Callable[[Any], Any]], ...]]] = {
     LocalDate: (("date", _keep), ("text", write_date)),
     dict: (("object", _keep),),
 }
-"""As which receivers a value of a type can stand, the first that a function has, and how it is made one. Also for static.py."""
+"""As which receivers a value of a type can stand, and how it is made one: the first that a function has and the value can be.
+
+Also for static.py.
+"""
 
 
 def check_call(segment: Segment, functions: Sequence[Function]) -> None:
