@@ -4,10 +4,11 @@ Used by doors/operator_grants.py, and doors/operator_api.py through operations/c
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
-from blubees.model.authorisation import CONSENTED, KINDS
+from blubees.model.authorisation import CONSENTED, KINDS, Sort
 from blubees.model.connection import Connection, LeaseRefusal
 from blubees.model.errors import ConflictError, InputError, MissingError, UnavailableError
 from blubees.model.grant import Consent, ConsentState, GrantState
@@ -164,8 +165,21 @@ def _check(connection: Connection, before: Mapping[str, str], secrets: Mapping[s
     problems = check_connection(
         name=connection.name, kind=connection.kind, hosts=connection.hosts, secrets=given, settings=known
     )
+    problems += _check_addresses(connection, settings)
     if problems:
         raise InputError("The change can't be taken: " + " ".join(problems), tuple(problems))
+
+
+def _check_addresses(connection: Connection, settings: Mapping[str, str]) -> list[str]:
+    """Secrets were given for the hosts that were named then: a change leads none of them to another one."""
+    urls = [each.name for each in KINDS[connection.kind].settings if each.sort is Sort.URL and each.name in settings]
+    before = {urlsplit(text).netloc for text in connection.settings.values() if text.startswith(("https://", "http://"))}
+    return [
+        f"{name}: leads to another host than the connection's addresses do, and its secrets were not given for that one. "
+        "Add the connection anew, with its secrets."
+        for name in urls
+        if settings[name] and urlsplit(settings[name]).netloc not in before
+    ]
 
 
 def _describe(consent: Consent) -> ConsentView:
