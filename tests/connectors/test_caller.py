@@ -1,7 +1,7 @@
 """What a call's request carries, and how failures of the web client are told."""
 
 from blubees.connectors.caller import Caller, JiraSite
-from blubees.model.call import Call, CallAnswer, Effect
+from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode, explain_failure
 from blubees.model.ids import ConnectionName, TenantId
@@ -109,3 +109,79 @@ async def test_why_there_is_no_lease_is_told_as_what_a_person_can_do() -> None:
 
 async def _give(refusal: LeaseRefusal) -> LeaseRefusal:
     return refusal
+
+
+def transfer(source: str = "https://a.example.com/f", target: str = "https://b.example.com/g", **more: str) -> Transfer:
+    return Transfer(
+        source=Call(
+            method="GET", url=source, effect=Effect.READ, answer_limit_bytes=100, connection=more.get("connection", "")
+        ),
+        target=Call(method="PUT", url=target, effect=Effect.IDEMPOTENT),
+    )
+
+
+def make_party(**statuses: int | WebFailure) -> tuple[Caller, list[WebRequest]]:
+    """Both sides by method."""
+
+    def answer(request: WebRequest) -> WebAnswer | WebFailure:
+        found = statuses.get(request.method, 200)
+        if isinstance(found, WebFailure):
+            return found
+        return WebAnswer(status=found, headers={"content-type": "text/csv"}, body=f"of {request.method}".encode())
+
+    web = FakeWeb(answer)
+    site = JiraSite("https://api.example.com", "c", lambda: "token")
+    return Caller(TENANT, web, NoDesk(), FakeClock(), FakeChance(), site), web.requests
+
+
+async def test_a_file_passes_from_one_to_the_other() -> None:
+    caller, requests = make_party()
+    found = await caller.transfer(transfer())
+    assert found == Transferred(
+        is_sent=True,
+        size=6,
+        answer=CallAnswer(status=200, headers={"content-type": "text/csv"}, body=b"of PUT"),
+    )
+    assert [(each.method, each.url, each.body, each.tenant) for each in requests] == [
+        ("GET", "https://a.example.com/f", b"", TENANT),
+        ("PUT", "https://b.example.com/g", b"of GET", TENANT),
+    ]
+    assert requests[1].headers == (("Content-Type", "text/csv"),)
+    assert (caller.request_bytes, caller.answer_bytes, caller.http_status) == (6, 6, 200)
+
+
+async def test_the_tenants_own_jira_may_be_either_side() -> None:
+    caller, requests = make_party()
+    await caller.transfer(transfer(source="/rest/api/3/attachment/content/1"))
+    await caller.transfer(transfer(target="/rest/api/3/issue/AB-1/attachments"))
+    of_jira = [each for each in requests if each.is_ours]
+    assert [each.url.removeprefix("https://api.example.com/ex/jira/c/rest/api/3/") for each in of_jira] == [
+        "attachment/content/1",
+        "issue/AB-1/attachments",
+    ]
+    assert all(("Authorization", "Bearer token") in each.headers for each in of_jira)
+    assert all(name != "Authorization" for each in requests if not each.is_ours for name, _ in each.headers)
+
+
+async def test_a_failure_names_the_side() -> None:
+    gone = WebFailure(problem=WebProblem.UNREACHABLE)
+    for method, field in (("GET", "with.from_url"), ("PUT", "with.to_url")):
+        caller, requests = make_party(**{method: gone})
+        assert await caller.transfer(transfer()) == Failure(code=FailureCode.UNREACHABLE, field=field)
+    caller, requests = make_party(GET=404)
+    found = await caller.transfer(transfer())
+    assert isinstance(found, Transferred)
+    assert (found.is_sent, found.answer.status, len(requests)) == (False, 404, 1)
+    assert caller.refused == found.answer
+    caller, requests = make_party()
+    found = await caller.transfer(transfer(connection="unknown"))
+    assert isinstance(found, Failure)
+    assert (found.code, found.field, requests) == (FailureCode.CONNECTION_MISSING, "with.from_url", [])
+
+
+async def test_a_file_that_is_too_large_is_the_sources() -> None:
+    web = FakeWeb(lambda _request: WebAnswer(status=200, headers={}, body=b"x" * 101))
+    caller = Caller(TENANT, web, NoDesk(), FakeClock(), FakeChance(), JiraSite("", "", lambda: None))
+    found = await caller.transfer(transfer())
+    assert found == Failure(code=FailureCode.ANSWER_TOO_LARGE, field="with.from_url")
+    assert len(web.requests) == 1

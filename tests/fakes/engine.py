@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from blubees.engine.message import RunMessage
 from blubees.engine.plan import Plan, PlanShelf, compile_plan
 from blubees.flows.check import check_flow
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Transfer, Transferred
 from blubees.model.errors import UnavailableError
 from blubees.model.failures import Failure
 from blubees.model.flow import PublishedFlow, TriggerKind
@@ -73,6 +73,14 @@ class FakeLine:
         return found
 
     call_jira = call
+
+    async def transfer(self, transfer: Transfer) -> Transferred | Failure:
+        """Ask both sides; what the source answers is not passed on."""
+        given = await self.call(transfer.source)
+        if isinstance(given, Failure) or given.status != 200:
+            return given if isinstance(given, Failure) else Transferred(is_sent=False, answer=given, size=0)
+        told = await self.call(transfer.target)
+        return told if isinstance(told, Failure) else Transferred(is_sent=True, answer=told, size=len(given.body))
 
 
 class FakeTaken:

@@ -2,7 +2,7 @@
 
 import orjson
 
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Transfer, Transferred
 from blubees.model.failures import Failure
 from blubees.model.field_names import FieldNames
 from blubees.steps.contract import Example
@@ -44,3 +44,10 @@ class FakeTools:
         return CallAnswer(status=status, headers={"content-type": "application/json"}, body=content)
 
     call_jira = call
+
+    async def transfer(self, transfer: Transfer) -> Transferred | Failure:
+        given = await self.call(transfer.source)
+        if isinstance(given, Failure) or given.status != 200:
+            return given if isinstance(given, Failure) else Transferred(is_sent=False, answer=given, size=0)
+        told = await self.call(transfer.target)
+        return told if isinstance(told, Failure) else Transferred(is_sent=True, answer=told, size=len(given.body))

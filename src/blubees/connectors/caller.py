@@ -12,8 +12,9 @@ import msgspec
 
 from blubees.connectors.pace import PaceBook
 from blubees.connectors.parameters import fill_url
+from blubees.connectors.transfer import Side, pass_file
 from blubees.model.authorisation import KINDS
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Transfer, Transferred, is_jira_path
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import ConnectionName, TenantId
@@ -23,6 +24,7 @@ from blubees.vault.lease import NEEDS_NONCE, LeaseProblem, authorise, hash_token
 
 UNAUTHORISED: Final = 401  # RFC 9110, 15.5.2: "has not been applied"
 REFUSED: Final = 400  # RFC 9110: from here on the third party says no
+_SIDES: Final = {Side.SOURCE: "with.from_url", Side.TARGET: "with.to_url"}
 _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.REFUSED_ADDRESS: FailureCode.EGRESS_REFUSED,
     WebProblem.REFUSED_SCHEME: FailureCode.EGRESS_REFUSED,
@@ -108,16 +110,10 @@ class Caller:
         return found
 
     async def _call(self, call: Call) -> CallAnswer | Failure:
-        lease = await self._borrow(ConnectionName(call.connection)) if call.connection else None
-        if isinstance(lease, Failure):
-            return lease
-        url = call.url
-        if call.parameters is not None:
-            filled = fill_url(url, call.parameters, lease.settings if lease is not None else {})
-            if filled is None:
-                return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail="parameter")
-            url = filled
-        request = _write_request(self._tenant, call, url)
+        prepared = await self._prepare(call)
+        if isinstance(prepared, Failure):
+            return prepared
+        request, lease = prepared
         if lease is None:
             return await self._send(request)
         authorised = self._authorise(request, lease)
@@ -138,15 +134,57 @@ class Caller:
         authorised = self._authorise(request, other)
         return authorised if isinstance(authorised, Failure) else await self._send(authorised)
 
+    async def _prepare(self, call: Call) -> tuple[WebRequest, Lease | None] | Failure:
+        lease = await self._borrow(ConnectionName(call.connection)) if call.connection else None
+        if isinstance(lease, Failure):
+            return lease
+        url = call.url
+        if call.parameters is not None:
+            filled = fill_url(url, call.parameters, lease.settings if lease is not None else {})
+            if filled is None:
+                return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail="parameter")
+            url = filled
+        request = _write_request(self._tenant, call, url)
+        return request, lease
+
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         """Call the tenant's own Jira as the app; `call.url` is a path."""
+        request = self._prepare_jira(call)
+        return request if isinstance(request, Failure) else await self._send(request)
+
+    async def transfer(self, transfer: Transfer) -> Transferred | Failure:
+        """Pass a file from one third party to another; a failure's field names the side that is to blame."""
+        source = await self._prepare_side(transfer.source)
+        if isinstance(source, Failure):
+            return msgspec.structs.replace(source, field=_SIDES[Side.SOURCE])
+        target = await self._prepare_side(transfer.target)
+        if isinstance(target, Failure):
+            return msgspec.structs.replace(target, field=_SIDES[Side.TARGET])
+        self.refused = None
+        passed = await pass_file(self._web, source, target, transfer.part)
+        self.request_bytes += passed.size
+        found = self._read(passed.answer)
+        if isinstance(found, Failure):
+            return msgspec.structs.replace(found, field=_SIDES[passed.side])
+        return Transferred(is_sent=passed.side is Side.TARGET, answer=found, size=passed.size)
+
+    async def _prepare_side(self, call: Call) -> WebRequest | Failure:
+        if is_jira_path(call.url):
+            return self._prepare_jira(call)
+        prepared = await self._prepare(call)
+        if isinstance(prepared, Failure):
+            return prepared
+        request, lease = prepared
+        return request if lease is None else self._authorise(request, lease)
+
+    def _prepare_jira(self, call: Call) -> WebRequest | Failure:
         token = self._jira.token()
         if token is None:
             return Failure(code=FailureCode.CREDENTIAL_REFUSED, detail="no_app_token")
         request = _write_request(self._tenant, call, f"{self._jira.origin}/ex/jira/{self._jira.cloud_id}{call.url}")
         headers = tuple(pair for pair in request.headers if pair[0].lower() != "authorization")
         headers = (*headers, ("Authorization", f"Bearer {token}"))
-        return await self._send(msgspec.structs.replace(request, headers=headers, is_ours=True))
+        return msgspec.structs.replace(request, headers=headers, is_ours=True)
 
     async def _borrow(self, name: ConnectionName) -> Lease | Failure:
         lease = await self._desk.borrow(self._tenant, name)
@@ -162,7 +200,9 @@ class Caller:
     async def _send(self, request: WebRequest) -> CallAnswer | Failure:
         self.request_bytes += len(request.body)
         self.refused = None
-        answer = await self._web.call(request)
+        return self._read(await self._web.call(request))
+
+    def _read(self, answer: WebAnswer | WebFailure) -> CallAnswer | Failure:
         if isinstance(answer, WebFailure):
             code, wait = _PROBLEMS[answer.problem], answer.retry_after_seconds
             return Failure(code=code, detail=answer.detail, retry_after_seconds=wait)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.pace import PaceBook
-from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
+from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred, WouldCallError
 from blubees.model.connection import Lease, LeaseRefusal
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
@@ -95,6 +95,14 @@ class WatchedCaller(Caller):
         began = self._begin(call)
         found = await super().call_jira(call)
         self._watch.call_ends(self.place, found, self._clock.monotonic_seconds() - began)
+        return found
+
+    async def transfer(self, transfer: Transfer) -> Transferred | Failure:
+        """Pass a file: who watches sees what the target is asked, not the file."""
+        began = self._begin(transfer.target)
+        found = await super().transfer(transfer)
+        shown = found if isinstance(found, Failure) else found.answer
+        self._watch.call_ends(self.place, shown, self._clock.monotonic_seconds() - began)
         return found
 
     def _begin(self, call: Call) -> float:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from blubees.engine.plan import Reads
 from blubees.expressions.running import LateName, LateScope
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Transfer, Transferred
 from blubees.model.failures import Failure
 from blubees.model.ids import FlowId, StepId
 from blubees.model.receipt import Attempt, StopReason
@@ -39,6 +39,10 @@ class Line(Protocol):
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         """Call the tenant's Jira."""
+        ...
+
+    async def transfer(self, transfer: Transfer) -> Transferred | Failure:
+        """Pass a file from one third party to another."""
         ...
 
 

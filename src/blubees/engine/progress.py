@@ -23,7 +23,7 @@ from blubees.engine.seen import mark_seen
 from blubees.engine.surroundings import Surroundings
 from blubees.expressions.limits import NO_FIELDS, FieldIds
 from blubees.expressions.running import LateScope
-from blubees.model.call import Call, CallAnswer, Effect
+from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred, is_jira_path
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.field_names import FieldNames
 from blubees.model.ids import FlowId, RunId, StepId, TenantId
@@ -128,6 +128,14 @@ class Progress:
         answer = await line.call_jira(call)
         await traces.note_after(tenant, call, answer, depth)
         return answer
+
+    async def transfer(self, line: Line, transfer: Transfer) -> Transferred | Failure:
+        """Pass a file; where it goes to an issue, as above; elsewhere, tell how many runs have led to it."""
+        if not is_jira_path(transfer.target.url):
+            return await line.transfer(msgspec.structs.replace(transfer, target=self.mark(transfer.target)))
+        if self._around.traces is not None:
+            await self._around.traces.note_before(self._message.tenant, transfer.target, self._message.depth + 1)
+        return await line.transfer(transfer)
 
     async def mark_seen(self, flow: FlowId, path: str, key: str, days: int) -> bool | Failure:
         """Ask whether a key was seen. No effect: a run that asks again is told the same. A dry run marks nothing."""

@@ -11,7 +11,7 @@ from blubees.engine.journal import RunLostError
 from blubees.engine.plan import CompiledStep
 from blubees.engine.progress import Progress
 from blubees.expressions.errors import EvaluationError
-from blubees.model.call import Call, CallAnswer, Effect, WouldCallError
+from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred, WouldCallError
 from blubees.model.connection import LeaseRefusal
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.field_names import FieldNames
@@ -52,6 +52,15 @@ class StepTools:
         """Call the tenant's Jira."""
         await self._walk.prepare_call(self._step, self._frame, call.effect)
         return await self._walk.call_jira(self._frame.line, call)
+
+    async def transfer(self, transfer: Transfer) -> Transferred | Failure:
+        """Pass a file from one third party to another: what it does is what its target does."""
+        target = transfer.target
+        if target.effect is Effect.KEYED:
+            self._calls += 1
+            target = _add_key(target, f"{self._walk.run}:{self._frame.prefix}{self._step.id}:{self._calls}")
+        await self._walk.prepare_call(self._step, self._frame, target.effect)
+        return await self._walk.transfer(self._frame.line, msgspec.structs.replace(transfer, target=target))
 
     async def list_field_names(self) -> FieldNames | Failure:
         """Give the names of the fields of the tenant's Jira site."""

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from blubees.model.web import FilePart
+
 
 class Effect(StrEnum):
     """What happens when a call is made twice: decides what is done when a conduit dies between the call and its answer.
@@ -79,6 +81,25 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str] | None = None
 
 
+def is_jira_path(url: str) -> bool:
+    """Whether a transfer's URL is a path of the tenant's own Jira."""
+    return url.startswith("/")
+
+
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that shall go from one party's answer to another's request, in pieces.
+
+    Attributes:
+        source: its `answer_limit_bytes` bounds the file. Its `url` or the target's may be a path of the tenant's own Jira, too.
+        target: without a body; its `effect` is that of the whole.
+        part: the file is a part of a form; None: it is the body.
+    """
+
+    source: Call
+    target: Call
+    part: FilePart | None = None
+
+
 class WouldCallError(Exception):
     """A dry run has come to a call that is not a mere read: it is not made."""
 
@@ -93,3 +114,17 @@ class CallAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     headers: dict[str, str] = {}
     body: bytes = b""
+
+
+class Transferred(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a transfer.
+
+    Attributes:
+        is_sent: the target was sent the whole file, or answered before; else the source answered with something else.
+        answer: of the target, or of the source.
+        size: bytes of the file that were sent.
+    """
+
+    is_sent: bool
+    answer: CallAnswer
+    size: int

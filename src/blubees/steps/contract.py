@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Transfer, Transferred
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.field_names import FieldNames
 from blubees.model.flow import TriggerKind
@@ -148,6 +148,10 @@ class Tools(Protocol):
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         """Call the tenant's own Jira as the app."""
+        ...
+
+    async def transfer(self, transfer: Transfer) -> Transferred | Failure:
+        """Pass a file from one third party to another, in pieces."""
         ...
 
     async def list_field_names(self) -> FieldNames | Failure:
