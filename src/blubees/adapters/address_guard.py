@@ -14,6 +14,7 @@ _TABLE_4: Final = tuple(
         ("10.0.0.0/8", "private"),
         ("100.64.0.0/10", "cgnat"),
         ("127.0.0.0/8", "loopback"),
+        ("168.63.129.16/32", "cloud"),  # Azure's own services inside a machine there, with a public address
         ("169.254.0.0/16", "link_local"),
         ("172.16.0.0/12", "private"),
         ("192.0.0.0/24", "reserved"),

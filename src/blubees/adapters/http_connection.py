@@ -16,6 +16,7 @@ from blubees.model.web import WebProblem
 
 HEAD_MAX_BYTES: Final = 65_536
 HEADERS_MAX_COUNT: Final = 200
+INTERIM_MAX_COUNT: Final = 20  # answers before the answer: a hundred thousand of them would be an attack
 _BODILESS: Final = frozenset({204, 304})
 _FIRST_FINAL_STATUS: Final = 200
 _SWITCHING: Final = 101
@@ -62,7 +63,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_open = False
         self.calls = 0
         self.idle_since = 0.0
-        self._limit = 0
+        self._limit = self._interim = 0
         self._has_no_body = False
         self._problem: WebProblem | None = None
         self._headers: dict[str, str] = {}
@@ -237,9 +238,11 @@ class HttpConnection(asyncio.Protocol):
         if not self._is_asked:
             return
         if self._status < _FIRST_FINAL_STATUS:
-            if self._status == _SWITCHING:
-                raise ValueError("switching")
+            interim = self._interim + 1
+            if self._status == _SWITCHING or interim > INTERIM_MAX_COUNT:
+                raise ValueError("interim")
             self._start_over()
+            self._interim = interim
             return
         self._is_open = self._is_open and self._parser.should_keep_alive()
         self._give()
@@ -285,7 +288,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _start_over(self) -> None:
         self._headers, self._body, self._problem = {}, [], None
-        self._size = self._came = self._header_bytes = self._status = 0
+        self._size = self._came = self._header_bytes = self._status = self._interim = 0
         self._is_head_read = False
 
     def _give(self) -> None:

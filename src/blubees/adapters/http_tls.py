@@ -48,7 +48,8 @@ class TlsContexts:
         return made
 
     def _make(self) -> ssl.SSLContext:
-        made = ssl.create_default_context()
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # not ssl's default context: it writes keys where SSLKEYLOGFILE says
+        made.load_default_certs(ssl.Purpose.SERVER_AUTH)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
         if self._extra_ca_file:
             made.load_verify_locations(self._extra_ca_file)
