@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT / "tests" / "main")]
 
 from product import call, free_port, run_product, wait_for  # noqa: E402 - the tests' own starter
 
+from connectors import try_connectors  # noqa: E402 - beside this file
 from expressions import try_expressions  # noqa: E402 - beside this file
 from load import Load, list_tree, make_event, make_list, measure_all, write_flows  # noqa: E402 - beside this file
 from parked import try_parked  # noqa: E402 - beside this file
@@ -39,7 +40,13 @@ EFFECTS = {"w1": 0, "w2": 1, "w3": 100, "w3_unsafe": 100}
 ALLOWED = {"w1": 2.5, "w2": 4.0, "w3": 4.0}  # times the ceiling's CPU
 ROUNDS = 7
 FOLDER = ROOT / "docs" / "bench"
-TRIALS = {"parked": try_parked, "inflight": try_in_flight, "accepting": try_accepting, "noise": try_noise}
+TRIALS = {
+    "parked": try_parked,
+    "inflight": try_in_flight,
+    "accepting": try_accepting,
+    "noise": try_noise,
+    "connectors": try_connectors,
+}
 PARTS = (*REQUESTS, *TRIALS, "match", "expressions")
 TITLES = {
     "w1": "W1: map and answer",

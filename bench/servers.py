@@ -15,6 +15,7 @@ Message = MutableMapping[str, Any]
 RECEIVED: Counter[str] = Counter()
 ARRIVED: dict[str, float] = {}
 SLOW = {"/slow": 5.0, "/slower": 40.0}
+SLACK = orjson.dumps({"ok": True, "channel": "C0123456789", "ts": "1700000000.000100", "message": {"text": "OPS-7 is done"}})
 AT_ONCE = 10  # POSTs of one W3 run
 
 
@@ -36,6 +37,10 @@ async def reply(send: Callable[[Message], Awaitable[None]], status: int, body: b
 async def sink(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
     """Counts POSTs and PUTs of each path at once; `/slow` answers late, `/quiet` is timed. GET tells the count or times."""
     name = scope["path"]
+    if name.startswith("/slack/"):
+        await read(receive)
+        await reply(send, 200, SLACK)
+        return
     if scope["method"] in {"POST", "PUT"}:
         body = await read(receive)
         RECEIVED[name] += 1
