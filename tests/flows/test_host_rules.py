@@ -1,17 +1,24 @@
 """Which hosts a tenant's rules permit, and what publishing says of those written into a flow."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from blubees.adapters.database import open_database
+from blubees.connectors.catalogue import load_connector
+from blubees.flows.check import check_flow
+from blubees.flows.host_rules import list_unreachable
 from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
+from blubees.model.connector import AuthScheme, Connector, Parameter
 from blubees.model.egress import HostJudge, read_host_rule
 from blubees.model.errors import InputError
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.settings import SettingsShelf, TenantSettings
+from blubees.steps.actions import with_actions
 from blubees.steps.book import load_book
 from fakes.boards import FakeBoard
 from fakes.engine import TENANT
@@ -134,3 +141,31 @@ async def test_a_host_that_may_not_be_called_is_told_when_the_flow_is_published(
 async def test_what_is_permitted_or_not_yet_known_is_published(flows: Flows, url: str) -> None:
     flows.deny = ("evil.example", "*.evil.example")
     await flows.publish(url)
+
+
+def check_step(kind: str, settings: dict[str, str], connectors: tuple[Connector, ...] = ()) -> list[str]:
+    step = {"id": "call", "kind": kind, "with": settings}
+    text = json.dumps({"id": "main", "name": "M", "trigger": {"on": "manual"}, "steps": [step]})
+    checked = check_flow(text, with_actions(load_book(), connectors))
+    assert checked.flow is not None, checked.problems
+    return list_unreachable(checked.flow, TenantSettings(tenant=TENANT, egress_allow=("good.example",)), connectors)
+
+
+def test_both_ends_of_a_transfer_are_judged() -> None:
+    told = check_step("transfer_file", {"from_url": "https://good.example/", "to_url": "https://other.example/"})
+    assert [line.partition(" leads")[0] for line in told] == ["step call: with.to_url"]
+
+
+def test_an_action_calls_its_connectors_host() -> None:
+    slack = load_connector("slack")
+    assert slack is not None
+    settings = {"connection": "c", "channel": "C1", "text": "x"}
+    (told,) = check_step("slack.post_message", settings, (slack,))
+    assert told.startswith("step call: kind leads to slack.com, which")
+    moved = msgspec.structs.replace(slack, base_url="https://good.example/api")
+    assert check_step("slack.post_message", settings, (moved,)) == []
+    own = msgspec.structs.replace(slack, auth={"app": AuthScheme(kind="jira_app")}, default_auth=(("app",),))
+    assert check_step("slack.post_message", {"channel": "C1", "text": "x"}, (own,)) == [], "the tenant's own Jira"
+    assert check_step("slack.post_message", settings, (own,)) != []
+    by_connection = msgspec.structs.replace(slack, base_url="https://{site}.slack.com/api", parameters={"site": Parameter()})
+    assert check_step("slack.post_message", settings, (by_connection,)) == [], "only the connection knows"

@@ -86,7 +86,7 @@ class FlowService:
         forbid_placeholders(flow)
         pinned = pin(connectors)
         await self._forbid_parking(tenant, flow, connectors)
-        await self._forbid_hosts(tenant, flow)
+        await self._forbid_hosts(tenant, flow, connectors)
         token = ""
         token_hash = row.hook_token_hash
         if flow.trigger.on is TriggerKind.WEBHOOK and not token_hash:
@@ -115,8 +115,9 @@ class FlowService:
         """Make an earlier version live again. Raises MissingError; InputError: as in publish()."""
         row = await self._load_version(tenant, flow_id, version)
         flow = self._read(row)
-        await self._forbid_parking(tenant, flow, read_pinned(row.connectors))
-        await self._forbid_hosts(tenant, flow)
+        connectors = read_pinned(row.connectors)
+        await self._forbid_parking(tenant, flow, connectors)
+        await self._forbid_hosts(tenant, flow, connectors)
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
         await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
@@ -213,8 +214,12 @@ class FlowService:
         if self._find_settings is None:
             return ()
         settings = await self._find_settings(tenant)
-        read = [self._check_version(version).flow for _, version in await self._store.list_live(tenant)]
-        return [f"flow {flow.id}: {line}" for flow in read if flow is not None for line in list_unreachable(flow, settings)]
+        told = []
+        for _, version in await self._store.list_live(tenant):
+            flow = self._check_version(version).flow
+            lines = list_unreachable(flow, settings, read_pinned(version.connectors)) if flow is not None else ()
+            told += [f"flow {version.flow}: {line}" for line in lines]
+        return told
 
     async def list_scopes(self, tenant: TenantId, connection: ConnectionName) -> tuple[str, ...]:
         """List the OAuth scopes that the tenant's live flows need of a connection: the least."""
@@ -294,11 +299,11 @@ class FlowService:
         if problems:
             raise InputError("Data would be kept over a wait; nothing was published.", tuple(problems))
 
-    async def _forbid_hosts(self, tenant: TenantId, flow: Flow) -> None:
+    async def _forbid_hosts(self, tenant: TenantId, flow: Flow, connectors: Sequence[Connector]) -> None:
         """Refuse a flow with a host written into it that the tenant's rules do not permit."""
         if self._find_settings is None:
             return
-        problems = list_unreachable(flow, await self._find_settings(tenant))
+        problems = list_unreachable(flow, await self._find_settings(tenant), connectors)
         if problems:
             raise InputError("A host may not be called; nothing was published.", tuple(problems))
 
