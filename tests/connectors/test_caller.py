@@ -176,7 +176,7 @@ async def test_a_failure_names_the_side() -> None:
     caller, requests = make_party()
     found = await caller.transfer(transfer(connection="unknown"))
     assert isinstance(found, Failure)
-    assert (found.code, found.field, requests) == (FailureCode.CONNECTION_MISSING, "with.from_url", [])
+    assert (found.code, found.field, requests) == (FailureCode.CONNECTION_MISSING, "with.from_connection", [])
 
 
 async def test_a_file_that_is_too_large_is_the_sources() -> None:

@@ -49,6 +49,18 @@ async def test_a_keyed_one_carries_its_key_to_the_target_alone() -> None:
     assert all(keys[1::2])
 
 
+async def test_a_failure_names_the_setting_that_was_given() -> None:
+    text = "  - {id: move, kind: transfer_file, with: {from_attachment: 7, to_issue: AB-1}}\n"
+    for given, field in (
+        ("with.from_url", "with.from_attachment"),
+        ("with.to_url", "with.to_issue"),
+        ("with.to_connection",) * 2,
+    ):
+        end, _ = await perform(text, Failure(code=FailureCode.UNREACHABLE, field=given))
+        assert end.receipt.failure is not None
+        assert end.receipt.failure.field == field
+
+
 @pytest.mark.parametrize(
     ("answers", "code", "field"),
     [

@@ -24,7 +24,7 @@ from blubees.vault.lease import NEEDS_NONCE, LeaseProblem, authorise, hash_token
 
 UNAUTHORISED: Final = 401  # RFC 9110, 15.5.2: "has not been applied"
 REFUSED: Final = 400  # RFC 9110: from here on the third party says no
-_SIDES: Final = {Side.SOURCE: "with.from_url", Side.TARGET: "with.to_url"}
+_SIDES: Final = {Side.SOURCE: "from", Side.TARGET: "to"}
 _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.REFUSED_ADDRESS: FailureCode.EGRESS_REFUSED,
     WebProblem.REFUSED_SCHEME: FailureCode.EGRESS_REFUSED,
@@ -156,16 +156,16 @@ class Caller:
         """Pass a file from one third party to another; a failure's field names the side that is to blame."""
         source = await self._prepare_side(transfer.source)
         if isinstance(source, Failure):
-            return msgspec.structs.replace(source, field=_SIDES[Side.SOURCE])
+            return _blame(source, Side.SOURCE)
         target = await self._prepare_side(transfer.target)
         if isinstance(target, Failure):
-            return msgspec.structs.replace(target, field=_SIDES[Side.TARGET])
+            return _blame(target, Side.TARGET)
         self.refused = None
         passed = await pass_file(self._web, source, target, transfer.part)
         self.request_bytes += passed.size
         found = self._read(passed.answer)
         if isinstance(found, Failure):
-            return msgspec.structs.replace(found, field=_SIDES[passed.side])
+            return _blame(found, passed.side)
         return Transferred(is_sent=passed.side is Side.TARGET, answer=found, size=passed.size)
 
     async def _prepare_side(self, call: Call) -> WebRequest | Failure:
@@ -235,6 +235,12 @@ def _write_request(tenant: TenantId, call: Call, url: str) -> WebRequest:
         answer_limit_bytes=call.answer_limit_bytes,
         redirects=call.redirects,
     )
+
+
+def _blame(failure: Failure, side: Side) -> Failure:
+    """Name the setting of the side that is to blame."""
+    setting = "connection" if failure.field == "with.connection" else "url"
+    return msgspec.structs.replace(failure, field=f"with.{_SIDES[side]}_{setting}")
 
 
 def _read_answer(answer: WebAnswer) -> CallAnswer:

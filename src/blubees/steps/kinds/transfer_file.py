@@ -62,11 +62,17 @@ class TransferFile:
         asked = Transfer(source=self._write_source(), target=self._write_target(), part=self._write_form())
         found = await tools.transfer(asked)
         if isinstance(found, Failure):
-            return found
+            return self._name_field(found)
         if not found.is_sent or not is_success(found.answer):
             return fail_by_status(found.answer, self._name_side(is_target=found.is_sent))
         body = _read_body(found.answer)
         return body if isinstance(body, Failure) else Done({"size": found.size, "status": found.answer.status, "body": body})
+
+    def _name_field(self, failure: Failure) -> Failure:
+        """Name the setting that was given: a failure of a call knows of URLs only."""
+        if failure.field not in {"with.from_url", "with.to_url"}:
+            return failure
+        return msgspec.structs.replace(failure, field=self._name_side(is_target=failure.field == "with.to_url"))
 
     def _name_side(self, *, is_target: bool) -> str:
         if is_target:
