@@ -7,42 +7,27 @@ verification off. Why not aiohttp: docs/decisions/0019-outgoing-calls.md.
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 import msgspec
 
 from blubees.adapters.http_connection import CallFailedError, RawAnswer
 from blubees.adapters.http_dialer import Dialer, RefusedAddressError, Resolve
 from blubees.adapters.http_pool import HttpPool
-from blubees.adapters.http_route import Origin, Route
-from blubees.adapters.web_request import check_request, tell_length, write_head
+from blubees.adapters.http_route import Route
+from blubees.adapters.web_journey import Journey
+from blubees.adapters.web_request import check_request
 from blubees.adapters.web_stream import STALL_SECONDS, OpenAnswer, frame_body
 from blubees.adapters.web_unpack import BrokenBodyError, unpack
-from blubees.adapters.web_url import UrlReader, join_url
+from blubees.adapters.web_url import UrlReader
 from blubees.model.egress import HostJudge
 from blubees.model.ids import TenantId
-from blubees.model.web import ClientCertificate, SentBody, WebAnswer, WebFailure, WebProblem, WebRequest
+from blubees.model.web import SentBody, WebAnswer, WebFailure, WebProblem, WebRequest
 
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-KEPT_ON_OTHER_ORIGIN: Final = frozenset({"accept", "content-type"})
 SAFE_TO_REPEAT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110
 _NEED_DETAIL: Final = frozenset({WebProblem.CLIENT_CERTIFICATE, WebProblem.CROWDED, WebProblem.CIRCUIT_OPEN})
 _UNPACKED: Final = ("Accept-Encoding", "identity")  # what is passed on in pieces shall come as it is
-
-AnswerT = TypeVar("AnswerT", RawAnswer, OpenAnswer)
-
-
-class _Hop(NamedTuple):
-    """One request to one origin, on the way along redirects."""
-
-    tenant: TenantId
-    origin: Origin
-    certificate: ClientCertificate | None
-    method: str
-    written: bytes
-    limit_bytes: int
-    deadline: float
 
 
 class GuardedWebClient:
@@ -69,15 +54,20 @@ class GuardedWebClient:
 
     async def call(self, request: WebRequest) -> WebAnswer | WebFailure:
         """See the port."""
-        found = await self._make(request, self._send)
-        if isinstance(found, WebFailure):
-            return found
-        answer, method = found
+        refused = check_request(request)
+        if refused is not None:
+            return refused
+        journey = Journey(request, self._urls, None if request.is_ours else self._find_judge(request.tenant))
+        deadline = asyncio.get_running_loop().time() + request.timeout_seconds
         try:
-            body = unpack(answer, request.answer_limit_bytes, method)
-        except BrokenBodyError as error:
-            return WebFailure(problem=error.problem)
-        return WebAnswer(status=answer.status, headers=answer.headers, body=body)
+            while (refused := journey.prepare()) is None:
+                answer = await self._send(journey, request, deadline)
+                if not journey.goes_on(answer.status, answer.headers):
+                    body = unpack(answer, request.answer_limit_bytes, journey.method)
+                    return WebAnswer(status=answer.status, headers=answer.headers, body=body)
+        except (CallFailedError, RefusedAddressError, BrokenBodyError) as error:
+            return _tell(error)
+        return refused
 
     async def open(self, request: WebRequest, body: SentBody | None = None) -> OpenAnswer | WebFailure:
         """See the port."""
@@ -90,107 +80,75 @@ class GuardedWebClient:
             extra, framing, pieces = framed
             headers = (*headers, *extra)
         request = msgspec.structs.replace(request, headers=headers)
-        found = await self._make(request, functools.partial(self._open, pieces), framing)
-        return found if isinstance(found, WebFailure) else found[0]
+        refused = check_request(request)
+        if refused is not None:
+            return refused
+        journey = Journey(request, self._urls, None if request.is_ours else self._find_judge(request.tenant), framing)
+        deadline = asyncio.get_running_loop().time() + request.timeout_seconds
+        try:
+            while (refused := journey.prepare()) is None:
+                answer = await self._open(journey, pieces, request, deadline)
+                if not journey.goes_on(answer.status, answer.headers):
+                    return answer
+                answer.close()
+        except (CallFailedError, RefusedAddressError) as error:
+            return _tell(error)
+        return refused
 
     async def close(self) -> None:
         """See the port."""
         self._pool.close()
 
-    async def _make(
-        self, request: WebRequest, send: Callable[[_Hop], Awaitable[AnswerT]], framing: str = ""
-    ) -> tuple[AnswerT, str] | WebFailure:
-        """Make a call; give its answer, and the method that was answered."""
-        refused = check_request(request)
-        if refused is not None:
-            return refused
-        try:
-            return await self._follow(request, send, framing)
-        except RefusedAddressError as error:
-            return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
-        except CallFailedError as error:
-            detail = error.problem.value if error.problem in _NEED_DETAIL else ""
-            return WebFailure(problem=error.problem, detail=detail, retry_after_seconds=error.retry_after_seconds)
-
-    async def _follow(
-        self, request: WebRequest, send: Callable[[_Hop], Awaitable[AnswerT]], framing: str
-    ) -> tuple[AnswerT, str] | WebFailure:
-        deadline = asyncio.get_running_loop().time() + request.timeout_seconds
-        method, body, headers = request.method, request.body, request.headers
-        tenant, limit, certificate = request.tenant, request.answer_limit_bytes, request.client_certificate
-        judge = None if request.is_ours else self._find_judge(tenant)
-        found = self._urls.find(request.url)
-        for remaining in range(request.redirects, -1, -1):
-            if isinstance(found, WebFailure):
-                return found
-            url, origin = found
-            if judge is not None and not judge.permits(origin.host):
-                return WebFailure(problem=WebProblem.REFUSED_HOST, detail="host_rules")
-            if certificate is not None and not origin.is_tls:
-                return WebFailure(problem=WebProblem.REFUSED_SCHEME, detail="client_certificate")
-            written = write_head(method, url, origin, headers, framing or tell_length(method, body)) + body
-            answer = await send(_Hop(tenant, origin, certificate, method, written, limit, deadline))
-            location = answer.headers.get("location", "")
-            if request.redirects == 0 or answer.status not in REDIRECTS or not location:
-                return answer, method
-            answer.close()
-            if remaining == 0:
-                break
-            found = self._urls.find(join_url(url, location))
-            if not isinstance(found, WebFailure):
-                if found[1] != origin:
-                    headers = tuple(pair for pair in headers if pair[0].lower() in KEPT_ON_OTHER_ORIGIN)
-                    body, certificate = b"", None
-                if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):  # noqa: PLR2004 - RFC 9110
-                    method, body = "GET", b""
-        return WebFailure(problem=WebProblem.TOO_MANY_REDIRECTS)
-
-    def _ask(self, hop: _Hop, began: float) -> Route:
+    def _find_route(self, journey: Journey, request: WebRequest, began: float) -> Route:
         """Find the way, if it is open."""
-        route = self._pool.find_route(hop.tenant, hop.origin, hop.certificate)
+        route = self._pool.find_route(request.tenant, journey.origin, journey.certificate)
         if route.pause_seconds and (wait := route.ask_breaker(began)):
             raise CallFailedError(WebProblem.CIRCUIT_OPEN, retry_after_seconds=wait)
         return route
 
-    async def _send(self, hop: _Hop) -> RawAnswer:
+    async def _send(self, journey: Journey, request: WebRequest, deadline: float) -> RawAnswer:
         """Send once. A kept connection that died unheard is no try where repeating is harmless; a POST is never sent twice."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        route = self._ask(hop, began)
+        route = self._find_route(journey, request, began)
         while True:
             try:
-                connection = self._pool.take_kept(route) or await self._pool.open(route, hop.deadline, hop.certificate)
+                connection = self._pool.take_kept(route) or await self._pool.open(route, deadline, journey.certificate)
                 try:
                     answer = await connection.exchange(
-                        hop.written,
-                        has_no_body=hop.method == "HEAD",
-                        limit_bytes=hop.limit_bytes,
-                        seconds=hop.deadline - loop.time(),
+                        journey.written,
+                        has_no_body=journey.method == "HEAD",
+                        limit_bytes=request.answer_limit_bytes,
+                        seconds=deadline - loop.time(),
                     )
                 finally:
                     self._pool.give_back(route, connection)
             except CallFailedError as error:
-                if not error.was_unheard or hop.method not in SAFE_TO_REPEAT:
-                    route.note_failure(error.problem, began, loop.time())
+                now = loop.time()
+                if not error.was_unheard or journey.method not in SAFE_TO_REPEAT:
+                    route.note_failure(error.problem, began, now)
                     raise
+                began = now
             else:
                 route.note_answer()
                 return answer
 
-    async def _open(self, pieces: AsyncIterator[bytes] | None, hop: _Hop) -> OpenAnswer:
+    async def _open(
+        self, journey: Journey, pieces: AsyncIterator[bytes] | None, request: WebRequest, deadline: float
+    ) -> OpenAnswer:
         """Send once, on a connection that nobody used before: what was sent in pieces can't be sent again."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        route = self._ask(hop, began)
+        route = self._find_route(journey, request, began)
         try:
-            connection = await self._pool.open(route, hop.deadline, hop.certificate)
+            connection = await self._pool.open(route, deadline, journey.certificate)
             try:
-                async with asyncio.timeout_at(hop.deadline):
+                async with asyncio.timeout_at(deadline):
                     answer, inflow = await connection.open(
-                        hop.written,
+                        journey.written,
                         pieces,
-                        has_no_body=hop.method == "HEAD",
-                        limit_bytes=hop.limit_bytes,
+                        has_no_body=journey.method == "HEAD",
+                        limit_bytes=request.answer_limit_bytes,
                         stall_seconds=STALL_SECONDS,
                     )
             except BaseException:
@@ -204,4 +162,12 @@ class GuardedWebClient:
             raise
         route.note_answer()
         give_back = functools.partial(self._pool.give_back, route, connection)
-        return OpenAnswer(answer, inflow, connection, give_back, (hop.limit_bytes, hop.deadline))
+        return OpenAnswer(answer, inflow, connection, give_back, (request.answer_limit_bytes, deadline))
+
+
+def _tell(error: CallFailedError | RefusedAddressError | BrokenBodyError) -> WebFailure:
+    if isinstance(error, RefusedAddressError):
+        return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
+    detail = error.problem.value if error.problem in _NEED_DETAIL else ""
+    wait = error.retry_after_seconds if isinstance(error, CallFailedError) else 0.0
+    return WebFailure(problem=error.problem, detail=detail, retry_after_seconds=wait)

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from yarl import URL
-
-from blubees.adapters.http_route import Origin
+from blubees.adapters.web_url import ReadUrl
 from blubees.model.web import WebFailure, WebProblem, WebRequest
 
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-_DEFAULTS: Final = (("User-Agent", "BluBees/1"), ("Accept", "*/*"), ("Accept-Encoding", "gzip, deflate"))
+_DEFAULTS: Final = (
+    ("user-agent", "User-Agent: BluBees/1\r\n"),
+    ("accept", "Accept: */*\r\n"),
+    ("accept-encoding", "Accept-Encoding: gzip, deflate\r\n"),
+)
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
@@ -32,13 +34,14 @@ def tell_length(method: str, body: bytes) -> str:
     return f"Content-Length: {len(body)}\r\n" if body or method in _WITH_BODY else ""
 
 
-def write_head(method: str, url: URL, origin: Origin, headers: Iterable[tuple[str, str]], framing: str) -> bytes:
+def write_head(method: str, url: ReadUrl, headers: Iterable[tuple[str, str]], framing: str) -> bytes:
     """Write a request's head; names and values were checked."""
-    lines = [f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {origin.host_header}\r\n"]
+    head = f"{method} {url.asked}"
     given = set()
     for name, value in headers:
         given.add(name.lower())
-        lines.append(f"{name}: {value}\r\n")
-    lines += [f"{name}: {value}\r\n" for name, value in _DEFAULTS if name.lower() not in given]
-    lines.append(f"{framing}\r\n")
-    return "".join(lines).encode("latin-1")
+        head += f"{name}: {value}\r\n"
+    for lower, line in _DEFAULTS:
+        if lower not in given:
+            head += line
+    return f"{head}{framing}\r\n".encode("latin-1")

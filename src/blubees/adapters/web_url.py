@@ -1,7 +1,7 @@
 """Reads URLs of outgoing calls: what is checked is the object that is sent. Used by web_client.py."""
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from yarl import URL
 
@@ -16,6 +16,18 @@ _DOTTED: Final = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}")
 _BAD_IN_URL: Final = re.compile(r"[\x00-\x20\x7f\\]|[\ud800-\udfff]")
 
 
+class ReadUrl(NamedTuple):
+    """A URL that was read.
+
+    Attributes:
+        asked: what of it stands in a request: the path with its query, then the line with the host.
+    """
+
+    url: URL
+    origin: Origin
+    asked: str
+
+
 class UrlReader:
     """Reads URLs and remembers some.
 
@@ -25,9 +37,9 @@ class UrlReader:
 
     def __init__(self, allowed: frozenset[int]) -> None:
         self._allowed = allowed
-        self._known: dict[str, tuple[URL, Origin]] = {}
+        self._known: dict[str, ReadUrl] = {}
 
-    def find(self, text: str) -> tuple[URL, Origin] | WebFailure:
+    def find(self, text: str) -> ReadUrl | WebFailure:
         """Read a URL, or remember it."""
         known = self._known.get(text)
         if known is not None:
@@ -37,7 +49,9 @@ class UrlReader:
             return url
         if len(self._known) >= URLS_KEPT:
             self._known.clear()
-        found = self._known[text] = url, Origin(url.raw_host or "", url.port or 0, is_tls=url.scheme == "https")
+        origin = Origin(url.raw_host or "", url.port or 0, is_tls=url.scheme == "https")
+        asked = f"{url.raw_path_qs} HTTP/1.1\r\nHost: {origin.host_header}\r\n"
+        found = self._known[text] = ReadUrl(url, origin, asked)
         return found
 
     def _read(self, text: str) -> URL | WebFailure:
