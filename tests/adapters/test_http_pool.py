@@ -1,6 +1,7 @@
 """Connections belong to tenants, nobody's slow host takes them all, and a host that does not answer is left alone for a while."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -213,9 +214,15 @@ def test_other_problems_open_no_circuit(problem: WebProblem) -> None:
 
 async def test_routes_that_lead_nowhere_any_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_pool, "KEPT_SECONDS", 0.1)
-    monkeypatch.setattr(http_route, "PAUSE_MAX_SECONDS", 0.0)
     async with world_of(100, monkeypatch) as world:
         await world.call(A)
+        world.vendor.is_deaf = True
+        await world.call(B)
         await asyncio.sleep(0.4)
         pool = world.client._pool  # what is kept can't be seen from outside
-        assert (pool._routes, pool._open, pool._idle, len(pool._shares)) == ({}, 0, 0, 0)
+        assert (pool._open, pool._idle) == (0, 0)
+        assert [tenant for tenant, _, _ in pool._routes] == [B], "its failures count for a minute"
+        monkeypatch.setattr(http_route, "FORGET_SECONDS", 0.0)
+        await asyncio.sleep(0.2)
+        gc.collect()
+        assert (pool._routes, len(pool._shares)) == ({}, 0)

@@ -25,6 +25,11 @@ class Inflow:
         self.is_over = False
         self.problem: WebProblem | None = None
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the whole body has come and was read: its connection may be used again."""
+        return self.is_over and self.problem is None and not self._pieces
+
     def feed(self, piece: bytes) -> None:
         """Hold a piece until it is read."""
         self._pieces.append(piece)

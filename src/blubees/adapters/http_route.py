@@ -13,6 +13,7 @@ from blubees.model.web import WebProblem
 BREAK_AFTER: Final = 5  # calls in a row that nobody answered
 PAUSE_SECONDS: Final = 1.0  # then nobody is asked for so long, but one call to see whether it is over; twice as long each time
 PAUSE_MAX_SECONDS: Final = 30.0
+FORGET_SECONDS: Final = 60.0  # after the last failure
 NO_ANSWER: Final = frozenset({WebProblem.UNREACHABLE, WebProblem.TIMEOUT, WebProblem.CUT_OFF})
 
 
@@ -55,7 +56,18 @@ class Route:
         pause_seconds: 0 while the other side is taken to be well; else how long the breaker is open each time.
     """
 
-    __slots__ = ("_failures", "_opened_at", "_shut_until", "idle", "open", "origin", "pause_seconds", "share", "waiting")
+    __slots__ = (
+        "_failed_at",
+        "_failures",
+        "_opened_at",
+        "_shut_until",
+        "idle",
+        "open",
+        "origin",
+        "pause_seconds",
+        "share",
+        "waiting",
+    )
 
     def __init__(self, origin: Origin, share: Share) -> None:
         self.origin, self.share = origin, share
@@ -64,7 +76,7 @@ class Route:
         self.waiting: dict[asyncio.Future[HttpConnection | None], None] = {}
         self.pause_seconds = 0.0
         self._failures = 0
-        self._opened_at = self._shut_until = 0.0
+        self._opened_at = self._shut_until = self._failed_at = 0.0
 
     @property
     def busy(self) -> int:
@@ -73,7 +85,7 @@ class Route:
 
     def is_forgotten(self, now: float) -> bool:
         """Whether nothing is lost with it."""
-        return not self.open and not self.waiting and now > self._shut_until + PAUSE_MAX_SECONDS
+        return not self.open and not self.waiting and now > self._failed_at + FORGET_SECONDS
 
     def ask_breaker(self, now: float) -> float:
         """Whether a call may be made: 0, or in how many seconds another may ask. Asked only while `pause_seconds` is not 0."""
@@ -92,6 +104,7 @@ class Route:
         if problem not in NO_ANSWER or began < self._opened_at:
             return
         self._failures += 1
+        self._failed_at = now
         if self._failures >= BREAK_AFTER:
             self.pause_seconds = min(self.pause_seconds * 2, PAUSE_MAX_SECONDS) or PAUSE_SECONDS
             self._opened_at, self._shut_until = now, now + self.pause_seconds

@@ -65,7 +65,7 @@ class OpenAnswer:
         if self._is_closed:
             return
         self._is_closed = True
-        if not self._inflow.is_over or self._inflow.problem is not None:
+        if not self._inflow.is_read:
             self._connection.close()
         self._give_back()
 
