@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hmac
+import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from devsite import attachments
 from devsite.delivery import Delivery
 from devsite.rest import Asked, RefusedError, Writes, answer, keep_property
 from devsite.settings import SiteSettings
@@ -102,6 +104,8 @@ class DevSite:
                 "milliseconds": round((time.monotonic() - started) * 1000, 1),
             }
         )
+        if isinstance(body, attachments.Content):
+            return Response(body.data, status, body.headers | headers)
         content = b"" if body is None else orjson.dumps(body)
         return Response(content, status, {"Content-Type": "application/json;charset=UTF-8", **headers} if content else headers)
 
@@ -120,6 +124,8 @@ class DevSite:
         if actor is None and path != "/rest/api/3/serverInfo":
             return 401, {"code": 401, "message": "Unauthorized; scope does not match"}, headers
         raw = await request.body()
+        if is_within and (file := attachments.CONTENT.fullmatch(path) or attachments.UPLOAD.fullmatch(path)):
+            return *self._handle_file(site, actor or "", file, raw, request), headers
         try:
             body = orjson.loads(raw) if raw else None
         except orjson.JSONDecodeError:
@@ -146,6 +152,14 @@ class DevSite:
             return refused.status, refused.body, headers
         except (TypeError, ValueError, AttributeError, KeyError):
             return 400, {"errorMessages": ["Invalid request payload."], "errors": {}}, headers
+
+    def _handle_file(self, site: Site, actor: str, asked: re.Match[str], raw: bytes, request: Request) -> tuple[int, Any]:
+        try:
+            if asked.re is attachments.CONTENT:
+                return 200, attachments.read(site, asked[1])
+            return 200, attachments.attach(site, asked[1], actor, raw, dict(request.headers))
+        except RefusedError as refused:
+            return refused.status, refused.body
 
     def _who(self, request: Request, site: Site) -> str | None:
         """The app by its token; a person at the page by the header that only the page sends."""

@@ -48,6 +48,7 @@ class Site:
         }
         self.issues: dict[str, Issue] = {}
         self.app_properties: Json = {}
+        self.files: dict[str, bytes] = {}  # of attachments, by id
         self.listeners: list[Callable[[str, Json], None]] = []
         self._number = 0
         self._ids = 10_000

@@ -118,6 +118,40 @@ def test_a_flow_answers_its_caller_and_goes_on_after_it(product: Product) -> Non
     wait_for(lambda: received(product, "answers-first") == [5])
 
 
+def test_a_file_goes_from_a_third_party_to_an_issue_and_from_there_on(product: Product) -> None:
+    issue = product.jira(
+        "POST", "/issue", {"fields": {"project": {"key": "DEMO"}, "issuetype": {"name": "Bug"}, "summary": "F"}}
+    )
+    site = product.site_url
+    steps = [
+        {"from_url": f"{site}/_dev/sites", "to_issue": "{{webhookData.key}}", "file_name": "sites.json"},
+        {"from_attachment": "{{steps.in.body.first.id}}", "to_url": f"{site}/thirdparty/echo", "form_field": "file"},
+    ]
+    flow = {
+        "id": "files",
+        "name": "Files",
+        "trigger": {"on": "webhook"},
+        "steps": [
+            *({"id": name, "kind": "transfer_file", "with": each} for name, each in zip(("in", "out"), steps, strict=True)),
+            {
+                "id": "say",
+                "kind": "respond",
+                "with": {"json": ["{{steps.in.size}}", "{{steps.out.size}}", "{{steps.out.body}}"]},
+            },
+        ],
+    }
+    status, answer = call(product.publish(json.dumps(flow)), json.dumps({"key": issue["key"]}).encode(), JSON)
+    assert status == 200, answer
+    sites = json.dumps(call(f"{site}/_dev/sites")[1])
+    kept = product.jira("GET", f"/issue/{issue['key']}")["fields"]["attachment"]
+    assert [(each["filename"], each["mimeType"], each["size"]) for each in kept] == [
+        ("sites.json", "application/json", answer[0])
+    ]
+    assert answer[0] == answer[1]
+    assert 'filename="sites.json"' in answer[2]
+    assert json.loads(sites)[0]["cloudId"] in answer[2]
+
+
 def test_a_delivery_counts_once_and_another_tenants_token_is_unknown(product: Product) -> None:
     add_sink(product)
     path = product.publish(sink_flow(product, "once"))
