@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from blubees.model.connection import Connection, Lease, LeaseRefusal
-from blubees.model.connector import Connector
+from blubees.model.connector import AuthScheme, Connector
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.grant import Consent, ConsentState, Grant
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
@@ -905,11 +905,19 @@ class ImportOrder(msgspec.Struct, frozen=True, kw_only=True):
         url: where it comes from; empty: not known.
         files: those that it refers to, by URL.
         base_url: instead of what the document says; of GraphQL the endpoint.
+        sort: `mcp`: a list of tools; empty: told by the document.
+        is_open: whether it told its document to one who showed no credential (GraphQL, MCP).
+        trusts_hints: whether what an MCP server says of its tools' effects is believed.
+        auth: how it is authorised, where that was found out; else empty: as the document or the importer says.
         earlier: the connector that an earlier import made, packed, with its actions and forms; None: there is none.
     """
 
     name: str
     document: bytes
+    sort: str = ""
+    is_open: bool = False
+    trusts_hints: bool = False
+    auth: dict[str, AuthScheme] = {}
     url: str = ""
     files: dict[str, bytes] = {}
     base_url: str = ""

@@ -11,10 +11,13 @@ from blubees.adapters.database import Database, open_database
 from blubees.connectors import tenant_shelf
 from blubees.connectors.tenant_shelf import FORMS_MAX_BYTES, TenantShelf
 from blubees.main.import_worker import make
+from blubees.model.call import Call, CallAnswer
 from blubees.model.errors import ConflictError, InputError, MissingError, UnavailableError
+from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import TenantId
 from blubees.model.web import SentBody, WebAnswer, WebFailure, WebProblem, WebRequest
 from blubees.operations import connectors as connectors_room
+from blubees.operations.connector_asking import Send
 from blubees.operations.connector_uses import Break, UsedFlow
 from blubees.operations.connectors import ConnectorService, Document
 from blubees.ports import AnswerStream, ImportMade, ImportNeeds, ImportOrder, ImportRefusal
@@ -53,14 +56,24 @@ class Pages:
         pass
 
 
+async def refuse_all(call: Call) -> CallAnswer | Failure:
+    raise AssertionError(call.url)
+
+
 class World:
     """A service with what it stands on."""
 
     def __init__(self, database: Database) -> None:
+        self.send: Send = refuse_all
         self.pages = Pages({})
         self.flows: list[UsedFlow] = []
         self.shelf = TenantShelf(database.connectors)
-        self.service = ConnectorService(database.connectors, self.shelf, HereBench(), self.pages, FakeClock(), self.list_flows)
+        self.service = ConnectorService(
+            database.connectors, self.shelf, HereBench(), self.pages, FakeClock(), self.list_flows, self.make_send
+        )
+
+    def make_send(self, _tenant: TenantId) -> Send:
+        return self.send
 
     async def list_flows(self, _tenant: TenantId) -> list[UsedFlow]:
         return self.flows
@@ -313,4 +326,79 @@ async def test_a_graphql_schema_is_imported_as_well(world: World) -> None:
     with pytest.raises(InputError, match="--base-url"):
         await world.service.take(A, "pets", Document(text=text))
     report = await world.service.take(A, "pets", Document(text=text, base_url="https://a.example/graphql"))
+    assert report.actions == 1
+
+
+class Server:
+    """An MCP server of one tool, which wants a credential or not."""
+
+    def __init__(self, *, is_open: bool, has_tool: str = "find") -> None:
+        self.is_open, self.has_tool = is_open, has_tool
+
+    async def __call__(self, call: Call) -> CallAnswer | Failure:
+        if call.url.endswith("/.well-known/oauth-protected-resource/mcp"):
+            told = {"resource": "https://mcp.example/mcp", "authorization_servers": ["https://as.example"]}
+            return CallAnswer(status=200, body=orjson.dumps(told))
+        if call.url.startswith("https://as.example/.well-known/oauth-authorization-server"):
+            places = {"authorization_endpoint": "https://as.example/a", "token_endpoint": "https://as.example/t"}
+            return CallAnswer(status=200, body=orjson.dumps({"issuer": "https://as.example", **places}))
+        if not call.body:
+            return CallAnswer(status=404)
+        if not self.is_open and call.connection != "there":
+            return CallAnswer(status=401)
+        asked = orjson.loads(call.body)
+        tools = [{"name": self.has_tool, "inputSchema": {"type": "object", "properties": {"key": {"type": "string"}}}}]
+        result = {"supportedVersions": ["2026-07-28"]} if asked["method"] == "server/discover" else {"tools": tools}
+        body = orjson.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+        return CallAnswer(status=200, headers={"content-type": "application/json"}, body=body)
+
+
+async def test_a_server_of_tools_is_asked_and_again_another_time(world: World) -> None:
+    document = Document(url="https://mcp.example/mcp", ask="mcp")
+    world.send = Server(is_open=True)
+    report = await world.service.take(A, "tools", document)
+    assert (report.is_kept, report.actions) == (True, 1)
+    found = await world.service.load_action(A, "tools", "find")
+    assert found.default_auth[0] == ()
+    assert found.actions["find"].request.tool_hash
+    world.send = Server(is_open=True, has_tool="seek")
+    report = await world.service.take(A, "tools", document, is_dry=True)
+    assert {(each.action, each.sort) for each in report.changes} == {("find", "removed"), ("seek", "added")}
+
+
+async def test_a_server_that_wants_oauth_says_where_and_is_then_asked_with_it(world: World) -> None:
+    world.send = Server(is_open=False)
+    with pytest.raises(InputError, match=r"wants OAuth.*as\.example/a"):
+        await world.service.take(A, "tools", Document(url="https://mcp.example/mcp", ask="mcp"))
+    report = await world.service.take(A, "tools", Document(url="https://mcp.example/mcp", ask="mcp", connection="there"))
+    assert report.is_kept
+    found = await world.service.load_action(A, "tools", "find")
+    assert (found.default_auth, found.auth["oauth"].kind) == ((), "oauth2_code")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "told"),
+    [
+        (CallAnswer(status=401), InputError, "Make a connection to it"),
+        (CallAnswer(status=200, body=b'{"errors": [{}]}'), InputError, "import it as a file"),
+        (Failure(code=FailureCode.EGRESS_REFUSED, detail="loopback"), InputError, "loopback"),
+        (Failure(code=FailureCode.TIMEOUT), UnavailableError, "can't be asked now"),
+    ],
+)
+async def test_a_server_that_can_not_be_asked_is_told_with_a_sentence(
+    world: World, answer: CallAnswer | Failure, error: type[Exception], told: str
+) -> None:
+    async def send(_: Call) -> CallAnswer | Failure:
+        return answer
+
+    world.send = send
+    with pytest.raises(error, match=told):
+        await world.service.take(A, "graph", Document(url="https://graph.example/graphql", ask="graphql"))
+
+
+async def test_a_list_of_tools_is_read_from_a_file_as_well(world: World) -> None:
+    text = orjson.dumps({"tools": [{"name": "find", "inputSchema": {"type": "object"}}]}).decode()
+    with pytest.raises(InputError, match="names no server"):
+        await world.service.take(A, "tools", Document(text=text))
+    report = await world.service.take(A, "tools", Document(text=text, base_url="https://mcp.example/mcp"))
     assert report.actions == 1

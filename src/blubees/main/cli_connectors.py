@@ -3,7 +3,7 @@
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 import cyclopts
@@ -50,19 +50,25 @@ def import_document(
     name: str = "",
     base_url: str = "",
     title: str = "",
+    ask: Literal["", "graphql", "mcp"] = "",
+    connection: str = "",
+    trust_hints: Flag = False,
     yes: Flag = False,
     dry: Flag = False,
     tenant: Tenant = "",
     data: Data = DATA,
     json: Json = False,
 ) -> int:
-    """Make a connector of a document (OpenAPI 3, Swagger 2.0, GraphQL): a file, - for standard input, or an https address.
+    """Make a connector of a document (OpenAPI 3, Swagger 2.0, GraphQL, MCP tools): a file, - or an https address.
 
     Args:
         source: the document. Files that it refers to are taken from beneath its own folder.
         name: the connector's, as in `kind: NAME.ACTION`; else made of the document's place.
         base_url: where the third party is, instead of what the document says.
         title: for people; else the document's.
+        ask: what is at the address is a server of this kind; it is asked what it offers.
+        connection: whose credential is shown to that server.
+        trust_hints: believe what an MCP server says of its tools' effects.
         yes: import it also when flows break by it.
         dry: tell only what it would change.
     """
@@ -72,7 +78,8 @@ def import_document(
     client = OperatorClient.from_folder(data)
     tenant = choose_tenant(client, tenant)
     name = name or derive_name(source)
-    document = {"base_url": base_url, "title": title} | read_source(source)
+    more: dict[str, Any] = {"ask": ask, "connection": connection, "trusts_hints": trust_hints}
+    document = {"base_url": base_url, "title": title} | more | read_source(source)
     path = f"/tenants/{tenant}/connectors/{name}/import?may_break={str(yes).lower()}&dry={str(dry).lower()}"
     report = client.post(path, document, seconds=IMPORT_SECONDS)
     for _ in range(ROUNDS_MAX):
@@ -139,6 +146,8 @@ def diff(
     file: str = "",
     url: str = "",
     base_url: str = "",
+    connection: str = "",
+    trust_hints: Flag = False,
     tenant: Tenant = "",
     data: Data = DATA,
     json: Json = False,
@@ -147,16 +156,29 @@ def diff(
 
     Args:
         file: the new document; url: its address.
+        connection, trust_hints: of a server that is asked, as `import` has them.
     """
     from blubees.main.operator_client import OperatorClient, choose_tenant  # noqa: PLC0415 - as in main/cli.py
 
     client = OperatorClient.from_folder(data)
     tenant = choose_tenant(client, tenant)
-    row = client.get(f"/tenants/{tenant}/connectors/{name}")["row"]
-    source = file or url or row["origin"]
+    known = client.get(f"/tenants/{tenant}/connectors/{name}")
+    source = file or url or known["row"]["origin"]
     if not source:
         raise InputError("Say which document: --file FILE or --url https://…")
-    return import_document(source, name=name, base_url=base_url, dry=True, tenant=tenant, data=data, json=json)
+    sort, base = known["row"]["source"], known["connector"].get("base_url", "")
+    return import_document(
+        source,
+        name=name,
+        base_url=base_url,
+        ask=sort if sort in {"graphql", "mcp"} and source.rstrip("/") == base else "",
+        connection=connection,
+        trust_hints=trust_hints,
+        dry=True,
+        tenant=tenant,
+        data=data,
+        json=json,
+    )
 
 
 @connector_app.command

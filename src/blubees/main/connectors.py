@@ -4,16 +4,21 @@ import functools
 from collections.abc import Awaitable, Callable
 
 from blubees.adapters.web_client import GuardedWebClient
+from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.tenant_shelf import TenantShelf
 from blubees.flows.versions import FlowService
 from blubees.main.import_bench import ProcessBench
 from blubees.main.settings import Settings
-from blubees.model.ids import TenantId
+from blubees.model.connection import Lease, LeaseRefusal
+from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.settings import SettingsShelf, TenantSettings
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
+from blubees.operations.connector_asking import Send
 from blubees.operations.connector_uses import list_used_flows
 from blubees.operations.connectors import ConnectorService
-from blubees.ports import Clock, ConnectorStore
+from blubees.ports import Chance, Clock, ConnectorStore
+
+OpenLease = Callable[[TenantId, ConnectionName, str], Awaitable[Lease | LeaseRefusal]]
 
 
 class TenantWebClient(GuardedWebClient):
@@ -36,7 +41,26 @@ def build_connectors(
     settings: Settings,
     find_settings: Callable[[TenantId], Awaitable[TenantSettings]],
     clock: Clock,
+    chance: Chance,
+    open_lease: OpenLease,
 ) -> ConnectorService:
-    """Build it. Documents are fetched through a guarded web client of its own."""
+    """Build it. Documents are fetched, and servers asked, through a guarded web client of its own."""
     web = TenantWebClient(frozenset(settings.allowed_loopback_ports), find_settings)
-    return ConnectorService(store, TenantShelf(store), ProcessBench(), web, clock, functools.partial(list_used_flows, flows))
+    desk = _Desk(open_lease)
+
+    def make_send(tenant: TenantId) -> Send:
+        return Caller(tenant, web, desk, clock, chance, JiraSite("", "", lambda: None)).call
+
+    list_flows = functools.partial(list_used_flows, flows)
+    return ConnectorService(store, TenantShelf(store), ProcessBench(), web, clock, list_flows, make_send)
+
+
+class _Desk:
+    """Port LeaseDesk, beside the vault: for the few calls that the control plane makes itself."""
+
+    def __init__(self, open_lease: OpenLease) -> None:
+        self._open_lease = open_lease
+
+    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+        """See the port."""
+        return await self._open_lease(tenant, name, refused)

@@ -209,7 +209,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         flows=flows,
         connections=oauth.connections,
         grants=oauth.desk,
-        connectors=build_connectors(database.connectors, flows, settings, tenant_settings.load, clock),
+        connectors=build_connectors(
+            database.connectors, flows, settings, tenant_settings.load, clock, chance, oauth.grants.open_lease
+        ),
         ledger=ledger,
         tenants=tenants,
         settings=tenant_settings,

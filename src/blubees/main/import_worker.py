@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from blubees.connectors.differences import compare_connectors
-from blubees.connectors.importers.book import import_document
+from blubees.connectors.importers.book import Told, import_document
 from blubees.connectors.importers.limits import MEMORY_BYTES, SECONDS
 from blubees.connectors.importers.openapi.refs import NeedsFilesError
 from blubees.connectors.packing import pack_connector, unpack_connector
@@ -34,6 +34,7 @@ def make(order: ImportOrder) -> ImportMade | ImportNeeds | ImportRefusal:
             files=order.files,
             base_url=order.base_url,
             title=order.title,
+            told=Told(order.sort, order.is_open, order.trusts_hints, order.auth),
             earlier=earlier,
         )
     except NeedsFilesError as error:

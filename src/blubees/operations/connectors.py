@@ -6,7 +6,7 @@ A document is fetched through the guarded web client, read in a process of its o
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ from blubees.model.connector import Connector
 from blubees.model.errors import ConflictError, InputError, MissingError, UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.web import WebFailure, WebRequest
+from blubees.operations.connector_asking import Asked, Send, ask_server
 from blubees.operations.connector_search import CANDIDATES_MAX, put_in_order, read_question
 from blubees.operations.connector_uses import Break, UsedFlow, find_breaks
 from blubees.ports import (
@@ -51,6 +52,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         origin: what people call the place that a text came from; a file's name.
         files: those that a text refers to, by path relative to it.
         base_url: instead of the document's servers; of GraphQL the endpoint.
+        ask: `graphql` or `mcp`: what is at the URL is no document but a server, which is asked; empty: a document.
+        connection: whose credential is shown to such a server; empty: none.
+        trusts_hints: whether what an MCP server says of its tools' effects is believed.
     """
 
     text: str = ""
@@ -59,6 +63,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     base_url: str = ""
     title: str = ""
+    ask: Literal["", "graphql", "mcp"] = ""
+    connection: str = ""
+    trusts_hints: bool = False
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +98,7 @@ class ConnectorService:
 
     Args:
         list_flows: gives the newest texts of a tenant's flows.
+        make_send: gives what calls third parties for a tenant, with its connections.
     """
 
     def __init__(
@@ -101,9 +109,10 @@ class ConnectorService:
         web: WebClient,
         clock: Clock,
         list_flows: Callable[[TenantId], Awaitable[Sequence[UsedFlow]]],
+        make_send: Callable[[TenantId], Send],
     ) -> None:
         self._store, self._shelf, self._bench, self._web, self._clock = store, shelf, bench, web, clock
-        self._list_flows = list_flows
+        self._list_flows, self._make_send = list_flows, make_send
 
     async def take(
         self, tenant: TenantId, name: str, document: Document, *, may_break: bool = False, is_dry: bool = False
@@ -235,7 +244,11 @@ class ConnectorService:
         earlier = None
         if row is not None:
             earlier = (row.packed, await self._store.load_actions(tenant, name), await self._store.load_forms(tenant, name))
-        content = await self._fetch(tenant, document.url) if document.url else document.text.encode("utf-8", "replace")
+        asked = await self._ask(tenant, document)
+        if asked is not None:
+            content = asked.content
+        else:
+            content = await self._fetch(tenant, document.url) if document.url else document.text.encode("utf-8", "replace")
         base = document.url or LOCAL
         files = {LOCAL_FOLDER + path: text.encode("utf-8", "replace") for path, text in document.files.items()}
         for _ in range(ROUNDS_MAX):
@@ -244,8 +257,12 @@ class ConnectorService:
                 document=content,
                 url=document.url,
                 files=files,
-                base_url=document.base_url,
+                base_url=document.base_url or (document.url if asked is not None else ""),
                 title=document.title,
+                sort=document.ask,
+                is_open=asked is not None and asked.is_open,
+                trusts_hints=document.trusts_hints,
+                auth=asked.auth if asked is not None else {},
                 earlier=earlier,
             )
             made = await self._bench.work(order)
@@ -260,6 +277,12 @@ class ConnectorService:
             for url in made.urls:
                 files[url] = await self._fetch(tenant, url)
         raise InputError("The document refers to too many files, or too deep. Bundle them into one.")
+
+    async def _ask(self, tenant: TenantId, document: Document) -> Asked | None:
+        """Ask a server, where there is one to be asked instead of a document to be fetched."""
+        if not document.ask:
+            return None
+        return await ask_server(self._make_send(tenant), document.ask, document.url, document.connection)
 
     async def _fetch(self, tenant: TenantId, url: str) -> bytes:
         request = WebRequest(
