@@ -224,6 +224,38 @@ DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
         "This site's settings do not permit calls to that host.",
         "Call another host, or have an administrator permit it: `tenants settings --egress-allow` and `--egress-deny`.",
     ),
+    (FailureCode.REQUEST_REFUSED, "tool_changed"): (
+        "The server's tool is not defined as it was when it was imported. It was not called.",
+        "Look at what changed (`connector diff`), import again, and publish the flow.",
+    ),
+    (FailureCode.NOT_FOUND, "tool_gone"): (
+        "The server has no tool of this name any more.",
+        "Look at what changed (`connector diff`), and use another.",
+    ),
+    (FailureCode.REQUEST_REFUSED, "tool_error"): (
+        "The tool says that it failed. What it says is not kept.",
+        "Try the flow with the same inputs: a trial shows what the tool says (docs/live.md).",
+    ),
+    (FailureCode.REQUEST_REFUSED, "invalid_params"): (
+        "The server does not take these arguments.",
+        "Compare the step's inputs with the tool's (`connector show`).",
+    ),
+    (FailureCode.REQUEST_REFUSED, "input_required"): (
+        "The tool wants to ask a person something, and nobody is there.",
+        "Give it all that it needs as inputs, or use another tool.",
+    ),
+    (FailureCode.REQUEST_REFUSED, "protocol_version"): (
+        "The server speaks no version of the protocol that is spoken here.",
+        "Have it speak one of 2025-03-26 to 2026-07-28.",
+    ),
+    (FailureCode.REQUEST_REFUSED, "no_introspection"): (
+        "The server does not tell its schema.",
+        "Have it allow introspection for this credential, or import the schema as a file.",
+    ),
+    (FailureCode.CREDENTIAL_REFUSED, "insufficient_scope"): (
+        "The connection's token has too few scopes for this.",
+        "Authorise the connection anew with the scopes that the server asks for.",
+    ),
     (FailureCode.NOT_PARKED, "too_large"): (
         "The run could not be parked: what later steps read is more than 262,144 bytes, sealed and compressed.",
         "Let later steps read fewer or smaller values, or read them again after the wait (jira.get_issue, http).",
