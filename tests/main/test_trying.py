@@ -55,6 +55,7 @@ def test_a_text_is_worked_out(bench: Bench, text: str, expected: str) -> None:
         ("issue.summary.lft(2)", 15, "left()"),
         ('{{issue.summary.left("q")}}', 17, "not what the function takes"),
         ("{{issue", 1, "not closed"),
+        ('{{issue.created.format("bbb")}}', 17, "DateTimeFormatter"),
     ],
 )
 def test_an_error_points_at_its_column(bench: Bench, text: str, column: int, words: str) -> None:
@@ -63,6 +64,11 @@ def test_an_error_points_at_its_column(bench: Bench, text: str, column: int, wor
     assert (line, pointer) == (text, " " * (column - 1) + "^")
     assert f"column {column}" in message
     assert words in message
+
+
+@pytest.mark.parametrize(("text", "near"), [("isue.key", "issue"), ("{{isue.key}}", "issue"), ("issue.no", ""), ("zzz", "")])
+def test_the_nearest_first_name_is_told(bench: Bench, text: str, near: str) -> None:
+    assert bench.hint(text) == (f"Nothing is called isue here. Did you mean {near}?" if near else "")
 
 
 def test_an_error_in_what_is_named_points_at_its_column_too(bench: Bench) -> None:

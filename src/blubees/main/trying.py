@@ -3,6 +3,7 @@
 Nothing is kept: neither what was typed nor the data.
 """
 
+import difflib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from rich.console import Console
 
 from blubees.engine.scope import trigger_scope
 from blubees.expressions.completion import complete
-from blubees.expressions.errors import EvaluationError, TemplateError, find_place
+from blubees.expressions.errors import EvaluationCode, EvaluationError, TemplateError, find_place
 from blubees.expressions.signatures import name_type
 from blubees.expressions.template import compile_template
 from blubees.expressions.values import write_date
@@ -33,8 +34,10 @@ WHY: Final = {
     "too_deep": "it is nested too deep",
     "bad_argument": "an argument is not what the function takes",
     "bad_pattern": "the pattern can't be read (back references and look-around are not allowed)",
+    "bad_format": "the pattern can't be read (dates as for DateTimeFormatter of Java, numbers as for DecimalFormat)",
     "bad_math": "the block is no arithmetic",
 }
+FORMATS: Final = frozenset({"format", "as", "toDate"})
 HELP: Final = """\
 {{issue.summary}}      a template; text around the braces is kept
 issue.summary          an expression alone: its value, with its type
@@ -82,10 +85,19 @@ class Bench:
             return False
         except EvaluationError as error:
             what = f"{error.function}(): " if error.function else ""
-            self._point(text, error.position - shift, what + WHY[error.code.value] + ".", "")
+            why = "bad_format" if error.code is EvaluationCode.BAD_PATTERN and error.function in FORMATS else error.code.value
+            self._point(text, error.position - shift, what + WHY[why] + ".", "")
             return False
         take(value)
         return True
+
+    def hint(self, text: str) -> str:
+        """Name the nearest first name that there is, where a text starts from one that is not there: its value is nothing."""
+        template = compile_template(text if "{{" in text else "{{" + text + "}}")
+        known = {name.casefold(): name for name in self.scope}
+        missing = next((root for root in sorted(template.outer_roots) if root.casefold() not in known), "")
+        near = difflib.get_close_matches(missing.casefold(), known, 1)
+        return f"Nothing is called {missing} here. Did you mean {known[near[0]]}?" if near else ""
 
     def _show(self, value: object) -> None:
         if self.is_json:
@@ -187,8 +199,8 @@ def _obey(bench: Bench, text: str) -> None:
         bench.name(rest.strip())
     elif word.startswith(":"):
         bench.console.out(f"{word} is no command; :help lists them.", highlight=False)
-    elif text:
-        bench.work_out(text)
+    elif text and bench.work_out(text) and (hint := bench.hint(text)):
+        bench.console.out(hint, highlight=False)
 
 
 def _write_other(value: object) -> object:
