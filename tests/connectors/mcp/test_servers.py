@@ -117,6 +117,7 @@ async def test_a_tool_is_called_in_every_version(way: Way, url: str, version: st
     asked = ["POST tools/list", "POST tools/call"]
     handshake = ["POST initialize", "POST notifications/initialized", *asked, "DELETE"]
     assert way.lines == (asked if version == MODERN else handshake)
+    assert [each.body for each in way.calls if each.method == "DELETE"] == ([] if version == MODERN else [b""])
     assert way.calls[-1 if version == MODERN else -2].effect is Effect.UNSAFE
 
 

@@ -95,9 +95,13 @@ class Conversation:
     async def close(self) -> None:
         """End the session, where there is one."""
         if self._session:
-            headers = write_headers("", self.version, session=self._session)
+            headers = tuple(
+                pair for pair in write_headers("", self.version, session=self._session) if pair[0] != "Content-Type"
+            )
             self._session = ""
-            await self._send(msgspec.structs.replace(self._template, method="DELETE", headers=headers, effect=Effect.READ))
+            await self._send(
+                msgspec.structs.replace(self._template, method="DELETE", headers=headers, body=b"", effect=Effect.READ)
+            )
 
     async def _discover(self) -> Failure | bool:
         """Find out whether the server speaks the modern version; it tells that it does not by refusing."""
