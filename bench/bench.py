@@ -28,6 +28,7 @@ from product import call, free_port, run_product, wait_for  # noqa: E402 - the t
 
 from connectors import try_connectors  # noqa: E402 - beside this file
 from expressions import try_expressions  # noqa: E402 - beside this file
+from importing import try_import  # noqa: E402 - beside this file
 from load import Load, list_tree, make_event, make_list, measure_all, write_flows  # noqa: E402 - beside this file
 from parked import try_parked  # noqa: E402 - beside this file
 from trials import try_accepting, try_in_flight, try_noise  # noqa: E402 - beside this file
@@ -47,7 +48,7 @@ TRIALS = {
     "noise": try_noise,
     "connectors": try_connectors,
 }
-PARTS = (*REQUESTS, *TRIALS, "match", "expressions")
+PARTS = (*REQUESTS, *TRIALS, "match", "expressions", "import")
 TITLES = {
     "w1": "W1: map and answer",
     "w2": "W2: map, choose, POST",
@@ -161,6 +162,8 @@ def main() -> int:
             server.wait()
     if "match" in parts:
         fresh["match_microseconds_by_flows_that_do_not_match"] = run_matching()
+    if "import" in parts:
+        fresh["import"] = try_import()
     if "expressions" in parts:
         fresh["expressions"] = try_expressions()
     merged = {name: {**last[name], **value} if isinstance(last.get(name), dict) else value for name, value in fresh.items()}

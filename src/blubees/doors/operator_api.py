@@ -38,6 +38,7 @@ from blubees.model.ids import (
     TenantId,
 )
 from blubees.operations.connections import ConnectionService
+from blubees.operations.connector_trials import ActionTrials
 from blubees.operations.connectors import ConnectorService
 from blubees.operations.grants import GrantDesk
 from blubees.operations.ledger import Ledger, explain
@@ -65,6 +66,7 @@ class OperatorServices:
     connections: ConnectionService
     grants: GrantDesk
     connectors: ConnectorService
+    action_trials: ActionTrials
     ledger: Ledger
     tenants: TenantService
     settings: SettingsService
@@ -156,7 +158,9 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     api.include_router(_connection_routes(services), prefix="/operator/v1")
     api.include_router(grant_routes(services.grants, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(callback_route(services.grants))
-    api.include_router(connector_routes(services.connectors, _expect_tenant(services)), prefix="/operator/v1")
+    api.include_router(
+        connector_routes(services.connectors, services.action_trials, _expect_tenant(services)), prefix="/operator/v1"
+    )
     api.include_router(_run_routes(services), prefix="/operator/v1")
     api.include_router(schedule_routes(services.scheduler, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(ticket_routes(services.tickets, _expect_tenant(services)), prefix="/operator/v1")

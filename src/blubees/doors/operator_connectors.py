@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from blubees.model.errors import InputError
 from blubees.model.ids import TenantId
+from blubees.operations.connector_trials import ActionTrials, TrialOrder
 from blubees.operations.connectors import CONNECTOR_PATTERN, ConnectorService, Document
 
 NamePath = Annotated[str, Path(pattern=CONNECTOR_PATTERN)]
@@ -17,7 +18,9 @@ IMPORT_BODY_MAX_BYTES: Final = 134_217_728  # docs/decisions/0043: a document of
 IMPORT_PATH: Final = "/import"
 
 
-def connector_routes(connectors: ConnectorService, tenant_of: Callable[..., Awaitable[TenantId]]) -> APIRouter:
+def connector_routes(
+    connectors: ConnectorService, trials: ActionTrials, tenant_of: Callable[..., Awaitable[TenantId]]
+) -> APIRouter:
     """Make the routes. `tenant_of`: gives the path's tenant, or refuses."""
     router = APIRouter()
     tenant_path = Annotated[TenantId, Depends(tenant_of)]
@@ -62,6 +65,14 @@ def connector_routes(connectors: ConnectorService, tenant_of: Callable[..., Awai
     @router.get("/tenants/{tenant}/connectors/{name}/actions/{action}")
     async def show_action(tenant: tenant_path, name: NamePath, action: ActionPath) -> Response:
         return _tell(await connectors.load_action(tenant, name, action))
+
+    @router.post("/tenants/{tenant}/connectors/{name}/actions/{action}/trial-ticket")
+    async def give_ticket(tenant: tenant_path, name: NamePath, action: ActionPath, request: Request) -> Response:
+        try:
+            order = msgspec.json.decode(await request.body(), type=TrialOrder)
+        except msgspec.DecodeError:
+            raise InputError("The request is not what is expected here: names of inputs, a connection, a trial.") from None
+        return _tell(await trials.give(tenant, name, action, order))
 
     @router.get("/tenants/{tenant}/actions")
     async def search(

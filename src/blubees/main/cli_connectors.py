@@ -1,5 +1,6 @@
 """The command group `blubees connector`: import, look at, search, compare, try, remove. Registered by main/cli.py."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -179,6 +180,48 @@ def diff(
         data=data,
         json=json,
     )
+
+
+@connector_app.command(name="try")
+def try_action(
+    name: str,
+    action: str,
+    *,
+    input: Annotated[tuple[str, ...], cyclopts.Parameter(name="--input", allow_leading_hyphen=True, negative="")] = (),  # noqa: A002
+    connection: str = "",
+    base_url: str = "",
+    dry: Flag = False,
+    door: str = "",
+    tenant: Tenant = "",
+    data: Data = DATA,
+    json: Json = False,
+) -> int:
+    """Perform an action once and watch it: values go from you to a conduit and back to you, and are kept nowhere.
+
+    Args:
+        input: NAME=VALUE, as often as needed; VALUE is a text, or JSON where the input is no text; @FILE for a file's content.
+        connection: the connection that authorises it.
+        base_url: call this place instead of the connector's.
+        dry: make no call, show the one that would be made.
+        door: the conduits' address, where the control plane does not know it.
+    """
+    from blubees.main.connector_trial import run_trial  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient, choose_tenant  # noqa: PLC0415 - see above
+
+    client = OperatorClient.from_folder(data)
+    order = {"connection": connection, "base_url": base_url, "trial": "dry_run" if dry else "test"}
+    is_good = run_trial(client, choose_tenant(client, tenant), (name, action), input, order, door=door, is_json=json)
+    return 0 if is_good else PROBLEMS
+
+
+@connector_app.command
+def mock(
+    file: Path,
+    *,
+    port: int = 8791,
+) -> None:
+    """Run a mock of an OpenAPI 3 document: it checks requests against the document, and answers by its examples and schemas."""
+    os.execv(sys.executable, [sys.executable, "-m", "devsite.document_mock", str(file), "--port", str(port)])  # noqa: S606
 
 
 @connector_app.command

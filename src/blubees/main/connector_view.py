@@ -171,9 +171,7 @@ def write_step(connector: Connector, name: str) -> str:
     if action.auth != ((),):
         given["connection"] = f"my-{connector.name.replace('_', '-')}"
     given |= {title: _make_value(each, connector) for title, each in action.inputs.items() if each.is_required}
-    step = {"id": name[:30].strip("_").replace("_", "-"), "kind": f"{connector.name}.{name}"} | (
-        {"with": given} if given else {}
-    )
+    step = {"id": name[:40].strip("_"), "kind": f"{connector.name}.{name}"} | ({"with": given} if given else {})
     text: str = yaml.safe_dump([step], sort_keys=False, allow_unicode=True, width=120)
     return text.rstrip()
 

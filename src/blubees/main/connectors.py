@@ -14,9 +14,11 @@ from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.settings import SettingsShelf, TenantSettings
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
 from blubees.operations.connector_asking import Send
+from blubees.operations.connector_trials import ActionTrials
 from blubees.operations.connector_uses import list_used_flows
 from blubees.operations.connectors import ConnectorService
-from blubees.ports import Chance, Clock, ConnectorStore
+from blubees.operations.tickets import TicketDesk
+from blubees.ports import Chance, Clock, ConnectorStore, PlanBoard
 
 OpenLease = Callable[[TenantId, ConnectionName, str], Awaitable[Lease | LeaseRefusal]]
 
@@ -64,3 +66,8 @@ class _Desk:
     async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
         """See the port."""
         return await self._open_lease(tenant, name, refused)
+
+
+def build_action_trials(store: ConnectorStore, board: PlanBoard, tickets: TicketDesk) -> ActionTrials:
+    """Build what lets an operator perform one action once."""
+    return ActionTrials(TenantShelf(store), board, tickets)

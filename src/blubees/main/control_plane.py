@@ -39,10 +39,10 @@ from blubees.doors.operator_api import OperatorServices, create_operator_api
 from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.main.broker_line import connect
-from blubees.main.connectors import build_connectors
+from blubees.main.connectors import build_action_trials, build_connectors
 from blubees.main.memory import furnish_forever
 from blubees.main.oauth_parts import build_oauth
-from blubees.main.settings import ProcessStart, decode_start
+from blubees.main.settings import ProcessStart, Settings, decode_start
 from blubees.main.vault_parts import build_vault
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import TenantId
@@ -57,7 +57,7 @@ from blubees.operations.settings import SettingsService
 from blubees.operations.sign_offs import SignOffService
 from blubees.operations.tenants import TenantService
 from blubees.operations.tickets import TicketDesk
-from blubees.ports import Events, ReceiptBox
+from blubees.ports import Clock, Events, ReceiptBox
 from blubees.steps.book import load_book
 from blubees.vault.run_keys import RunKeys
 from blubees.vault.seal import Sealer
@@ -212,11 +212,14 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         connectors=build_connectors(
             database.connectors, flows, settings, tenant_settings.load, clock, chance, oauth.grants.open_lease
         ),
+        action_trials=build_action_trials(
+            database.connectors, NatsPlanBoard(broker), _give_tickets(flows, sealer, clock, settings)
+        ),
         ledger=ledger,
         tenants=tenants,
         settings=tenant_settings,
         scheduler=scheduler,
-        tickets=TicketDesk(flows, sealer, clock, f"http://127.0.0.1:{settings.port}" if settings.port else ""),
+        tickets=_give_tickets(flows, sealer, clock, settings),
         parking=parking,
         control=RunControl(
             ledger,
@@ -258,6 +261,10 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     for each_part in (services.connectors, oauth, broker, database):
         await each_part.close()
     events("control_plane_stopped")
+
+
+def _give_tickets(flows: FlowService, sealer: Sealer, clock: Clock, settings: Settings) -> TicketDesk:
+    return TicketDesk(flows, sealer, clock, f"http://127.0.0.1:{settings.port}" if settings.port else "")
 
 
 def _catch_signals() -> asyncio.Event:

@@ -20,6 +20,7 @@ FLOWS: Final = ("greet-bug", "ask-before-start")
 FLOW_SITE: Final = "http://127.0.0.1:8790"  # as written in the flow; replaced when the site has another port
 THIRD_PARTY_TOKEN: Final = "demo-third-party-token"  # noqa: S105 - the development site's own, no secret
 TENANT_SECONDS: Final = 30.0
+MOCK_PORT: Final = 8791  # of `blubees connector mock`
 STOP_SECONDS: Final = 5.0
 
 
@@ -43,7 +44,7 @@ async def _run(data: Path, port: int, site_port: int) -> int:
         operator_port=0,
         atlassian_api=site_url,
         forge_keys=f"{site_url}/.well-known/jwks.json",
-        allowed_loopback_ports=(site_port,),
+        allowed_loopback_ports=(site_port, MOCK_PORT),
     )
     supervisor = Supervisor(settings, _print_trouble)
     site = await _start_site(site_port, port)

@@ -6,7 +6,7 @@ The ticket comes from the control plane; the event goes to a conduit, and the va
 import http.client
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -27,9 +27,20 @@ Event = tuple[str, Mapping[str, Any]]
 
 
 def watch_trial(client: OperatorClient, tenant: str, flow: str, event: bytes, door: str, *, is_dry: bool) -> Iterator[Event]:
-    """Start a trial, and give its events until it ends.
+    """Start a trial of a flow's live version, and give its events until it ends; as `watch_ticket`."""
+
+    def give() -> Mapping[str, Any]:
+        path = f"/tenants/{tenant}/flows/{flow}/trial-ticket?trial={'dry_run' if is_dry else 'test'}"
+        return {"flow": flow, **client.post(path)}
+
+    return watch_ticket(give, tenant, event, door)
+
+
+def watch_ticket(give: Callable[[], Mapping[str, Any]], tenant: str, event: bytes, door: str) -> Iterator[Event]:
+    """Start the trial that a ticket is for, and give its events until it ends.
 
     Args:
+        give: gives a ticket, its flow and the conduits' address.
         event: what starts the flow, as JSON; it goes to the conduit only.
         door: the conduits' address; empty: as the control plane says.
 
@@ -37,7 +48,7 @@ def watch_trial(client: OperatorClient, tenant: str, flow: str, event: bytes, do
         InputError: the conduit refused the event. UnavailableError: no conduit took it, or the connection was lost.
     """
     for number in range(TRIES):  # the version may be on its way to the conduits
-        given = client.post(f"/tenants/{tenant}/flows/{flow}/trial-ticket?trial={'dry_run' if is_dry else 'test'}")
+        given = give()
         parts = urlsplit(door or given["door"])
         if parts.scheme not in {"http", "https"}:
             raise InputError("Where the conduits are is not known here. Name their address: --door https://…")
@@ -45,7 +56,7 @@ def watch_trial(client: OperatorClient, tenant: str, flow: str, event: bytes, do
         connection = kind(parts.hostname or "", parts.port, timeout=QUIET_SECONDS)
         try:
             headers = {"Authorization": f"Ticket {given['ticket']}", "Content-Type": "application/json"}
-            connection.request("POST", f"/live/{tenant}/{flow}", event, headers)
+            connection.request("POST", f"/live/{tenant}/{given['flow']}", event, headers)
             response = connection.getresponse()
             if response.status == OK:
                 yield from _read_events(response)

@@ -53,6 +53,10 @@ class TicketDesk:
         version, _ = await self._flows.load_live(tenant, flow_id)
         return self._seal(tenant, flow_id, version, TRIAL_PURPOSES[trial])
 
+    def give_for_plan(self, tenant: TenantId, flow_id: FlowId, version: int, trial: Trial) -> GivenTicket:
+        """Give a ticket for one trial of a plan that conduits were told, and that is kept nowhere."""
+        return self._seal(tenant, flow_id, version, TRIAL_PURPOSES[trial])
+
     def _seal(self, tenant: TenantId, flow_id: FlowId, version: int, purpose: Purpose) -> GivenTicket:
         ticket = Ticket(
             tenant=tenant,
