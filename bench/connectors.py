@@ -21,7 +21,7 @@ from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.catalogue import load_connector
 from blubees.model.action import Limits
-from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
 from blubees.model.egress import HostJudge
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.steps.actions import make_entries
@@ -49,7 +49,7 @@ class Desk:
             expires_at_milliseconds=clock.now_milliseconds() + 600_000,
         )
 
-    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+    async def borrow(self, tenant: TenantId, name: ConnectionName, _use: Use, refused: str = "") -> Lease | LeaseRefusal:
         del tenant, name, refused
         return self._lease
 

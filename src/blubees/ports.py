@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from blubees.model.connection import Connection, Lease, LeaseRefusal
+from blubees.model.audit import AuditEvent
+from blubees.model.connection import Connection, Lease, LeaseRefusal, Use
 from blubees.model.connector import AuthScheme, Connector
 from blubees.model.flow import PublishedFlow, TriggerKind
 from blubees.model.grant import Consent, ConsentState, Grant
@@ -455,8 +456,8 @@ class OrderQueue(Protocol):
 class LeaseDesk(Protocol):
     """Where a conduit borrows credentials. Asked over the broker, answered by the control plane, sealed on the way."""
 
-    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
-        """Open a lease. Unavailable when the control plane does not answer in time.
+    async def borrow(self, tenant: TenantId, name: ConnectionName, use: Use, refused: str = "") -> Lease | LeaseRefusal:
+        """Open a lease for one call, of this use, which is noted. Unavailable when the control plane does not answer in time.
 
         Args:
             refused: the hash of a token (vault/lease.py) that the vendor has just refused: give another, if there is one.
@@ -539,8 +540,13 @@ class ParkingCounter(Protocol):
 class LeaseCounter(Protocol):
     """The control plane's side of the lease desk."""
 
-    async def serve(self, answer: Callable[[TenantId, ConnectionName, str], Awaitable[Lease | LeaseRefusal]]) -> None:
-        """Answer every request from now on, until the broker closes."""
+    async def serve(
+        self, answer: Callable[[TenantId, ConnectionName, Sequence[Use], str], Awaitable[Lease | LeaseRefusal]]
+    ) -> None:
+        """Answer every request from now on, until the broker closes.
+
+        Each is for one or more uses, of one flow and purpose, and says which token was refused, if one was.
+        """
         ...
 
 
@@ -1416,6 +1422,28 @@ class SignOffStore(Protocol):
 
     async def list_unwoken(self, *, limit: int) -> Sequence[tuple[TenantId, RunId]]:
         """Runs that are still parked although a wait of theirs has ended. Of all tenants."""
+        ...
+
+
+class AuditStore(Protocol):
+    """The audit trail: what is in it is never changed, and deleted only when its time is over."""
+
+    async def append(self, events: Sequence[AuditEvent]) -> None:
+        """Keep events, of any tenants, and when connections were used."""
+        ...
+
+    async def list(
+        self, tenant: TenantId, *, connection: str, before: str, limit: int, leases: bool = True
+    ) -> Sequence[AuditEvent]:
+        """Newest first.
+
+        Args:
+            connection: of this one only; empty: of all. before: the last event of the page before. leases: those too.
+        """
+        ...
+
+    async def purge(self, leases_before_milliseconds: int, others_before_milliseconds: int) -> int:
+        """Delete those of every tenant that are older; gives how many."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The broker ports on a real nats-server: bounds, duplicates, hand-backs, who may see what, and a broker that goes away."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from blubees.adapters.broker.checkpoints import NatsCheckpointStore
 from blubees.adapters.broker.leases import NatsLeaseDesk
 from blubees.adapters.broker.receipts import NatsReceiptBox
 from blubees.adapters.broker.runs import NatsRunQueue
-from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
@@ -26,6 +27,7 @@ from fakes.engine import make_plan
 from fakes.machine import FakeChance
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
+USE = Use()
 
 
 async def test_each_tenant_and_lane_has_a_bound_of_its_own(brokers: Brokers) -> None:
@@ -258,31 +260,40 @@ async def test_a_lease_opens_for_its_tenant_and_name_only(brokers: Brokers) -> N
         expires_at_milliseconds=1,
     )
 
-    asked: list[str] = []
+    asked: list[int] = []
 
-    async def answer(tenant: TenantId, name: ConnectionName, refused: str) -> Lease | LeaseRefusal:
-        asked.append(name + refused)
+    async def answer(tenant: TenantId, name: ConnectionName, uses: Sequence[Use], _refused: str) -> Lease | LeaseRefusal:
+        asked.append(len(uses))
+        await asyncio.sleep(0.05)
         return lease if (tenant, name) == (A, "mine") else LeaseRefusal.MISSING
 
     sealer = Sealer(key, chance)
     await NatsLeaseDesk(brokers.control, sealer.seal, sealer.unseal).serve(answer)
     desk = NatsLeaseDesk(brokers.conduit, sealer.seal, sealer.unseal)
-    assert await desk.borrow(A, ConnectionName("mine")) == lease
+    mine, uses = ConnectionName("mine"), [Use(flow="f", run=f"r{number}") for number in range(300)]
+    assert await desk.borrow(A, mine, USE) == lease
     before = len(asked)
-    assert await asyncio.gather(*(desk.borrow(A, ConnectionName("mine")) for _ in range(300))) == [lease] * 300
-    assert len(asked) == before + 1, "who asks at the same time shares the answer"
-    assert await desk.borrow(B, ConnectionName("mine")) is LeaseRefusal.MISSING
-    other = Sealer(b"x" * 32, chance)
-    assert (
-        await NatsLeaseDesk(brokers.conduit, other.seal, other.unseal).borrow(A, ConnectionName("mine"))
-        is LeaseRefusal.UNAVAILABLE
-    )
+    assert await asyncio.gather(*(desk.borrow(A, mine, use) for use in uses)) == [lease] * 300
+    assert asked[before:] == [300], "who asks at the same time is named in one question"
+    slow = asyncio.create_task(desk.borrow(A, mine, USE))
+    await asyncio.sleep(0.02)
+    gone, late = asyncio.create_task(desk.borrow(A, mine, USE)), asyncio.create_task(desk.borrow(A, mine, USE))
+    other = asyncio.create_task(desk.borrow(A, mine, Use(flow="another")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert [await each for each in (slow, late, other)] == [lease] * 3
+    assert asked[before + 1 :] == [1, 1, 1], "who comes while a question is under way is named in the next one"
+    assert not desk._waiting
+    assert await desk.borrow(B, mine, USE) is LeaseRefusal.MISSING
+    stranger = Sealer(b"x" * 32, chance)
+    theirs = NatsLeaseDesk(brokers.conduit, stranger.seal, stranger.unseal)
+    assert await theirs.borrow(A, mine, USE) is LeaseRefusal.UNAVAILABLE
 
 
 async def test_a_question_whose_answer_takes_long_holds_up_no_other(brokers: Brokers) -> None:
     sealer, may_answer = Sealer(b"k" * 32, FakeChance()), asyncio.Event()
 
-    async def answer(_tenant: TenantId, name: ConnectionName, _refused: str) -> LeaseRefusal:
+    async def answer(_tenant: TenantId, name: ConnectionName, _uses: Sequence[Use], _refused: str) -> LeaseRefusal:
         if name == "slow":
             await may_answer.wait()
         if name == "broken":
@@ -291,11 +302,11 @@ async def test_a_question_whose_answer_takes_long_holds_up_no_other(brokers: Bro
 
     await NatsLeaseDesk(brokers.control, sealer.seal, sealer.unseal).serve(answer)
     desk = NatsLeaseDesk(brokers.conduit, sealer.seal, sealer.unseal)
-    slow = asyncio.create_task(desk.borrow(A, ConnectionName("slow")))
+    slow = asyncio.create_task(desk.borrow(A, ConnectionName("slow"), USE))
     await asyncio.sleep(0.05)
     async with asyncio.timeout(2):
-        assert await desk.borrow(A, ConnectionName("quick")) is LeaseRefusal.MISSING
-        assert await desk.borrow(A, ConnectionName("broken")) is LeaseRefusal.UNAVAILABLE
+        assert await desk.borrow(A, ConnectionName("quick"), USE) is LeaseRefusal.MISSING
+        assert await desk.borrow(A, ConnectionName("broken"), USE) is LeaseRefusal.UNAVAILABLE
     may_answer.set()
     assert await slow is LeaseRefusal.MISSING
 

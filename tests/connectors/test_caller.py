@@ -2,7 +2,7 @@
 
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred
-from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
 from blubees.model.failures import Failure, FailureCode, explain_failure
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
@@ -16,8 +16,8 @@ GET = Call(method="GET", url="https://example.com/", effect=Effect.READ)
 class NoDesk:
     """Port LeaseDesk."""
 
-    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
-        del tenant, name, refused
+    async def borrow(self, tenant: TenantId, name: ConnectionName, use: Use, refused: str = "") -> Lease | LeaseRefusal:
+        del tenant, name, use, refused
         return LeaseRefusal.MISSING
 
 
@@ -56,7 +56,7 @@ class Vendor:
         self.refused: list[str] = []
         self.seen: list[str] = []
 
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _use: Use, refused: str = "") -> Lease | LeaseRefusal:
         if refused:
             self.refused.append(refused)
             self.tokens = self.tokens[1:] or self.tokens

@@ -7,7 +7,7 @@ from blubees.connectors.pace import PaceBook
 from blubees.connectors.parameters import fill_url
 from blubees.model.authorisation import check_fields
 from blubees.model.call import Call, CallAnswer, Effect, Pace
-from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.web import WebAnswer
@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, settings: dict[str, str]) -> None:
         self.settings = settings
 
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _refused: str = "") -> Lease | LeaseRefusal:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _use: Use, _refused: str = "") -> Lease | LeaseRefusal:
         return Lease(
             kind=ConnectionKind.BEARER,
             hosts=("north.acme.example",),

@@ -11,7 +11,7 @@ from blubees.doors.webhooks import WebhookDoor
 from blubees.flows import vendor_triggers
 from blubees.flows.check import check_flow
 from blubees.flows.connectors import FoundConnectors
-from blubees.model.connection import ConnectionKind, Lease
+from blubees.model.connection import ConnectionKind, Lease, Use
 from blubees.model.connector import Connector
 from blubees.model.event import Admission, RawEvent, Verdict
 from blubees.model.flow import PublishedFlow
@@ -27,7 +27,7 @@ SECRET = "s3cret"
 class Desk:
     """Port LeaseDesk."""
 
-    async def borrow(self, _tenant: TenantId, name: ConnectionName, _refused: str = "") -> Lease:
+    async def borrow(self, _tenant: TenantId, name: ConnectionName, _use: Use, _refused: str = "") -> Lease:
         secret = SECRET if name in {"signing", "hook-flow"} else "another"
         return Lease(
             kind=ConnectionKind.SIGNING_SECRET,

@@ -11,7 +11,7 @@ from blubees.connectors.caller import JiraSite
 from blubees.connectors.watched import WatchedCaller
 from blubees.engine.runner import Ended, Runner
 from blubees.model.call import Call, CallAnswer, Effect
-from blubees.model.connection import ConnectionKind, Lease
+from blubees.model.connection import ConnectionKind, Lease, Use
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.receipt import RunReceipt, StepOutcome, Trial, WouldCall
@@ -51,7 +51,7 @@ class Watch:
 
 
 class Desk:
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _refused: str = "") -> Lease:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _use: Use, _refused: str = "") -> Lease:
         return Lease(
             kind=ConnectionKind.BEARER,
             hosts=("a.example.com",),

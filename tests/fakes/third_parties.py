@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.model.call import Call, CallAnswer
-from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
 from fakes.machine import FakeChance, FakeClock
@@ -23,7 +23,7 @@ class OneKey:
     def __init__(self, lease: Lease | None = None) -> None:
         self.lease = lease
 
-    async def borrow(self, _tenant: TenantId, name: ConnectionName, _refused: str = "") -> Lease | LeaseRefusal:
+    async def borrow(self, _tenant: TenantId, name: ConnectionName, _use: Use, _refused: str = "") -> Lease | LeaseRefusal:
         return self.lease if self.lease is not None and name == "there" else LeaseRefusal.MISSING
 
 

@@ -13,7 +13,7 @@ from blubees.engine.runner import Runner
 from blubees.engine.surroundings import Surroundings
 from blubees.flows import live as live_module
 from blubees.flows.live import ForgetfulSeenDesk, Live, LiveDesk, LiveStream, Value
-from blubees.model.connection import ConnectionKind, Lease
+from blubees.model.connection import ConnectionKind, Lease, Use
 from blubees.model.event import Admission, Verdict
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, FlowId, TenantId
@@ -35,7 +35,7 @@ STEPS = """\
 
 
 class Desk:
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _refused: str = "") -> Lease:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _use: Use, _refused: str = "") -> Lease:
         return Lease(
             kind=ConnectionKind.BEARER,
             hosts=("a.example.com",),

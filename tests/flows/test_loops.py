@@ -18,7 +18,7 @@ from blubees.flows.loops import BURST, PER_MINUTE
 from blubees.flows.match import FlowIndex
 from blubees.flows.own_events import OwnEvents
 from blubees.model.call import Call, CallAnswer, Effect
-from blubees.model.connection import LeaseRefusal
+from blubees.model.connection import LeaseRefusal, Use
 from blubees.model.errors import UnavailableError
 from blubees.model.event import RawEvent, Verdict
 from blubees.model.flow import TriggerKind
@@ -36,7 +36,7 @@ CALL = "  - {id: a, kind: http, with: {method: POST, url: 'https://a.example.com
 class Desk:
     """Port LeaseDesk: no connections."""
 
-    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _refused: str = "") -> LeaseRefusal:
+    async def borrow(self, _tenant: TenantId, _name: ConnectionName, _use: Use, _refused: str = "") -> LeaseRefusal:
         return LeaseRefusal.MISSING
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from product import ROOT, Product, call, run_product, wait_for
 
+from blubees.model.errors import InputError
+
 pytestmark = pytest.mark.timeout(120)
 JSON = {"Content-Type": "application/json"}
 BURST = 500  # webhooks
@@ -186,8 +188,12 @@ def test_a_secret_goes_to_its_own_host_only_and_is_in_no_file(product: Product) 
     tenant = product.tenant()
     body = {"kind": "bearer", "hosts": ["api.example.com"], "secret": secret}
     assert secret not in json.dumps(product.operator().put(f"/tenants/{tenant}/connections/elsewhere", body))
-    path = product.publish(sink_flow(product, "stray").replace("connection: sink", "connection: elsewhere"))
-    call(path, b'{"n": 1}', JSON)
+    text = sink_flow(product, "stray").replace("connection: sink", "connection: elsewhere")
+    with pytest.raises(InputError) as caught:
+        product.publish(text)
+    assert "elsewhere may not go to this step's host, but to api.example.com" in caught.value.problems[0]
+    path = product.publish(text.replace(product.site_url, "http://{{webhookData.host}}"))
+    call(path, json.dumps({"n": 1, "host": product.site_url.removeprefix("http://")}).encode(), JSON)
     runs = product.ended("flow=stray")
     assert runs[0]["failure"]["code"] == "connection_missing"
     assert received(product, "stray") == []

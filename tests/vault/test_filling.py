@@ -11,9 +11,11 @@ from blubees.model.authorisation import check_fields
 from blubees.model.connection import ConnectionKind
 from blubees.model.connector import AuthScheme, Connector, Parameter
 from blubees.model.errors import InputError
+from blubees.operations.audit import AuditLog
 from blubees.operations.connection_filling import choose_scheme, fill_settings, find_hosts
 from blubees.operations.connections import ConnectionService
 from fakes.grants import A, World, run_world
+from fakes.machine import FakeChance, FakeClock
 
 HELP = Connector(
     name="help",
@@ -96,7 +98,8 @@ async def test_a_connection_names_its_connector(tmp_path: Path, monkeypatch: pyt
     async with run_world(tmp_path, monkeypatch) as world:
         made: World = world
         process = made.start()
-        service = ConnectionService(process.vault, process.keeper, process.grants, CatalogueShelf())
+        log = AuditLog(made.database.audit, FakeClock(), FakeChance())
+        service = ConnectionService(process.vault, process.keeper, process.grants, CatalogueShelf(), log)
         settings = {"connector": "slack", "client_id": "1.2"}
         saved = await service.save(A, name="team", kind=None, secrets={"client_secret": "s"}, settings=settings)
         assert (saved.kind, saved.hosts) == (ConnectionKind.OAUTH2_CODE, ("slack.com",))

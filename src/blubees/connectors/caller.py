@@ -15,7 +15,7 @@ from blubees.connectors.parameters import fill_url
 from blubees.connectors.transfer import Side, pass_file
 from blubees.model.authorisation import KINDS
 from blubees.model.call import Call, CallAnswer, Transfer, Transferred, is_jira_path
-from blubees.model.connection import Lease, LeaseRefusal
+from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
@@ -121,21 +121,20 @@ class Caller:
             return authorised
         found = await self._send(authorised)
         if isinstance(found, CallAnswer) and found.status == UNAUTHORISED and KINDS[lease.kind].has_grant:
-            return await self._send_once_more(request, ConnectionName(call.connection), lease, found)
+            return await self._send_once_more(request, call, lease, found)
         return found
 
-    async def _send_once_more(
-        self, request: WebRequest, name: ConnectionName, lease: Lease, found: CallAnswer
-    ) -> CallAnswer | Failure:
+    async def _send_once_more(self, request: WebRequest, call: Call, lease: Lease, found: CallAnswer) -> CallAnswer | Failure:
         """The vendor refuses a granted token: call once more with another, if there is. What had a 401 was not applied."""
-        other = await self._desk.borrow(self._tenant, name, hash_token(lease.secret))
+        name, refused = ConnectionName(call.connection), hash_token(lease.secret)
+        other = await self._desk.borrow(self._tenant, name, call.use or Use(), refused)
         if not isinstance(other, Lease) or other.secret == lease.secret:
             return found
         authorised = self._authorise(request, other)
         return authorised if isinstance(authorised, Failure) else await self._send(authorised)
 
     async def _prepare(self, call: Call) -> tuple[WebRequest, Lease | None] | Failure:
-        lease = await self._borrow(ConnectionName(call.connection)) if call.connection else None
+        lease = await self._borrow(ConnectionName(call.connection), call.use or Use()) if call.connection else None
         if isinstance(lease, Failure):
             return lease
         url = call.url
@@ -186,8 +185,8 @@ class Caller:
         headers = (*headers, ("Authorization", f"Bearer {token}"))
         return msgspec.structs.replace(request, headers=headers, is_ours=True)
 
-    async def _borrow(self, name: ConnectionName) -> Lease | Failure:
-        lease = await self._desk.borrow(self._tenant, name)
+    async def _borrow(self, name: ConnectionName, use: Use) -> Lease | Failure:
+        lease = await self._desk.borrow(self._tenant, name, use)
         return lease if isinstance(lease, Lease) else _refuse(lease)
 
     def _authorise(self, request: WebRequest, lease: Lease) -> WebRequest | Failure:
@@ -215,7 +214,7 @@ class Caller:
 
 
 def _refuse(refusal: LeaseRefusal) -> Failure:
-    if refusal is LeaseRefusal.MISSING:
+    if refusal in {LeaseRefusal.MISSING, LeaseRefusal.NOT_ALLOWED}:
         return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=refusal.value)
     if refusal in {LeaseRefusal.NO_GRANT, LeaseRefusal.GRANT_DEAD}:
         return Failure(code=FailureCode.CREDENTIAL_REFUSED, field="with.connection", detail=refusal.value)

@@ -11,7 +11,7 @@ from typing import Protocol
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.pace import PaceBook
 from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred, WouldCallError
-from blubees.model.connection import Lease, LeaseRefusal
+from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.ports import Chance, Clock, LeaseDesk, WebClient
@@ -40,8 +40,8 @@ class _TellingDesk:
     desk: LeaseDesk
     watch: CallWatch
 
-    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
-        lease = await self.desk.borrow(tenant, name, refused)
+    async def borrow(self, tenant: TenantId, name: ConnectionName, use: Use, refused: str = "") -> Lease | LeaseRefusal:
+        lease = await self.desk.borrow(tenant, name, use, refused)
         if isinstance(lease, Lease):
             for secret in (lease.secret, *lease.others.values()):
                 self.watch.withhold(secret)

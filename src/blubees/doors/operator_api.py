@@ -91,6 +91,15 @@ class ConnectionBody(BaseModel):
     secret: str | None = Field(None, max_length=16_384)
     secrets: dict[str, Annotated[str, Field(max_length=16_384)]] = Field(default_factory=dict, max_length=16)
     settings: dict[str, Annotated[str, Field(max_length=4_000)]] = Field(default_factory=dict, max_length=40)
+    flows: list[str] = Field(default_factory=list, max_length=100)
+
+
+class PermitBody(BaseModel):
+    """Which flows may use a connection; none: all."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    flows: list[str] = Field(default_factory=list, max_length=100)
 
 
 class VersionBody(BaseModel):
@@ -171,7 +180,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
         prefix="/operator/v1",
     )
     api.include_router(_parking_routes(services), prefix="/operator/v1")
-    api.include_router(vault_routes(services.vault_keys), prefix="/operator/v1")
+    api.include_router(vault_routes(services.vault_keys, services.tenants, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(control_routes(services.control, _expect_tenant(services)), prefix="/operator/v1")
     return api
 
@@ -272,8 +281,13 @@ def _connection_routes(services: OperatorServices) -> APIRouter:
             secret=body.secret,
             secrets=body.secrets,
             settings=body.settings,
+            flows=tuple(body.flows),
         )
         return _tell(saved)
+
+    @router.post("/tenants/{tenant}/connections/{name}/permit")
+    async def permit(tenant: Annotated[TenantId, Depends(tenant_of)], name: NamePath, body: PermitBody) -> Response:
+        return _tell(await services.connections.permit(tenant, ConnectionName(name), tuple(body.flows)))
 
     @router.delete("/tenants/{tenant}/connections/{name}")
     async def delete_connection(tenant: Annotated[TenantId, Depends(tenant_of)], name: NamePath) -> Response:

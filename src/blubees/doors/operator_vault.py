@@ -1,14 +1,16 @@
 """The operator API's routes about the vault's keys. Built by doors/operator_api.py."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from blubees.model.ids import TENANT_PATTERN, TenantId
+from blubees.model.ids import TenantId
 from blubees.model.vault import Level
+from blubees.operations.tenants import TenantService
 from blubees.operations.vault_keys import VaultKeys
 from blubees.ports import TenantVault
 
@@ -31,17 +33,15 @@ class ShredBody(BaseModel):
     confirm: str = Field(max_length=100)
 
 
-TenantPath = Annotated[str, Path(pattern=TENANT_PATTERN)]  # also of one that is not known any more: its keys are
-
-
-def vault_routes(keys: VaultKeys) -> APIRouter:
+def vault_routes(keys: VaultKeys, tenants: TenantService, tenant_of: Callable[..., Awaitable[TenantId]]) -> APIRouter:
     """Make the routes."""
     router = APIRouter()
 
     @router.get("/vault")
     async def show_vault() -> Response:
-        facts, tenants, now = await keys.describe()
-        return _tell({"provider": facts, "tenants": tenants, "now": now})
+        facts, found, now = await keys.describe()
+        known = [tenant for tenant in found if await tenants.load(tenant) is not None]
+        return _tell({"provider": facts, "tenants": known, "now": now})
 
     @router.post("/vault/renew")
     async def renew() -> Response:
@@ -53,17 +53,28 @@ def vault_routes(keys: VaultKeys) -> APIRouter:
         return _tell({"retired": await keys.retire_provider()})
 
     @router.get("/tenants/{tenant}/vault")
-    async def show_tenant(tenant: TenantPath) -> Response:
-        return _tell(_describe(await keys.describe_tenant(TenantId(tenant))))
+    async def show_tenant(tenant: Annotated[TenantId, Depends(tenant_of)]) -> Response:
+        return _tell(_describe(await keys.describe_tenant(tenant)))
 
     @router.post("/tenants/{tenant}/vault/rotate")
-    async def rotate(tenant: TenantPath, body: RotateBody) -> Response:
-        return _tell(await keys.rotate(TenantId(tenant), body.level, body.before, body.after))
+    async def rotate(tenant: Annotated[TenantId, Depends(tenant_of)], body: RotateBody) -> Response:
+        return _tell(await keys.rotate(tenant, body.level, body.before, body.after))
 
     @router.post("/tenants/{tenant}/vault/shred")
-    async def shred(tenant: TenantPath, body: ShredBody) -> Response:
-        await keys.shred(TenantId(tenant), body.confirm)
+    async def shred(tenant: Annotated[TenantId, Depends(tenant_of)], body: ShredBody) -> Response:
+        await keys.shred(tenant, body.confirm)
         return _tell({"shredded": tenant})
+
+    @router.get("/tenants/{tenant}/audit")
+    async def list_audit(
+        tenant: Annotated[TenantId, Depends(tenant_of)],
+        connection: Annotated[str, Query(max_length=63)] = "",
+        before: Annotated[str, Query(max_length=27)] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        leases: bool = True,
+    ) -> Response:
+        found = await keys.list_audit(tenant, connection=connection, before=before, limit=limit, leases=leases)
+        return _tell(found)
 
     return router
 

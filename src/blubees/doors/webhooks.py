@@ -30,7 +30,7 @@ from blubees.doors.signatures import (
     verify_signature,
 )
 from blubees.flows.vendor_triggers import VendorHook, find_vendor_hook
-from blubees.model.connection import Lease
+from blubees.model.connection import Lease, Purpose, Use
 from blubees.model.event import Admission, RawEvent
 from blubees.model.flow import PublishedFlow, SignatureScheme, TriggerKind
 from blubees.model.ids import TENANT_PATTERN, ConnectionName, TenantId
@@ -97,7 +97,7 @@ class WebhookDoor:
     ) -> None:
         self._find_hook, self._desk, self._admit, self._clock = find_hook, desk, admit, clock
         self._read_depth = read_depth
-        self._secrets: OrderedDict[tuple[TenantId, str], tuple[str, int]] = OrderedDict()
+        self._secrets: OrderedDict[tuple[TenantId, str, str], tuple[str, int]] = OrderedDict()
         self.refusals: Counter[str] = Counter()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
@@ -154,7 +154,7 @@ class WebhookDoor:
         signature = hook.flow.trigger.signature
         if signature.scheme is SignatureScheme.NONE:
             return SignatureVerdict.GOOD
-        secret = await self._borrow_secret(hook.tenant, signature.connection)
+        secret = await self._borrow_secret(hook.tenant, signature.connection, hook.flow.id)
         if secret is None:
             return SignatureVerdict.MISSING
         now_seconds = self._clock.now_milliseconds() // 1000
@@ -163,16 +163,17 @@ class WebhookDoor:
             return SignatureVerdict.GOOD if is_good else SignatureVerdict.WRONG
         return verify_signature(signature, secret, headers, body, now_seconds)
 
-    async def _borrow_secret(self, tenant: TenantId, name: str) -> str | None:
+    async def _borrow_secret(self, tenant: TenantId, name: str, flow: str) -> str | None:
         now = self._clock.now_milliseconds()
-        held = self._secrets.get((tenant, name))
+        held = self._secrets.get((tenant, name, flow))
         if held is not None and now < held[1]:
             return held[0]
-        lease = await self._desk.borrow(tenant, ConnectionName(name))
+        use = Use(purpose=Purpose.SIGNATURE, flow=flow)
+        lease = await self._desk.borrow(tenant, ConnectionName(name), use)
         if not isinstance(lease, Lease) or not lease.secret:
             return None
-        self._secrets[tenant, name] = (lease.secret, min(now + SECRET_MILLISECONDS, lease.expires_at_milliseconds))
-        self._secrets.move_to_end((tenant, name))
+        self._secrets[tenant, name, flow] = (lease.secret, min(now + SECRET_MILLISECONDS, lease.expires_at_milliseconds))
+        self._secrets.move_to_end((tenant, name, flow))
         if len(self._secrets) > SECRETS_HELD:
             self._secrets.popitem(last=False)
         return lease.secret

@@ -12,7 +12,7 @@ from blubees.engine.plan import CompiledStep
 from blubees.engine.progress import Progress
 from blubees.expressions.errors import EvaluationError
 from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred, WouldCallError
-from blubees.model.connection import LeaseRefusal
+from blubees.model.connection import LeaseRefusal, Use
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.field_names import FieldNames
 from blubees.model.flow import OnDoubt, Retry
@@ -46,7 +46,7 @@ class StepTools:
         if call.effect is Effect.KEYED:
             call = _add_key(call, f"{self._walk.run}:{self._frame.prefix}{self._step.id}:{self._calls}")
         await self._walk.prepare_call(self._step, self._frame, call.effect)
-        return await self._frame.line.call(self._walk.mark(call))
+        return await self._frame.line.call(self._name_use(self._walk.mark(call)))
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         """Call the tenant's Jira."""
@@ -60,7 +60,15 @@ class StepTools:
             self._calls += 1
             target = _add_key(target, f"{self._walk.run}:{self._frame.prefix}{self._step.id}:{self._calls}")
         await self._walk.prepare_call(self._step, self._frame, target.effect)
-        return await self._walk.transfer(self._frame.line, msgspec.structs.replace(transfer, target=target))
+        sides = {"source": self._name_use(transfer.source), "target": self._name_use(target)}
+        return await self._walk.transfer(self._frame.line, msgspec.structs.replace(transfer, **sides))
+
+    def _name_use(self, call: Call) -> Call:
+        """Say what a connection is used for."""
+        if not call.connection:
+            return call
+        place = self._frame.prefix + self._step.id
+        return msgspec.structs.replace(call, use=Use(flow=self._frame.place.flow, run=self._walk.run, step=place))
 
     async def list_field_names(self) -> FieldNames | Failure:
         """Give the names of the fields of the tenant's Jira site."""

@@ -17,9 +17,12 @@ from blubees.expressions.dates import read_date
 from blubees.expressions.document import compile_document, list_templates
 from blubees.expressions.errors import EvaluationError
 from blubees.expressions.template import Template, compile_template
+from blubees.model.call import Call, CallAnswer
+from blubees.model.connection import Purpose, Use
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.field_names import FieldNames
 from blubees.model.flow import Flow, Step
+from blubees.model.ids import FlowId
 from blubees.model.order import Fire
 from blubees.model.schedule import CURSOR_PATTERN, Poll, PollStart
 from blubees.steps.book import load_book
@@ -98,7 +101,18 @@ async def poll_jira(
     return News(tuple((f"{issue.get('id')}|{at}", issue) for at, issue in dated), str(cursor))
 
 
-async def poll_third_party(line: Line, order: Fire, poll: Poll, scope: dict[str, object]) -> News | Failure:
+class PollTools:
+    """What a poll needs of a step's tools: it only calls, and says what it calls for."""
+
+    def __init__(self, line: Line, flow: FlowId) -> None:
+        self._line, self._use = line, Use(purpose=Purpose.POLL, flow=flow)
+
+    async def call(self, call: Call) -> CallAnswer | Failure:
+        """Call the third party."""
+        return await self._line.call(msgspec.structs.replace(call, use=self._use))
+
+
+async def poll_third_party(tools: PollTools, order: Fire, poll: Poll, scope: dict[str, object]) -> News | Failure:
     """Ask a third party, and work out its items, their names and the cursor."""
     try:
         asked = compile_document({"url": poll.url, "query": poll.query, "headers": poll.headers}).render(scope)
@@ -108,7 +122,7 @@ async def poll_third_party(line: Line, order: Fire, poll: Poll, scope: dict[str,
     settings = entry.settings(
         url=str(asked["url"]), query=asked["query"], headers=_write_texts(asked["headers"]), connection=poll.connection
     )
-    outcome = await entry.perform(settings, cast("Tools", line))  # it only calls
+    outcome = await entry.perform(settings, cast("Tools", tools))  # it only calls
     if isinstance(outcome, Failure):
         return _rename(outcome, "trigger.poll")
     scope["response"] = outcome.result if isinstance(outcome, Done) else None

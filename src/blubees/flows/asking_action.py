@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from blubees.connectors.actions.paths import look_up
 from blubees.connectors.actions.perform import CONNECTION, compile_action
 from blubees.connectors.actions.waits import MILLISECONDS_SINCE_1970, SINCE_1970
@@ -18,6 +20,7 @@ from blubees.expressions.dates import read_date
 from blubees.flows.asking import FORGETTING_MILLISECONDS, ID_CHARACTERS, POLL_ITEMS, News
 from blubees.flows.check_trigger import find_trigger
 from blubees.model.call import Call, CallAnswer
+from blubees.model.connection import Purpose, Use
 from blubees.model.connector import PollRule
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow
@@ -36,9 +39,10 @@ class _Asker:
 
     line: Line
     now: int
+    use: Use
 
     async def call(self, call: Call) -> CallAnswer | Failure:
-        return await self.line.call(call)
+        return await self.line.call(msgspec.structs.replace(call, use=self.use))
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         return await self.line.call_jira(call)
@@ -60,7 +64,8 @@ async def poll_action(line: Line, order: Fire, published: PublishedFlow, now_mil
     if connector.actions[rule.action].pages is not None:
         given[LIMIT] = POLL_ITEMS
     hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
-    items = await compile_action(connector, rule.action, hooks)(given, _Asker(line, now_milliseconds))
+    asker = _Asker(line, now_milliseconds, Use(purpose=Purpose.POLL, flow=published.flow.id))
+    items = await compile_action(connector, rule.action, hooks)(given, asker)
     if isinstance(items, Failure):
         place = f"trigger{items.field.removeprefix('with')}" if items.field.startswith("with") else "trigger"
         return Failure(

@@ -26,6 +26,7 @@ from blubees.expressions.values import write_date
 from blubees.flows.asking import (
     SCHEDULE_ISSUES,
     News,
+    PollTools,
     list_fields,
     names_fields_of_issues,
     poll_jira,
@@ -149,7 +150,7 @@ class FiringDesk:
             if isinstance(fields, Failure):
                 return fields
             return await poll_jira(line, fields, order, poll, scope, self._clock.now_milliseconds())
-        return await poll_third_party(line, order, poll, scope)
+        return await poll_third_party(PollTools(line, flow.flow.id), order, poll, scope)
 
     async def _list_events(self, flow: PublishedFlow, order: Fire) -> list[tuple[str, dict[str, Any]]] | Failure:
         """What a schedule's tick starts: (delivery id, document) of each run."""

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from blubees.engine.frames import Line
 from blubees.expressions.values import write_date
-from blubees.flows.asking import poll_third_party
+from blubees.flows.asking import PollTools, poll_third_party
 from blubees.flows.asking_action import poll_action
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow, TriggerKind
@@ -138,7 +138,7 @@ async def _refetch_poll(
     if flow.flow.trigger.connector:
         news = await poll_action(line, asked, flow, int(now.timestamp() * 1_000))
     else:
-        news = await poll_third_party(line, asked, poll, scope)
+        news = await poll_third_party(PollTools(line, flow.flow.id), asked, poll, scope)
     if isinstance(news, Failure):
         return news
     found = [item for name, item in news.items if mark(f"poll|{name}") == reference.delivery]

@@ -13,6 +13,7 @@ import msgspec
 from blubees.connectors.catalogue_shelf import CatalogueShelf
 from blubees.engine.plan import Plan, compile_plan
 from blubees.flows.check import CheckedFlow, check_flow
+from blubees.flows.connections import list_refused
 from blubees.flows.connectors import FoundConnectors, find_connectors, pin, read_pinned
 from blubees.flows.diff import Change, diff_flows
 from blubees.flows.document import Problem
@@ -22,6 +23,7 @@ from blubees.flows.placeholders import forbid_placeholders
 from blubees.flows.scopes import list_least_scopes
 from blubees.flows.timetable import Timetable
 from blubees.flows.timing import read_timing
+from blubees.model.connection import Connection
 from blubees.model.connector import Connector
 from blubees.model.errors import ConflictError, InputError, MissingError
 from blubees.model.flow import Flow, PublishedFlow, TriggerKind
@@ -52,9 +54,12 @@ class FlowService:
         clock: Clock,
         chance: Chance,
         book: Mapping[str, KindEntry],
+        *,
         find_settings: Callable[[TenantId], Awaitable[TenantSettings]] | None = None,
         connectors: ConnectorShelf | None = None,
+        list_connections: Callable[[TenantId], Awaitable[Sequence[Connection]]] | None = None,
     ) -> None:
+        self._list_connections = list_connections
         self._store, self._board, self._timetable, self._find_settings = store, board, timetable, find_settings
         self._clock, self._chance, self._book = clock, chance, book
         self.connectors: ConnectorShelf = connectors or CatalogueShelf()
@@ -78,7 +83,8 @@ class FlowService:
 
         Raises:
             MissingError: no such flow. ConflictError: published by somebody else meanwhile.
-            InputError: it has placeholders, carries payload over a wait, or calls a host, and the tenant forbids that.
+            InputError: it has placeholders, names a connection that it can't use, carries payload over a wait, or calls a
+                host, and the tenant forbids that.
             UnavailableError: it is kept, but the broker did not take it; the next start or publishing posts it.
         """
         row = await self._load(tenant, flow_id)
@@ -87,6 +93,7 @@ class FlowService:
         pinned = pin(connectors)
         await self._forbid_parking(tenant, flow, connectors)
         await self._forbid_hosts(tenant, flow, connectors)
+        await self._judge_connections(tenant, flow)
         token = ""
         token_hash = row.hook_token_hash
         if flow.trigger.on is TriggerKind.WEBHOOK and not token_hash:
@@ -118,6 +125,7 @@ class FlowService:
         connectors = read_pinned(row.connectors)
         await self._forbid_parking(tenant, flow, connectors)
         await self._forbid_hosts(tenant, flow, connectors)
+        await self._judge_connections(tenant, flow)
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
         await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
@@ -306,6 +314,14 @@ class FlowService:
         problems = list_unreachable(flow, await self._find_settings(tenant), connectors)
         if problems:
             raise InputError("A host may not be called; nothing was published.", tuple(problems))
+
+    async def _judge_connections(self, tenant: TenantId, flow: Flow) -> None:
+        """Refuse a flow that names a connection which is not there, or which it may not use so."""
+        if self._list_connections is None:
+            return
+        problems = list_refused(flow, await self._list_connections(tenant))
+        if problems:
+            raise InputError("A connection can't be used; nothing was published.", tuple(problems))
 
     async def _compile_live(self, tenant: TenantId) -> dict[FlowId, Plan]:
         live = [version for _, version in await self._store.list_live(tenant) if self._check_version(version).flow is not None]

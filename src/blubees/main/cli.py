@@ -211,7 +211,7 @@ def kinds() -> None:
 def publish(file: Path, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Save a flow file as draft and publish it; a webhook flow's address is printed once, here."""
     client = _connect(data)
-    tenant = _choose_tenant(client, tenant)
+    tenant = choose_tenant(client, tenant)
     saved = client.put_text(f"/tenants/{tenant}/flows", file.read_text())
     for warning in saved["warnings"]:
         _complain(warning)
@@ -228,7 +228,7 @@ def list_flows(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) ->
     from blubees.main.cli_tables import write_due  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    base = f"/tenants/{_choose_tenant(client, tenant)}"
+    base = f"/tenants/{choose_tenant(client, tenant)}"
     flows, schedules = client.get(f"{base}/flows"), {each["flow"]: each for each in client.get(f"{base}/schedules")}
     if json:
         _print_json([each | {"schedule": schedules.get(each["flow"])} for each in flows])
@@ -247,7 +247,7 @@ def show(flow: str, *, version: int = 0, tenant: Tenant = "", data: Data = DATA)
     from blubees.main.cli_tables import schedule_lines  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    tenant = _choose_tenant(client, tenant)
+    tenant = choose_tenant(client, tenant)
     base = f"/tenants/{tenant}/flows/{flow}"
     text = client.get(f"{base}/versions/{version}")["text"] if version else client.get(base)["flow"]["draft"]
     print(text)  # noqa: T201 - see above
@@ -260,7 +260,7 @@ def show(flow: str, *, version: int = 0, tenant: Tenant = "", data: Data = DATA)
 def fire(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Make a flow's schedule or poll due now."""
     client = _connect(data)
-    client.post(f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}/fire")
+    client.post(f"/tenants/{choose_tenant(client, tenant)}/flows/{flow}/fire")
     print(f"{flow}: due now")  # noqa: T201 - see above
 
 
@@ -284,7 +284,7 @@ def run_flow(
 
     client = _connect(data)
     content = (sys.stdin.buffer.read() if inputs == "-" else Path(inputs).read_bytes()) if inputs else b"{}"
-    answer = run_by_hand(client, _choose_tenant(client, tenant), flow, content, door)
+    answer = run_by_hand(client, choose_tenant(client, tenant), flow, content, door)
     if json or not (isinstance(answer, dict) and answer.get("run")):
         _print_json(answer)
     else:
@@ -316,7 +316,7 @@ def try_flow(
     client = _connect(data)
     content = (sys.stdin.buffer.read() if event == "-" else Path(event).read_bytes()) if event else b""
     teller, outcome = Teller(open_console()), ""
-    for name, facts in watch_trial(client, _choose_tenant(client, tenant), flow, content, door, is_dry=dry_run):
+    for name, facts in watch_trial(client, choose_tenant(client, tenant), flow, content, door, is_dry=dry_run):
         outcome = str(facts.get("outcome", outcome))
         if json:
             print(_write_line({"event": name, **facts}))  # noqa: T201 - see above
@@ -329,7 +329,7 @@ def try_flow(
 def diff(flow: str, old: int, new: int = 0, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Show what changed between two versions; 0 stands for the draft."""
     client = _connect(data)
-    changes = client.get(f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}/diff?from={old}&to={new}")
+    changes = client.get(f"/tenants/{choose_tenant(client, tenant)}/flows/{flow}/diff?from={old}&to={new}")
     rows = [[each["what"], each["where"], str(each["before"]), str(each["after"])] for each in changes]
     _print_table(["what", "where", "before", "after"], rows)
 
@@ -338,7 +338,7 @@ def diff(flow: str, old: int, new: int = 0, *, tenant: Tenant = "", data: Data =
 def rollback(flow: str, version: int, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Make an earlier version live again."""
     client = _connect(data)
-    client.post(f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}/rollback", {"version": version})
+    client.post(f"/tenants/{choose_tenant(client, tenant)}/flows/{flow}/rollback", {"version": version})
     print(f"{flow}: version {version} is live")  # noqa: T201 - see above
 
 
@@ -346,7 +346,7 @@ def rollback(flow: str, version: int, *, tenant: Tenant = "", data: Data = DATA)
 def withdraw(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Start no more runs of a flow."""
     client = _connect(data)
-    client.post(f"/tenants/{_choose_tenant(client, tenant)}/flows/{flow}/withdraw")
+    client.post(f"/tenants/{choose_tenant(client, tenant)}/flows/{flow}/withdraw")
     print(f"{flow}: no version is live")  # noqa: T201 - see above
 
 
@@ -354,7 +354,7 @@ def withdraw(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
 def rotate_hook(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Give a webhook flow another address; the old one stops at once."""
     client = _connect(data)
-    tenant = _choose_tenant(client, tenant)
+    tenant = choose_tenant(client, tenant)
     token = client.post(f"/tenants/{tenant}/flows/{flow}/rotate-hook")["hook_token"]
     print(f"webhook path (shown once): /hooks/{tenant}/{token}")  # noqa: T201 - see above
 
@@ -394,7 +394,7 @@ def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Dat
 
     client = _connect(data)
     chosen = f"&flow={flow}" if flow else ""
-    path = f"/tenants/{_choose_tenant(client, tenant)}/runs" if tenant or flow else "/runs"
+    path = f"/tenants/{choose_tenant(client, tenant)}/runs" if tenant or flow else "/runs"
     runs = client.get(f"{path}?limit={limit}{chosen}")
     if json:
         _print_json(runs)
@@ -406,7 +406,7 @@ def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Dat
 def cancel_run(run: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """End a run wherever it is, before its next call; a call that is under way is let finish."""
     client = _connect(data)
-    client.post(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}/cancel")
+    client.post(f"/tenants/{choose_tenant(client, tenant)}/runs/{run}/cancel")
     print(f"{run}: will end before its next call")  # noqa: T201 - see above
 
 
@@ -422,7 +422,7 @@ def retry_run(run: str, *, again: bool = False, skip: bool = False, tenant: Tena
         raise InputError("Say --again or --skip, not both.")
     client = _connect(data)
     choice = "again" if again else "skip" if skip else ""
-    done = client.post(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}/retry", {"choice": choice})
+    done = client.post(f"/tenants/{choose_tenant(client, tenant)}/runs/{run}/retry", {"choice": choice})
     words = (
         "goes on from its failed step" if done["how"] == "from_failed_step" else "starts anew, with its event asked for again"
     )
@@ -436,7 +436,7 @@ def show_run(run: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = F
     from blubees.main.run_ways import list_ways  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    path = f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}"
+    path = f"/tenants/{choose_tenant(client, tenant)}/runs/{run}"
     found = client.get(path)
     if json:
         _print_json(found)
@@ -474,7 +474,7 @@ def add(
     from blubees.main.connection_input import read_secrets, read_settings  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    tenant = _choose_tenant(client, tenant)
+    tenant = choose_tenant(client, tenant)
     body: dict[str, Any] = {"kind": kind or None, "hosts": list(host), "user_name": user_name, "parameter": parameter}
     settings = read_settings(setting) | ({"connector": connector} if connector else {})
     body |= {"settings": settings} | read_secrets(is_object=fields)
@@ -488,7 +488,7 @@ def show_connection(name: str, *, tenant: Tenant = "", data: Data = DATA, json: 
     from blubees.main.consent_view import draw_connection  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/connections/{name}")
+    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}")
     if json:
         _print_json(found)
     else:
@@ -511,7 +511,7 @@ def authorize(
     from blubees.main.consent_view import ask_person  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    tenant = _choose_tenant(client, tenant)
+    tenant = choose_tenant(client, tenant)
     opens = browser and sys.stdout.isatty()
     return 0 if ask_person(client, tenant, name, Console(), opens_browser=opens) else PROBLEMS
 
@@ -520,7 +520,7 @@ def authorize(
 def renew(name: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Renew a connection's token now, also one that was given up as dead."""
     client = _connect(data)
-    client.post(f"/tenants/{_choose_tenant(client, tenant)}/connections/{name}/renew")
+    client.post(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}/renew")
     print(f"{name}: renewed")  # noqa: T201 - see above
 
 
@@ -543,27 +543,40 @@ def change(
 
     client = _connect(data)
     body = {"settings": read_settings(setting)} | (read_secrets(is_object=True) if fields else {})
-    client.patch(f"/tenants/{_choose_tenant(client, tenant)}/connections/{name}", body)
+    client.patch(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}", body)
     print(f"{name}: changed")  # noqa: T201 - see above
+
+
+@connection_app.command
+def permit(name: str, *, flow: tuple[str, ...] = (), tenant: Tenant = "", data: Data = DATA) -> None:
+    """Say which flows may use a connection; without one, every flow may.
+
+    Args:
+        flow: a flow's id; may stand several times.
+    """
+    client = _connect(data)
+    saved = client.post(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}/permit", {"flows": list(flow)})
+    print(f"{name}: for {', '.join(saved['flows']) or 'every flow'}")  # noqa: T201 - see above
 
 
 @connection_app.command(name="list")
 def list_connections(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
     """List a tenant's connections; secrets are never shown."""
     client = _connect(data)
-    found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/connections")
+    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/connections")
     if json:
         _print_json(found)
         return
-    rows = [[each["name"], each["kind"], " ".join(each["hosts"]), each["fingerprint"]] for each in found]
-    _print_table(["connection", "kind", "hosts", "fingerprint"], rows)
+    from blubees.main.connection_input import CONNECTION_COLUMNS, write_row  # noqa: PLC0415 - see the module's docstring
+
+    _print_table(CONNECTION_COLUMNS, [write_row(each) for each in found])
 
 
 @connection_app.command
 def remove(name: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Delete a connection."""
     client = _connect(data)
-    client.delete(f"/tenants/{_choose_tenant(client, tenant)}/connections/{name}")
+    client.delete(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}")
     print(f"{name}: deleted")  # noqa: T201 - see above
 
 
@@ -600,7 +613,7 @@ def change_settings(
         egress_deny: hosts that flows may not call, also where egress_allow names them; "": none.
     """
     client = _connect(data)
-    path = f"/tenants/{_choose_tenant(client, tenant)}/settings"
+    path = f"/tenants/{choose_tenant(client, tenant)}/settings"
     given = {"parking": parking, "replay_hours": replay_hours, "shapes": shapes}
     chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     for name, text in (("egress_allow", egress_allow), ("egress_deny", egress_deny)):
@@ -625,7 +638,7 @@ def list_waiting(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) 
     from blubees.main.cli_tables import waiting_rows  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    found = client.get(f"/tenants/{_choose_tenant(client, tenant)}/waiting")
+    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/waiting")
     if json:
         _print_json(found)
         return
@@ -641,7 +654,7 @@ def answer(run: str, choice: str, *, step: str = "", tenant: Tenant = "", data: 
         step: which step, when several of the run are in doubt.
     """
     client = _connect(data)
-    client.post(f"/tenants/{_choose_tenant(client, tenant)}/runs/{run}/answer", {"choice": choice, "step": step})
+    client.post(f"/tenants/{choose_tenant(client, tenant)}/runs/{run}/answer", {"choice": choice, "step": step})
     print(f"{run}: {choice}")  # noqa: T201 - see above
 
 
@@ -651,7 +664,8 @@ def _connect(data: Path) -> Any:  # noqa: ANN401 - imported late
     return OperatorClient.from_folder(data)
 
 
-def _choose_tenant(client: Any, tenant: str) -> str:  # noqa: ANN401 - see _connect
+def choose_tenant(client: Any, tenant: str) -> str:  # noqa: ANN401 - see _connect
+    """Give the tenant that is meant: the only one where none is named. Raises InputError."""
     if tenant:
         return tenant
     known = [str(each["tenant"]) for each in client.get("/tenants")]

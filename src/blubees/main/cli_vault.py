@@ -65,3 +65,35 @@ def shred(*, tenant: str, data: Data = DATA) -> None:
     from blubees.main.vault_commands import shred as run  # noqa: PLC0415 - see above
 
     run(OperatorClient.from_folder(data), tenant, typed="", console=open_console())
+
+
+@vault_app.command
+def audit(
+    *,
+    connection: str = "",
+    limit: int = 100,
+    leases: bool = True,
+    tenant: str = "",
+    data: Data = DATA,
+    json: Annotated[bool, cyclopts.Parameter(negative="")] = False,
+) -> None:
+    """Show what was done with a tenant's credentials and keys, newest first: every lease, for which flow, step and run.
+
+    Args:
+        connection: of this one only.
+        leases: --no-leases: all but leases.
+    """
+    from blubees.main.cli import choose_tenant  # noqa: PLC0415 - it imports this file
+    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
+    from blubees.main.vault_commands import draw_audit  # noqa: PLC0415 - see above
+
+    client = OperatorClient.from_folder(data)
+    query = f"connection={connection}&limit={limit}&leases={str(leases).lower()}"
+    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/audit?{query}")
+    if json:
+        import msgspec  # noqa: PLC0415 - see above
+
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())  # noqa: T201 - the command's answer
+    else:
+        draw_audit(open_console(), found)

@@ -1,13 +1,16 @@
-"""What `blubees connection add` is given: secrets from standard input or a prompt, settings as options. Called by the CLI."""
+"""What `blubees connection` is given and shows: secrets from standard input or a prompt, settings as options."""
 
 import getpass
 import sys
 from collections.abc import Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import msgspec
 
 from blubees.model.errors import InputError
+
+CONNECTION_COLUMNS: Final = ["connection", "kind", "hosts", "flows", "secrets", "changed (UTC)", "used (UTC)"]
 
 
 def read_secrets(*, is_object: bool) -> dict[str, Any]:
@@ -37,3 +40,24 @@ def read_settings(pairs: Sequence[str]) -> dict[str, str]:
             raise InputError(f"--setting: number {number} is not name=value.")
         settings[name] = value
     return settings
+
+
+def write_row(connection: dict[str, Any]) -> list[str]:
+    """Write a connection as a row: what may be known of its secrets."""
+    fields = [
+        f"{fact['field']} {fact['fingerprint']}" + (f" …{fact['last_four']}" if fact["last_four"] else "")
+        for fact in connection["fields"]
+    ]
+    return [
+        connection["name"],
+        connection["kind"],
+        " ".join(connection["hosts"]),
+        " ".join(connection["flows"]) or "every",
+        "\n".join(fields),
+        _write_time(connection["changed_at_milliseconds"] or connection["created_at_milliseconds"]),
+        _write_time(connection["used_at_milliseconds"]),
+    ]
+
+
+def _write_time(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M}" if milliseconds else "never"

@@ -1,7 +1,9 @@
 """Builds what imports and keeps connectors. Called by main/control_plane.py."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
 
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
@@ -9,7 +11,7 @@ from blubees.connectors.tenant_shelf import TenantShelf
 from blubees.flows.versions import FlowService
 from blubees.main.import_bench import ProcessBench
 from blubees.main.settings import Settings
-from blubees.model.connection import Lease, LeaseRefusal
+from blubees.model.connection import Lease, LeaseRefusal, Purpose, Use
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.settings import SettingsShelf, TenantSettings
 from blubees.model.web import WebAnswer, WebFailure, WebRequest
@@ -20,7 +22,7 @@ from blubees.operations.connectors import ConnectorService
 from blubees.operations.tickets import TicketDesk
 from blubees.ports import Chance, Clock, ConnectorStore, PlanBoard
 
-OpenLease = Callable[[TenantId, ConnectionName, str], Awaitable[Lease | LeaseRefusal]]
+OpenLease = Callable[[TenantId, ConnectionName, Sequence[Use], str], Awaitable[Lease | LeaseRefusal]]
 
 
 class TenantWebClient(GuardedWebClient):
@@ -63,9 +65,9 @@ class _Desk:
     def __init__(self, open_lease: OpenLease) -> None:
         self._open_lease = open_lease
 
-    async def borrow(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+    async def borrow(self, tenant: TenantId, name: ConnectionName, use: Use, refused: str = "") -> Lease | LeaseRefusal:
         """See the port."""
-        return await self._open_lease(tenant, name, refused)
+        return await self._open_lease(tenant, name, [msgspec.structs.replace(use, purpose=Purpose.TEST)], refused)
 
 
 def build_action_trials(store: ConnectorStore, board: PlanBoard, tickets: TicketDesk) -> ActionTrials:

@@ -167,6 +167,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         load_book(),
         find_settings=tenant_settings.load,
         connectors=TenantShelf(database.connectors),
+        list_connections=database.connections.list,
     )
 
     async def fill_boards() -> None:
@@ -189,7 +190,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     sign_offs = SignOffService(database.sign_offs, parking, NatsOrders(broker), clock)
     await NatsSignOffDesk(broker, sealer.seal, sealer.unseal).serve(sign_offs.answer_desk)
     oauth = build_oauth(start, database, parts, parking, flows, clock=clock, chance=chance, events=events)
-    await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(oauth.grants.open_lease)
+    await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(oauth.clerk.answer)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
 
     surveyor = Surveyor(broker)
@@ -210,7 +211,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         connections=oauth.connections,
         grants=oauth.desk,
         connectors=build_connectors(
-            database.connectors, flows, settings, tenant_settings.load, clock, chance, oauth.grants.open_lease
+            database.connectors, flows, settings, tenant_settings.load, clock, chance, oauth.clerk.answer
         ),
         action_trials=build_action_trials(
             database.connectors, NatsPlanBoard(broker), _give_tickets(flows, sealer, clock, settings)
@@ -244,6 +245,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         asyncio.create_task(scheduler.fire_forever()),
         asyncio.create_task(furnish_forever(broker, fill_boards, recovery.learn_epoch, events)),
         asyncio.create_task(seen.purge_forever(events)),
+        asyncio.create_task(parts.log.purge_forever(events)),
         asyncio.create_task(wake_forever(parking, events)),
         asyncio.create_task(sign_offs.see_to_all_forever(events)),
         asyncio.create_task(recovery.recover_forever()),

@@ -10,6 +10,9 @@ from blubees.doors.operator_grants import CALLBACK_PATH
 from blubees.flows.versions import FlowService
 from blubees.main.settings import ProcessStart
 from blubees.main.vault_parts import VaultParts
+from blubees.model.connection import Lease, LeaseRefusal, Use
+from blubees.model.ids import ConnectionName, TenantId
+from blubees.operations.audit import LeaseClerk
 from blubees.operations.connections import ConnectionService
 from blubees.operations.grants import GrantDesk, ScopeChooser
 from blubees.operations.parking import ParkingService
@@ -23,6 +26,7 @@ from blubees.vault.oauth.keeping import GrantKeeper
 class OAuthParts:
     """The grants of one control plane."""
 
+    clerk: LeaseClerk
     grants: GrantService
     consents: ConsentService
     desk: GrantDesk
@@ -67,4 +71,11 @@ def build_oauth(
         choose_scopes=scopes.choose,
     )
     desk = GrantDesk(parts.vault, grants, consents, scopes)
-    return OAuthParts(grants, consents, desk, ConnectionService(parts.vault, keeper, grants, flows.connectors), web)
+
+    async def open_lease(tenant: TenantId, name: ConnectionName, use: Use, refused: str) -> Lease | LeaseRefusal:
+        return await grants.open_lease(tenant, name, refused, use)
+
+    clerk = LeaseClerk(open_lease, parts.log)
+    return OAuthParts(
+        clerk, grants, consents, desk, ConnectionService(parts.vault, keeper, grants, flows.connectors, parts.log), web
+    )

@@ -43,6 +43,19 @@ def draw_vault(console: Console, found: dict[str, Any]) -> None:
     console.print(table)
 
 
+def draw_audit(console: Console, found: Sequence[dict[str, Any]]) -> None:
+    """Draw audit events as a table."""
+    table = Table("at (UTC)", "what", "who", "connection", "for", "run", "uses", "detail")
+    for each in found:
+        place = "/".join(part for part in (each["flow"], each["step"]) if part)
+        at = f"{datetime.fromtimestamp(each['at_milliseconds'] / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+        purpose = f"{each['purpose']} {place}".strip()
+        table.add_row(
+            at, each["action"], each["actor"], each["connection"], purpose, each["run"], str(each["uses"]), each["detail"]
+        )
+    console.print(table)
+
+
 def rotate(
     client: OperatorClient, level: str, tenant: str, *, older_than_days: float, renew: bool | None, console: Console
 ) -> list[str]:

@@ -7,6 +7,7 @@ from blubees.adapters.database import Database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.kms import AwsKeyProvider
 from blubees.main.settings import ProcessStart
+from blubees.operations.audit import AuditLog
 from blubees.operations.vault_keys import VaultKeys
 from blubees.ports import Chance, Clock, KeyProvider
 from blubees.vault.keyring import Keyring
@@ -21,6 +22,7 @@ class VaultParts:
     keyring: Keyring
     vault: VaultService
     keys: VaultKeys
+    log: AuditLog
 
 
 def build_vault(start: ProcessStart, database: Database, clock: Clock, chance: Chance) -> VaultParts:
@@ -29,7 +31,9 @@ def build_vault(start: ProcessStart, database: Database, clock: Clock, chance: C
     keyring = Keyring(database.keys, provider, chance, clock)
     vault = VaultService(database.connections, keyring, clock, chance)
     rotation = Rotation(database.keys, database.connections, keyring, provider, vault, chance, clock)
-    return VaultParts(keyring, vault, VaultKeys(database.keys, keyring, provider, rotation, clock))
+    log = AuditLog(database.audit, clock, chance)
+    keys = VaultKeys(database.keys, keyring, provider, rotation, clock, log)
+    return VaultParts(keyring, vault, keys, log)
 
 
 def choose_provider(start: ProcessStart) -> KeyProvider:

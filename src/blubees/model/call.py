@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from blubees.model.connection import Use
 from blubees.model.web import FilePart
 
 
@@ -61,6 +62,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         connection: the connection that authorises the call; empty for none.
         effect: what happens when it is made twice.
         key_header: the header that carries our key (keyed only).
+        use: what a connection is used for; told by the engine, not by the step.
         pace: how fast it may be called; None: it is not known.
         parameters: what `{name}` in the URL stands for where the connection does not tell it (model/connector.py, Parameter);
             None: there is none in it.
@@ -76,6 +78,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 30.0
     answer_limit_bytes: int = 5_242_880
     redirects: int = 0
+    use: Use | None = None
     key_header: str = KEY_HEADER
     pace: Pace | None = None
     parameters: dict[str, str] | None = None

@@ -28,6 +28,34 @@ class ConnectionKind(StrEnum):
     SIGNING_SECRET = "signing_secret"  # noqa: S105 - a kind's name
 
 
+class Purpose(StrEnum):
+    """What a connection is used for."""
+
+    CALL = "call"
+    POLL = "poll"
+    SIGNATURE = "signature"
+    TEST = "test"
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One use of a connection: for which flow, and where that is known for which run and step, and towards which host."""
+
+    purpose: Purpose = Purpose.CALL
+    flow: str = ""
+    run: str = ""
+    step: str = ""
+    host: str = ""
+
+
+class UseProblem(StrEnum):
+    """Why a connection may not be used so (vault/allow.py)."""
+
+    MISSING = "missing"
+    KIND = "kind"
+    FLOW = "flow"
+    HOST = "host"
+
+
 class SecretFact(msgspec.Struct, frozen=True, kw_only=True):
     """What may be known of a secret field.
 
@@ -52,6 +80,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         user_name: for basic; else empty.
         parameter: the header's, query parameter's or cookie's name for the API-key kinds; else empty.
         settings: what else its kind needs to know and is no secret (model/authorisation.py), and what is known of its grant.
+        flows: the only flows that may use it; empty: every flow of the tenant.
+        used_at_milliseconds: when a lease was opened last, to a minute; 0 for never.
         version: changes with every change of it: compare and swap.
         fields: its secret fields, by name.
         fingerprint: the main field's; empty while it has none.
@@ -65,12 +95,14 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     user_name: str = ""
     parameter: str = ""
     settings: dict[str, str] = {}
+    flows: tuple[str, ...] = ()
     version: int = 0
     fields: tuple[SecretFact, ...] = ()
     fingerprint: str = ""
     created_at_milliseconds: int = 0
     changed_at_milliseconds: int = 0
     sealed_at_milliseconds: int = 0
+    used_at_milliseconds: int = 0
 
 
 class OpenConnection(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,3 +147,4 @@ class LeaseRefusal(StrEnum):
     UNAVAILABLE = "unavailable"
     NO_GRANT = "no_grant"  # nobody has said yes yet
     GRANT_DEAD = "grant_dead"  # a person must say yes again, or set its client right
+    NOT_ALLOWED = "not_allowed"  # this flow may not use it, or not for that

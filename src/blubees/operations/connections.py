@@ -5,11 +5,13 @@ import difflib
 from collections.abc import Mapping
 from typing import Final
 
+from blubees.model.audit import Actor, AuditAction
 from blubees.model.authorisation import CONNECTOR, CONSENTED, KINDS
 from blubees.model.connection import Connection, ConnectionKind, LeaseRefusal
 from blubees.model.connector import Connector
 from blubees.model.errors import InputError, MissingError
 from blubees.model.ids import ConnectionName, TenantId
+from blubees.operations.audit import AuditLog
 from blubees.operations.connection_filling import choose_scheme, fill_settings, find_hosts
 from blubees.ports import ConnectorShelf
 from blubees.vault.oauth.grants import GrantService
@@ -17,13 +19,17 @@ from blubees.vault.oauth.keeping import GrantKeeper
 from blubees.vault.secrets import VaultService
 
 ACTIONS_MAX: Final = 500  # looked at for hosts of their own
+MISSING: Final = "There is no such connection. `connection list` shows the names."
 
 
 class ConnectionService:
     """Adds, lists and deletes connections."""
 
-    def __init__(self, vault: VaultService, keeper: GrantKeeper, grants: GrantService, shelf: ConnectorShelf) -> None:
+    def __init__(
+        self, vault: VaultService, keeper: GrantKeeper, grants: GrantService, shelf: ConnectorShelf, log: AuditLog
+    ) -> None:
         self._vault, self._keeper, self._grants, self._shelf = vault, keeper, grants, shelf
+        self._log = log
         self._fetching: set[asyncio.Task[LeaseRefusal | None]] = set()
 
     async def save(
@@ -38,6 +44,7 @@ class ConnectionService:
         secret: str | None = None,
         secrets: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
+        flows: tuple[str, ...] = (),
     ) -> Connection:
         """Add or replace. What the setting `connector` names brings what its vendor prescribes, and the hosts.
 
@@ -65,7 +72,9 @@ class ConnectionService:
             secret=secret,
             secrets=secrets,
             settings=known,
+            flows=flows,
         )
+        await self._note(tenant, AuditAction.CONNECTION_SAVED, saved.name)
         if KINDS[kind].has_grant:
             await self._keeper.reset(tenant, saved.name)
         if KINDS[kind].has_grant and kind not in CONSENTED:  # what waits for it may go on
@@ -87,6 +96,14 @@ class ConnectionService:
         if not task.cancelled():
             task.exception()  # the grant tells why there is no token: `connection show`
 
+    async def permit(self, tenant: TenantId, name: ConnectionName, flows: tuple[str, ...]) -> Connection:
+        """Say which flows may use one; none: all. Raises MissingError, InputError."""
+        saved = await self._vault.permit(tenant, name, flows)
+        if saved is None:
+            raise MissingError(MISSING)
+        await self._note(tenant, AuditAction.CONNECTION_SAVED, name, "permit")
+        return saved
+
     async def list(self, tenant: TenantId) -> tuple[Connection, ...]:
         """Give all of the tenant, without secrets."""
         return await self._vault.list(tenant)
@@ -94,4 +111,8 @@ class ConnectionService:
     async def delete(self, tenant: TenantId, name: ConnectionName) -> None:
         """Delete one. Raises MissingError."""
         if not await self._vault.delete(tenant, name):
-            raise MissingError("There is no such connection. `connection list` shows the names.")
+            raise MissingError(MISSING)
+        await self._note(tenant, AuditAction.CONNECTION_DELETED, name)
+
+    async def _note(self, tenant: TenantId, action: AuditAction, name: ConnectionName, detail: str = "") -> None:
+        await self._log.note([self._log.make(tenant, action, Actor.OPERATOR, connection=name, detail=detail)])

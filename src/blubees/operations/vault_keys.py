@@ -5,9 +5,11 @@ Source: docs/vault.md.
 
 from collections.abc import Sequence
 
+from blubees.model.audit import Actor, AuditAction, AuditEvent
 from blubees.model.errors import InputError, MissingError
 from blubees.model.ids import TenantId
 from blubees.model.vault import Level, RotationStep
+from blubees.operations.audit import AuditLog
 from blubees.ports import Clock, KeyProvider, KeyStore, ProviderFacts, TenantVault
 from blubees.vault.keyring import Keyring
 from blubees.vault.rotation import Rotation
@@ -16,8 +18,11 @@ from blubees.vault.rotation import Rotation
 class VaultKeys:
     """Shows, changes and destroys keys."""
 
-    def __init__(self, keys: KeyStore, keyring: Keyring, provider: KeyProvider, rotation: Rotation, clock: Clock) -> None:
+    def __init__(
+        self, keys: KeyStore, keyring: Keyring, provider: KeyProvider, rotation: Rotation, clock: Clock, log: AuditLog
+    ) -> None:
         self._keys, self._keyring, self._provider, self._rotation, self._clock = keys, keyring, provider, rotation, clock
+        self._log = log
 
     async def describe(self) -> tuple[ProviderFacts, Sequence[TenantId], int]:
         """Give the key provider's facts, the tenants that have keys, and the time here in UTC milliseconds."""
@@ -29,7 +34,10 @@ class VaultKeys:
 
     async def rotate(self, tenant: TenantId, level: Level, before_milliseconds: int, after: str) -> RotationStep:
         """Do the next step of a tenant's rotation; see vault/rotation.py."""
-        return await self._rotation.step(tenant, level, before_milliseconds, after)
+        step = await self._rotation.step(tenant, level, before_milliseconds, after)
+        if step.changed:
+            await self._note(tenant, AuditAction.KEYS_ROTATED, detail=level.value, uses=step.changed)
+        return step
 
     async def renew_provider(self) -> None:
         """Have the key provider make a newest key of its own. Raises InputError: why it can't."""
@@ -53,3 +61,13 @@ class VaultKeys:
         if not any(row.wrapped for row in await self._keys.load(tenant)):
             raise MissingError("This tenant has no keys. `vault show` lists those that have.")
         await self._keyring.shred(tenant)
+        await self._note(tenant, AuditAction.TENANT_SHREDDED)
+
+    async def list_audit(
+        self, tenant: TenantId, *, connection: str, before: str, limit: int, leases: bool
+    ) -> Sequence[AuditEvent]:
+        """What was done with a tenant's credentials and keys, newest first."""
+        return await self._log.list(tenant, connection=connection, before=before, limit=limit, leases=leases)
+
+    async def _note(self, tenant: TenantId, action: AuditAction, *, detail: str = "", uses: int = 1) -> None:
+        await self._log.note([self._log.make(tenant, action, Actor.OPERATOR, detail=detail, uses=uses)])

@@ -6,10 +6,11 @@ from typing import Final
 
 from blubees.model.authorisation import KINDS, SECRET_MAX_BYTES, SETTING_MAX_CHARACTERS, check_fields
 from blubees.model.connection import ConnectionKind
-from blubees.model.ids import CONNECTION_PATTERN
+from blubees.model.ids import CONNECTION_PATTERN, FLOW_PATTERN
 from blubees.vault.signing.fitting import check_keys
 
 HOSTS_MAX: Final = 20
+FLOWS_MAX: Final = 100
 SETTINGS_MAX: Final = 40
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _HOST: Final = re.compile(
@@ -88,6 +89,17 @@ def check_settings(settings: Mapping[str, str]) -> list[str]:
         elif value.startswith(_ATLASSIAN_TOKENS):
             problems.append(f"settings: {name} looks like an Atlassian API token. {_ATLASSIAN_FORBIDS}")
     return problems
+
+
+def check_flows(flows: tuple[str, ...]) -> list[str]:
+    """List what is wrong with the flows that may use a connection."""
+    if len(flows) > FLOWS_MAX:
+        return [f"flows: {len(flows)} given, allowed are at most {FLOWS_MAX}."]
+    return [
+        f"flows: number {number} is no flow's id: 1 to 63 lower-case letters, digits and hyphens."
+        for number, flow in enumerate(flows, 1)
+        if not re.fullmatch(FLOW_PATTERN, flow)
+    ]
 
 
 def _check_hosts(kind: ConnectionKind, hosts: tuple[str, ...]) -> list[str]:

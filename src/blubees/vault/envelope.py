@@ -109,6 +109,7 @@ def _bind_field(connection: Connection, fact: SecretFact) -> tuple[str, ...]:
 
 def _bind_head(connection: Connection, key_version: int) -> tuple[str, ...]:
     """What a connection's key belongs to: also where its secrets may go and all its settings. Changed rows do not open."""
-    head = (connection.kind.value, connection.user_name, connection.parameter, connection.hosts, connection.settings)
+    head: tuple[object, ...] = (connection.kind.value, connection.user_name, connection.parameter)
+    head = (*head, connection.hosts, connection.settings, *((connection.flows,) if connection.flows else ()))
     digest = hashlib.sha256(msgspec.json.encode(head, order="sorted")).hexdigest()
     return ("secret_key", connection.tenant, connection.name, str(key_version), digest)

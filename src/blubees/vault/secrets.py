@@ -9,11 +9,12 @@ from typing import Final
 import msgspec
 
 from blubees.model.authorisation import KINDS, list_leased
-from blubees.model.connection import Connection, ConnectionKind, Lease, LeaseRefusal, OpenConnection
+from blubees.model.connection import Connection, ConnectionKind, Lease, LeaseRefusal, OpenConnection, Use
 from blubees.model.errors import ConflictError, InputError
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.ports import Chance, Clock, ConnectionStore, SecretRow
-from blubees.vault.connection_rules import check_connection, check_secrets, check_settings
+from blubees.vault.allow import judge_use
+from blubees.vault.connection_rules import check_connection, check_flows, check_secrets, check_settings
 from blubees.vault.envelope import TenantKey, open_row, seal_row
 from blubees.vault.first_form import is_first_form, open_first_form
 from blubees.vault.keyring import Keyring
@@ -41,12 +42,14 @@ class VaultService:
         secret: str | None = None,
         secrets: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
+        flows: tuple[str, ...] = (),
     ) -> Connection:
         """Add a connection, or replace it with all its secrets.
 
         Args:
             secret: the kind's main one; stands for an entry of `secrets`, which has them by field.
             user_name, parameter: stand for entries of `settings`.
+            flows: the only ones that may use it; none: all.
 
         Raises:
             InputError: with all problems.
@@ -57,6 +60,7 @@ class VaultService:
         known = {each: text for each, text in known.items() if text}
         hosts = tuple(host.strip().lower() for host in hosts)
         problems = check_connection(name=name, kind=kind, hosts=hosts, secrets=given, settings=known)
+        problems += check_flows(flows)
         if problems:
             raise InputError("The connection can't be taken: " + " ".join(problems), tuple(problems))
         connection = Connection(
@@ -67,6 +71,7 @@ class VaultService:
             user_name=known.pop("user_name", ""),
             parameter=known.pop("parameter", ""),
             settings=known,
+            flows=tuple(sorted(set(flows))),
         )
         for _ in range(TRIES):
             before = await self._store.load(tenant, connection.name)
@@ -124,8 +129,30 @@ class VaultService:
                 return saved
         return None
 
-    async def open_lease(self, tenant: TenantId, name: ConnectionName) -> Lease | LeaseRefusal:
-        """Open what a conduit gets of a connection, for one call.
+    async def permit(self, tenant: TenantId, name: ConnectionName, flows: tuple[str, ...]) -> Connection | None:
+        """Say which flows may use a connection; none: all. Gives it as it is now; None: there is none.
+
+        Raises:
+            InputError: with all problems. ConflictError: others change it all the time.
+        """
+        problems = check_flows(flows)
+        if problems:
+            raise InputError("That can't be permitted: " + " ".join(problems), tuple(problems))
+        for _ in range(TRIES):
+            row = await self._store.load(tenant, name)
+            if row is None:
+                return None
+            connection = msgspec.structs.replace(row.connection, flows=tuple(sorted(set(flows))))
+            saved = await self._write(connection, await self._open_row(row), row)
+            if saved is not None:
+                return saved
+        raise ConflictError("The connection is being changed by others. Try again.")
+
+    async def open_lease(self, tenant: TenantId, name: ConnectionName, use: Use | None = None) -> Lease | LeaseRefusal:
+        """Open what a conduit gets of a connection, for one call, if it may be used so.
+
+        Args:
+            use: what for; None: it was judged already, or is the control plane's own.
 
         Raises:
             TamperedError: the row was moved or changed.
@@ -133,6 +160,8 @@ class VaultService:
         row = await self._store.load(tenant, name)
         if row is None:
             return LeaseRefusal.MISSING
+        if use is not None and judge_use(row.connection, use) is not None:
+            return LeaseRefusal.NOT_ALLOWED
         secrets = await self._open_row(row)
         connection, fields = row.connection, list_leased(row.connection.kind)
         if KINDS[connection.kind].has_grant and fields[0] not in secrets:

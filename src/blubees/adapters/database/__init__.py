@@ -9,6 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from blubees.adapters.database.audit import SqlAuditStore
 from blubees.adapters.database.connections import SqlConnectionStore
 from blubees.adapters.database.connectors import SqlConnectorStore
 from blubees.adapters.database.flows import SqlFlowStore
@@ -25,7 +26,7 @@ from blubees.adapters.database.tenants import SqlTenantStore
 from blubees.adapters.database.transaction import opening
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
-NEWEST_REVISION: Final = "0015"
+NEWEST_REVISION: Final = "0016"
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 POOL: Final = 8  # connections of one control plane
@@ -52,6 +53,7 @@ class Database:
         self.grants = SqlGrantStore(engine)
         self.connectors = SqlConnectorStore(engine)
         self.keys = SqlKeyStore(engine)
+        self.audit = SqlAuditStore(engine)
         self.runs = SqlRunStore(engine)
         self.settings = SqlSettingsStore(engine)
         self.schedules = SqlScheduleStore(engine)

@@ -14,9 +14,18 @@ from blubees.model.connection import Connection, ConnectionKind, SecretFact
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.ports import SecretRow
 
-_ONE = sa.select(CONNECTIONS).where(CONNECTIONS.c.tenant == sa.bindparam("of"), CONNECTIONS.c.name == sa.bindparam("which"))
+_FACTS = ("field", "version", "sealed", "fingerprint", "last_four", "changed_at")
+_IS_ITS = sa.and_(SECRET_FIELDS.c.tenant == CONNECTIONS.c.tenant, SECRET_FIELDS.c.connection == CONNECTIONS.c.name)
+_ONE = (  # with its fields, in one question: every lease asks it
+    sa.select(
+        CONNECTIONS,
+        *(SECRET_FIELDS.c[name].label(f"field_{name}") for name in _FACTS),
+    )
+    .select_from(CONNECTIONS.outerjoin(SECRET_FIELDS, _IS_ITS))
+    .where(CONNECTIONS.c.tenant == sa.bindparam("of"), CONNECTIONS.c.name == sa.bindparam("which"))
+    .order_by(SECRET_FIELDS.c.field)
+)
 _FIELDS = sa.select(SECRET_FIELDS).where(SECRET_FIELDS.c.tenant == sa.bindparam("of")).order_by(SECRET_FIELDS.c.field)
-_ITS_FIELDS = _FIELDS.where(SECRET_FIELDS.c.connection == sa.bindparam("which"))
 
 
 class SqlConnectionStore:
@@ -46,6 +55,7 @@ class SqlConnectionStore:
             "user_name": each.user_name,
             "parameter": each.parameter,
             "settings": msgspec.json.encode(each.settings, order="sorted").decode(),
+            "flows": " ".join(each.flows),
             "version": each.version,
             "created_at": each.created_at_milliseconds,
             "changed_at": each.changed_at_milliseconds,
@@ -66,10 +76,11 @@ class SqlConnectionStore:
         """See the port."""
         which = {"of": tenant, "which": name}
         async with using(self._engine, tenant) as connection:
-            row = (await connection.execute(_ONE, which)).mappings().first()
-            fields = (await connection.execute(_ITS_FIELDS, which)).mappings().all() if row else []
-        if row is None:
+            rows = (await connection.execute(_ONE, which)).mappings().all()
+        if not rows:
             return None
+        row = rows[0]
+        fields = [{name: each[f"field_{name}"] for name in _FACTS} for each in rows if each["field_field"] is not None]
         return SecretRow(
             connection=_read_connection(row, fields),
             key_version=row["key_version"],
@@ -159,10 +170,12 @@ def _read_connection(row: Mapping[Any, Any], fields: Sequence[Mapping[Any, Any]]
         user_name=row["user_name"],
         parameter=row["parameter"],
         settings=msgspec.json.decode(row["settings"], type=dict[str, str]),
+        flows=tuple(row["flows"].split()),
         version=row["version"],
         fields=facts,
         fingerprint=next((fact.fingerprint for fact in facts if fact.field == list_leased(kind)[0]), ""),
         created_at_milliseconds=row["created_at"],
         changed_at_milliseconds=row["changed_at"],
         sealed_at_milliseconds=row["sealed_at"],
+        used_at_milliseconds=row["used_at"],
     )

@@ -27,6 +27,7 @@ _ROLE: Final = sa.text("""
               AND pg_has_role(current_user, c.relowner, 'MEMBER'))
     FROM pg_roles WHERE rolname = current_user
 """)
+_RIGHTS: Final = {"alembic_version": "SELECT", "audit_events": "SELECT, INSERT, DELETE"}  # what happened is never changed
 _OWN: Final = "tenant = current_setting('blubees.tenant', true)"
 _ALL: Final = "current_setting('blubees.all_tenants', true) = 'read'"
 
@@ -52,7 +53,7 @@ def build_walls(connection: sa.Connection, role: str) -> None:
         ):
             connection.execute(sa.text(statement))
     for name in sa.inspect(connection).get_table_names():
-        rights = "SELECT" if name == "alembic_version" else "SELECT, INSERT, UPDATE, DELETE"
+        rights = _RIGHTS.get(name, "SELECT, INSERT, UPDATE, DELETE")
         connection.execute(sa.text(f"GRANT {rights} ON {quote(name)} TO {quote(role)}"))
 
 

@@ -69,6 +69,9 @@ CONNECTIONS = sa.Table(
     sa.Column("key_version", sa.Integer, nullable=False),
     # what else is known of it and no secret, as a JSON object of texts
     sa.Column("settings", sa.Text, nullable=False, server_default="{}"),
+    # the only flows that may use it, with spaces between; empty: all
+    sa.Column("flows", sa.Text, nullable=False, server_default=""),
+    sa.Column("used_at", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
     sa.Column("changed_at", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("sealed_at", sa.BigInteger, nullable=False, server_default="0"),
@@ -136,6 +139,25 @@ CONSENTS = sa.Table(
         ["tenant", "connection"], ["connections.tenant", "connections.name"], name="consent_connection", ondelete="CASCADE"
     ),
     sa.Index("consents_by_expiry", "expires_at"),
+)
+
+AUDIT_EVENTS = sa.Table(
+    "audit_events",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("event", sa.String(27), primary_key=True),  # sorts by time
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("action", sa.String(40), nullable=False),
+    sa.Column("actor", sa.String(20), nullable=False),
+    sa.Column("connection", sa.String(63), nullable=False),
+    sa.Column("purpose", sa.String(20), nullable=False),
+    sa.Column("flow", sa.String(63), nullable=False),
+    sa.Column("run", sa.String(27), nullable=False),
+    sa.Column("step", sa.String(640), nullable=False),
+    sa.Column("uses", sa.Integer, nullable=False),
+    sa.Column("detail", sa.String(40), nullable=False),
+    sa.Index("audit_by_time", "at"),
+    sa.Index("audit_by_connection", "tenant", "connection", "event"),
 )
 
 DERIVED_KEYS = sa.Table(

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from blubees.model.authorisation import CONSENTED, KINDS
-from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, OpenConnection
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, OpenConnection, Use
 from blubees.model.errors import UnavailableError
 from blubees.model.grant import Grant, GrantState
 from blubees.model.ids import ConnectionName, TenantId
@@ -56,16 +56,19 @@ class GrantService:
         self._renewing: dict[tuple[TenantId, ConnectionName], asyncio.Task[Lease | LeaseRefusal]] = {}
         self._failures: dict[tuple[TenantId, ConnectionName], tuple[int, int]] = {}  # how many, and when to try again
 
-    async def open_lease(self, tenant: TenantId, name: ConnectionName, refused: str = "") -> Lease | LeaseRefusal:
+    async def open_lease(
+        self, tenant: TenantId, name: ConnectionName, refused: str = "", use: Use | None = None
+    ) -> Lease | LeaseRefusal:
         """Open what a conduit gets of a connection, for one call.
 
         Args:
+            use: what for; None: it was judged already.
             refused: the hash of a token (vault/lease.py) that the vendor has just refused: give another, if there is one.
 
         Raises:
             TamperedError: what is kept was moved or changed.
         """
-        lease = await self._vault.open_lease(tenant, name)
+        lease = await self._vault.open_lease(tenant, name, use)
         if isinstance(lease, Lease) and not KINDS[lease.kind].has_grant:
             return lease
         if not isinstance(lease, Lease) and lease is not LeaseRefusal.MISSING:
