@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from blubees.flows.check import check_flow
+from blubees.flows.offline import check_offline
 from blubees.main import cli, cli_connectors, cli_vault, settings
 from blubees.steps.book import load_book
 
@@ -33,7 +33,7 @@ def test_every_setting_stands_in_the_manual() -> None:
 @pytest.mark.parametrize("page", ["flows.md", "schedules.md"])
 def test_the_flows_in_the_guides_are_good(page: str) -> None:
     for part in (ROOT / "docs" / page).read_text().split("```yaml\n")[1:]:
-        assert check_flow(part.split("```")[0], load_book()).errors == ()
+        assert check_offline(part.split("```")[0], load_book()).errors == ()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -41,6 +41,11 @@ def load_connector(name: str) -> Connector | None:
     return connector
 
 
+def load_catalogue() -> tuple[Connector, ...]:
+    """Give all connectors of the catalogue."""
+    return tuple(each for name in list_catalogue() if (each := load_connector(name)) is not None)
+
+
 def list_hooks(name: str) -> dict[str, Callable[..., Any]]:
     """Give the public functions of a connector's Python twin by name; none where it has no twin."""
     twin = load_twin(name)

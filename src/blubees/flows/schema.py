@@ -5,11 +5,13 @@ Called by `blubees flow schema` and flows/check.py.
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from blubees.flows.action_schema import add_connectors
+from blubees.model.connector import Connector
 from blubees.model.flow import Flow, OnError
 from blubees.steps.book import KindEntry
 from blubees.steps.contract import BranchRule
@@ -18,8 +20,12 @@ from blubees.steps.mapping.rule import fields_schema
 TEMPLATE = {"type": "string", "pattern": r"\{\{", "description": "A smart value that gives it."}
 
 
-def flow_schema(book: Mapping[str, KindEntry]) -> dict[str, Any]:
-    """Make the schema (JSON Schema 2020-12): editors complete and check by it."""
+def flow_schema(book: Mapping[str, KindEntry], connectors: Iterable[Connector] = ()) -> dict[str, Any]:
+    """Make the schema (JSON Schema 2020-12): editors complete and check by it.
+
+    Args:
+        connectors: those whose actions and triggers it tells of.
+    """
     _, components = msgspec.json.schema_components([Flow], ref_template="#/$defs/{name}")
     definitions: dict[str, Any] = dict(components)
     flow = definitions.pop("Flow")
@@ -29,6 +35,7 @@ def flow_schema(book: Mapping[str, KindEntry]) -> dict[str, Any]:
     for entry in book.values():
         definitions[f"settings.{entry.name}"] = settings_schema(entry)
     definitions["settings.map"]["properties"]["fields"] = fields_schema()
+    add_connectors(definitions, connectors)
     for definition in (flow, *definitions.values()):
         definition.pop("default", None)
     return {

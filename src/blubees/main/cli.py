@@ -192,11 +192,12 @@ def check(*files: Path, json: Json = False) -> int:
 
 @flow_app.command
 def schema() -> None:
-    """Print the JSON Schema of flow documents."""
+    """Print the JSON Schema of flow documents, with the actions and triggers of the catalogue."""
+    from blubees.connectors.catalogue import load_catalogue  # noqa: PLC0415 - see above
     from blubees.flows.schema import flow_schema  # noqa: PLC0415 - see above
     from blubees.steps.book import load_book  # noqa: PLC0415 - see above
 
-    _print_json(flow_schema(load_book()))
+    _print_json(flow_schema(load_book(), load_catalogue()))
 
 
 @flow_app.command
