@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -74,6 +75,35 @@ async def test_growing_numbers_are_compared_as_numbers(cursor: str, new: list[in
     found, _ = await ask([thing(11, 11), thing(9, 9), thing(10, 10)], cursor)
     assert [item["id"] for _, item in found.items] == new
     assert found.cursor == "11"
+
+
+async def test_a_moment_may_be_written_with_a_blank() -> None:
+    found, _ = await ask([thing(1, "2026-11-18 11:05:00"), thing(2, "2026-11-18 11:00:00")], "2026-11-18T11:01:00")
+    assert [item["id"] for _, item in found.items] == [1]
+    assert found.cursor == "2026-11-18T11:05:00"
+
+
+@pytest.mark.parametrize(
+    ("ids", "cursor", "last", "new", "after"),
+    [
+        (["c", "b", "a"], "", 0, [], "c"),
+        (["c", "b", "a"], "a", 1, ["b", "c"], "c"),
+        (["c", "b", "a"], "c", 1, [], "c"),
+        (["c", "b", "a"], "gone", 1, ["a", "b", "c"], "c"),
+        (["c"], "", 1, ["c"], "c"),
+        ([], "c", 1, [], "c"),
+    ],
+)
+async def test_without_a_time_the_list_goes_on_from_the_first_id(
+    ids: list[str], cursor: str, last: int, new: list[str], after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = ACME.triggers["changed"]
+    assert changed.poll is not None
+    rule = msgspec.structs.replace(changed.poll, cursor_at=(), since_input="")
+    triggers = {**ACME.triggers, "changed": msgspec.structs.replace(changed, poll=rule)}
+    monkeypatch.setitem(globals(), "ACME", msgspec.structs.replace(ACME, triggers=triggers))
+    found, _ = await ask([{"id": each} for each in ids], cursor, last)
+    assert ([name for name, _ in found.items], found.cursor) == (new, after)
 
 
 async def test_nothing_new_keeps_the_cursor() -> None:

@@ -62,7 +62,7 @@ async def poll_action(line: Line, order: Fire, published: PublishedFlow, now_mil
     if rule.since_input and order.cursor:
         given[rule.since_input] = order.cursor
     if connector.actions[rule.action].pages is not None:
-        given[LIMIT] = POLL_ITEMS
+        given.setdefault(LIMIT, POLL_ITEMS)
     hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
     asker = _Asker(line, now_milliseconds, Use(purpose=Purpose.POLL, flow=published.flow.id))
     items = await compile_action(connector, rule.action, hooks)(given, asker)
@@ -79,7 +79,21 @@ async def poll_action(line: Line, order: Fire, published: PublishedFlow, now_mil
         return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_list")
     poll = trigger.poll
     is_passed_over = not order.last_milliseconds and (poll is None or poll.start is PollStart.NOW)
+    if not rule.cursor_at:
+        return _tell_by_id(rule, items, order.cursor, is_passed_over=is_passed_over)
     return _tell_news(rule, items, order.cursor, now_milliseconds, is_passed_over=is_passed_over)
+
+
+def _tell_by_id(rule: PollRule, items: list[Any], cursor: str, *, is_passed_over: bool) -> News | Failure:
+    """Tell what stands before the newest of the last poll; all, where that one is not there any more."""
+    named = [(_read(look_up(item, rule.id_at)), item) for item in items]
+    if any(not _CURSOR.fullmatch(identity) or not identity for identity, _ in named):
+        return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_id")
+    if not named or is_passed_over:
+        return News((), named[0][0] if named else cursor)
+    ids = [identity for identity, _ in named]
+    fresh = named[: ids.index(cursor)] if cursor in ids else named
+    return News(tuple(reversed(fresh)), ids[0])
 
 
 def _tell_news(rule: PollRule, items: list[Any], cursor: str, now: int, *, is_passed_over: bool) -> News | Failure:

@@ -55,7 +55,8 @@ class PollRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         action: the action that lists them, with `inputs`.
         since_input: the input that carries the cursor; empty: the list has the newest, and older ones are left out here.
-        cursor_at: the path, in an item, of what the next poll goes on from (a time or a growing number).
+        cursor_at: the path, in an item, of what the next poll goes on from (a time or a growing number). Empty: the list has
+            the newest first, and goes on from the id of the first; `inputs` bound it to what came within a day.
         id_at: the path, in an item, of what tells it from others.
         every_seconds: how often, if the flow says nothing.
     """
@@ -63,7 +64,7 @@ class PollRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     action: str
     inputs: dict[str, Any] = {}
     since_input: str = ""
-    cursor_at: Path
+    cursor_at: Path = ()
     id_at: Path
     every_seconds: int = 300
 

@@ -175,8 +175,8 @@ def _check_poll(connector: Connector, poll: PollRule, place: Place, complaints: 
     action = connector.actions.get(poll.action)
     if action is not None and poll.since_input and poll.since_input not in action.inputs:
         complaints.add_unknown((*place, "since_input"), "input", poll.since_input, action.inputs)
-    if not poll.cursor_at:
-        complaints.add((*place, "cursor_at"), "`cursor_at` is empty: nothing tells what is new.")
+    if poll.since_input and not poll.cursor_at:
+        complaints.add((*place, "cursor_at"), "`since_input` needs `cursor_at`: what the next poll goes on from.")
     if not POLL_SECONDS[0] <= poll.every_seconds <= POLL_SECONDS[1]:
         complaints.add((*place, "every_seconds"), f"{poll.every_seconds}; allowed are {POLL_SECONDS[0]} to {POLL_SECONDS[1]}.")
     if not poll.id_at:
