@@ -76,6 +76,23 @@ async def test_a_connection_that_was_told_to_wait_makes_no_calls() -> None:
     assert len(web.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("told", "url"),
+    [
+        ("v1", "https://a.example/v1/x"),
+        ("openai/v1", "https://a.example/openai/v1/x"),
+        ("..", None),
+        ("a/../b", None),
+        ("a?b", None),
+        ("/a", None),
+        ("a//b", None),
+        ("", None),
+    ],
+)
+def test_in_the_path_it_may_have_parts(told: str, url: str | None) -> None:
+    assert fill_url("https://a.example/{root}/x", {"root": ""}, {"param_root": told}) == url
+
+
 def test_a_default_stands_in_for_what_is_not_told() -> None:
     assert fill_url(URL, {"site": "eu"}, {}) == "https://eu.acme.example/api/{id}?q={x}"
 

@@ -10,14 +10,29 @@ from typing import Final
 from blubees.model.authorisation import PARAMETER_PREFIX
 
 _NAMED: Final = re.compile(r"\{([^{}/?#]*)\}")
-_SAFE: Final = re.compile(r"[A-Za-z0-9._~:-]{1,253}")
+_HOST: Final = re.compile(r"[A-Za-z0-9._~:-]{1,253}")
+_PATH: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,253}(/[A-Za-z0-9._~:@-]{1,253}){0,9}")
 
 
 def fill_url(url: str, defaults: Mapping[str, str], settings: Mapping[str, str]) -> str | None:
-    """Give the URL with what its parameters stand for; None when one is not told, or could change more than its place."""
-    if any(not _SAFE.fullmatch(_find(name, defaults, settings)) for name in _NAMED.findall(url) if name in defaults):
+    """Give the URL with what its parameters stand for; None when one is not told, or could change more than its place.
+
+    In the host nothing may part it; in the path a parameter may have parts itself, none of which leads upwards.
+    """
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    filled = [_fill(host, defaults, settings, _HOST), _fill(path, defaults, settings, _PATH)]
+    if filled[0] is None or filled[1] is None:
         return None
-    return _NAMED.sub(lambda found: _find(found[1], defaults, settings) if found[1] in defaults else found[0], url)
+    return f"{scheme}{separator}{filled[0]}{slash}{filled[1]}"
+
+
+def _fill(text: str, defaults: Mapping[str, str], settings: Mapping[str, str], allowed: re.Pattern[str]) -> str | None:
+    for name in _NAMED.findall(text):
+        told = _find(name, defaults, settings) if name in defaults else ""
+        if name in defaults and (not allowed.fullmatch(told) or {".", ".."} & set(told.split("/"))):
+            return None
+    return _NAMED.sub(lambda found: _find(found[1], defaults, settings) if found[1] in defaults else found[0], text)
 
 
 def _find(name: str, defaults: Mapping[str, str], settings: Mapping[str, str]) -> str:
