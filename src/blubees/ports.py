@@ -772,6 +772,40 @@ class ScheduleStore(Protocol):
         ...
 
 
+class RegistrationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What is registered at a vendor for a flow's webhook, and how it is taken back.
+
+    Attributes:
+        source: hash of what was registered: another one is registered anew.
+        action: of `connector` (JSON, with that action only), which takes it back with `inputs` (JSON); empty: nothing does.
+    """
+
+    tenant: TenantId
+    flow: FlowId
+    source: str
+    connection: str
+    action: str = ""
+    inputs: str = "{}"
+    connector: str = ""
+    registered_at_milliseconds: int = 0
+
+
+class RegistrationStore(Protocol):
+    """What is registered at vendors: at most one webhook a flow."""
+
+    async def save(self, row: RegistrationRow) -> None:
+        """Insert or replace."""
+        ...
+
+    async def load(self, tenant: TenantId, flow: FlowId) -> RegistrationRow | None:
+        """One."""
+        ...
+
+    async def delete(self, tenant: TenantId, flow: FlowId) -> None:
+        """Forget it, if it is there."""
+        ...
+
+
 class ConnectorShelf(Protocol):
     """The connectors that a tenant's flows may name: of the catalogue, and those that it imported. Looked into at checking."""
 

@@ -1,6 +1,6 @@
 """A connector is cut down to what a flow needs of it."""
 
-from blubees.connectors.trimming import trim_connector
+from blubees.connectors.trimming import pin_connector, trim_connector
 from blubees.model.action import Action, ActionExample, ActionInput, Answer, Place
 from blubees.model.call import Effect
 from blubees.model.connector import Connector, ConnectorTrigger, Hook, Trial, TriggerSort
@@ -41,7 +41,9 @@ def test_only_what_is_asked_for_stays_with_the_forms_that_it_reaches() -> None:
     assert list(kept.actions) == ["a"]
     assert list(kept.schemas) == ["A", "C"]
     assert kept.actions["a"].examples == ()
-    assert (kept.triggers, kept.trial) == ({}, None)
+    assert kept.triggers == {}
+    assert kept.trial == CONNECTOR.trial, "a connection is tested by it"
+    assert pin_connector(kept).trial is None
 
 
 def test_a_trigger_brings_the_actions_that_it_uses() -> None:

@@ -31,7 +31,6 @@ def trim_connector(connector: Connector, actions: Collection[str], triggers: Col
         actions=kept,
         triggers=chosen,
         schemas=reach_schemas(connector.schemas, [*roots, *(each.schema for each in chosen.values())]),
-        trial=None,
         exemptions={},
     )
 
@@ -41,6 +40,7 @@ def pin_connector(connector: Connector) -> Connector:
     return msgspec.structs.replace(
         connector,
         description="",
+        trial=None,
         actions={name: _pin_action(each) for name, each in connector.actions.items()},
         triggers={
             name: msgspec.structs.replace(each, description="", sample=None, schema=_bare(each.schema))

@@ -37,6 +37,7 @@ from blubees.model.ids import (
     RunId,
     TenantId,
 )
+from blubees.operations.connection_tests import ConnectionTests
 from blubees.operations.connections import ConnectionService
 from blubees.operations.connector_trials import ActionTrials
 from blubees.operations.connectors import ConnectorService
@@ -67,6 +68,7 @@ class OperatorServices:
     grants: GrantDesk
     connectors: ConnectorService
     action_trials: ActionTrials
+    connection_tests: ConnectionTests
     ledger: Ledger
     tenants: TenantService
     settings: SettingsService
@@ -288,6 +290,12 @@ def _connection_routes(services: OperatorServices) -> APIRouter:
     @router.post("/tenants/{tenant}/connections/{name}/permit")
     async def permit(tenant: Annotated[TenantId, Depends(tenant_of)], name: NamePath, body: PermitBody) -> Response:
         return _tell(await services.connections.permit(tenant, ConnectionName(name), tuple(body.flows)))
+
+    @router.post("/tenants/{tenant}/connections/{name}/test")
+    async def test_connection(
+        tenant: Annotated[TenantId, Depends(tenant_of)], name: NamePath, connector: Annotated[str, Query(max_length=63)] = ""
+    ) -> Response:
+        return _tell(await services.connection_tests.test(tenant, ConnectionName(name), connector))
 
     @router.delete("/tenants/{tenant}/connections/{name}")
     async def delete_connection(tenant: Annotated[TenantId, Depends(tenant_of)], name: NamePath) -> Response:

@@ -59,6 +59,11 @@ def find_trigger(connectors: tuple[Connector, ...], name: str) -> tuple[Connecto
     return None
 
 
+def name_hook_secret(flow: str) -> str:
+    """Name the connection that has the secret of a webhook which we register ourselves."""
+    return f"{HOOK_PREFIX}{flow}"[:NAME_MAX].rstrip("-")
+
+
 def check_trigger(checks: Checks, trigger: Mapping[str, Any], flow: object) -> dict[str, Any] | None:
     """Check it, and write it out; None when there is no such trigger.
 
@@ -111,7 +116,7 @@ def _write_hook(
     if "signing" in trigger:
         checks.expect_text((*PLACE, "signing"), trigger, CONNECTION_PATTERN, "the name of a connection of kind signing_secret")
     elif registers:
-        signature["connection"] = f"{HOOK_PREFIX}{flow}"[:NAME_MAX].rstrip("-")
+        signature["connection"] = name_hook_secret(str(flow))
     else:
         needed = "the name of a connection of kind signing_secret, with the secret that it signs by"
         checks.read.complain(PLACE, f"{on} needs `signing`: {needed}. {hook.by_hand}".strip())

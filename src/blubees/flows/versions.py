@@ -20,12 +20,14 @@ from blubees.flows.document import Problem
 from blubees.flows.host_rules import list_unreachable
 from blubees.flows.parking_rule import ParkingRule, list_new
 from blubees.flows.placeholders import forbid_placeholders
+from blubees.flows.registering import HookRegistrar
 from blubees.flows.scopes import list_least_scopes
 from blubees.flows.timetable import Timetable
 from blubees.flows.timing import read_timing
 from blubees.model.connection import Connection
 from blubees.model.connector import Connector
 from blubees.model.errors import ConflictError, InputError, MissingError
+from blubees.model.failures import Failure
 from blubees.model.flow import Flow, PublishedFlow, TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.model.settings import Parking, TenantSettings
@@ -36,11 +38,18 @@ TOKEN_BYTES: Final = 32
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """What publishing gave: the version, whether it is a new one, and the webhook token when it was made just now."""
+    """What publishing gave: the version, whether it is a new one, and the webhook token when it was made just now.
+
+    Attributes:
+        is_registered: the webhook was registered at its vendor just now: nobody needs its token.
+        registration: why it could not be registered; publish again when that is mended.
+    """
 
     version: int
     is_new: bool
     hook_token: str = ""
+    is_registered: bool = False
+    registration: Failure | None = None
 
 
 class FlowService:
@@ -58,11 +67,13 @@ class FlowService:
         find_settings: Callable[[TenantId], Awaitable[TenantSettings]] | None = None,
         connectors: ConnectorShelf | None = None,
         list_connections: Callable[[TenantId], Awaitable[Sequence[Connection]]] | None = None,
+        registrar: HookRegistrar | None = None,
     ) -> None:
         self._list_connections = list_connections
         self._store, self._board, self._timetable, self._find_settings = store, board, timetable, find_settings
         self._clock, self._chance, self._book = clock, chance, book
         self.connectors: ConnectorShelf = connectors or CatalogueShelf()
+        self._registrar = registrar
 
     async def save_draft(self, tenant: TenantId, text: str) -> CheckedFlow:
         """Keep a draft when it has no errors; the answer lists every problem."""
@@ -116,7 +127,12 @@ class FlowService:
             await self._store.make_live(tenant, flow_id, version, now)
         await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
-        return Published(version=version, is_new=is_new, hook_token=token)
+        plan = PublishedFlow(tenant=tenant, version=version, flow=flow, connectors=connectors)
+        is_registered, failure = await self._register(plan)
+        hook_token = "" if is_registered else token
+        return Published(
+            version=version, is_new=is_new, hook_token=hook_token, is_registered=is_registered, registration=failure
+        )
 
     async def rollback(self, tenant: TenantId, flow_id: FlowId, version: int) -> None:
         """Make an earlier version live again. Raises MissingError; InputError: as in publish()."""
@@ -129,6 +145,21 @@ class FlowService:
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
         await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
+        await self._register(PublishedFlow(tenant=tenant, version=version, flow=flow, connectors=read_pinned(row.connectors)))
+
+    async def _register(self, published: PublishedFlow) -> tuple[bool, Failure | None]:
+        """Register the flow's webhook at its vendor where that is wanted and not done, with a token made for it.
+
+        Gives whether it was registered just now, and why it could not be.
+        """
+        registrar = self._registrar
+        if registrar is None or not await registrar.prepare(published):
+            return False, None
+        token, token_hash = self._make_token()
+        await self._store.set_hook(published.tenant, published.flow.id, token_hash)
+        await self._post(published.tenant, published.flow.id)  # known before the vendor tries it
+        failure = await registrar.register(published, token)
+        return failure is None, failure
 
     async def post_version(self, tenant: TenantId, flow_id: FlowId, version: int) -> bool:
         """Have conduits know a version that runs go on with, live or not; False: there is none. Raises UnavailableError."""
@@ -143,6 +174,8 @@ class FlowService:
     async def withdraw(self, tenant: TenantId, flow_id: FlowId) -> None:
         """Start no more runs of the flow; those under way go on. Raises MissingError."""
         await self._load(tenant, flow_id)
+        if self._registrar is not None:
+            await self._registrar.withdraw(tenant, flow_id)
         await self._store.make_live(tenant, flow_id, 0, self._clock.now_milliseconds())
         await self._post(tenant, flow_id)
         await self._timetable.forget(tenant, flow_id)
@@ -171,6 +204,9 @@ class FlowService:
         token, token_hash = self._make_token()
         await self._store.set_hook(tenant, flow_id, token_hash)
         await self._post(tenant, flow_id)
+        if self._registrar is not None and flow.trigger.connector:  # the vendor must learn it, too
+            row = await self._load(tenant, flow_id)
+            await self._registrar.register(await self.load_published(tenant, flow_id, row.live_version), token)
         return token
 
     async def list(self, tenant: TenantId) -> Sequence[FlowRow]:

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlencode
 
 import cyclopts
 from rich.console import Console
@@ -219,6 +220,12 @@ def publish(file: Path, *, tenant: Tenant = "", data: Data = DATA) -> None:
     done = client.post(f"/tenants/{tenant}/flows/{saved['flow']}/publish")
     words = "published" if done["is_new"] else "unchanged; live is"
     print(f"{saved['flow']}: {words} version {done['version']}")  # noqa: T201 - see above
+    if done.get("is_registered"):
+        print("the webhook is registered at its vendor")  # noqa: T201 - the command's answer
+    if done.get("registration"):
+        failure = done["registration"]
+        why = f"{failure['code']} {failure.get('detail', '')}".strip()
+        _complain(f"the webhook could not be registered: {why}. Mend that, then publish again.")
     if done.get("hook_token"):
         print(f"webhook path (shown once): /hooks/{tenant}/{done['hook_token']}")  # noqa: T201 - see above
 
@@ -571,6 +578,25 @@ def list_connections(*, tenant: Tenant = "", data: Data = DATA, json: Json = Fal
     from blubees.main.connection_input import CONNECTION_COLUMNS, write_row  # noqa: PLC0415 - see the module's docstring
 
     _print_table(CONNECTION_COLUMNS, [write_row(each) for each in found])
+
+
+@connection_app.command(name="test")
+def try_connection(name: str, *, connector: str = "", tenant: Tenant = "", data: Data = DATA, json: Json = False) -> int:
+    """Test a connection: the action by which its connector is tried is performed. Nothing of its answer is kept.
+
+    Args:
+        connector: which connector it is for, when the connection does not say so itself (--setting connector=…).
+    """
+    from blubees.main.connection_input import tell_test  # noqa: PLC0415 - see above
+
+    client = _connect(data)
+    query = urlencode({"connector": connector})
+    found = client.post(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}/test?{query}")
+    if json:
+        _print_json(found)
+    else:
+        print(tell_test(found))  # noqa: T201 - the command's answer
+    return PROBLEMS if "failure" in found else 0
 
 
 @connection_app.command

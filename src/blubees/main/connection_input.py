@@ -2,7 +2,7 @@
 
 import getpass
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -61,3 +61,12 @@ def write_row(connection: dict[str, Any]) -> list[str]:
 
 def _write_time(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M}" if milliseconds else "never"
+
+
+def tell_test(found: Mapping[str, Any]) -> str:
+    """Tell what a test of a connection came to."""
+    if "failure" not in found:
+        return f"{found['connection']}: good ({found['connector']}.{found['action']})"
+    failure = found["failure"]
+    status = f", HTTP {failure['http_status']}" if failure.get("http_status") else ""
+    return f"{found['connection']}: {failure['code']}{status}. {found['what']} {found['what_to_do']}"

@@ -44,6 +44,7 @@ from blubees.main.memory import furnish_forever
 from blubees.main.oauth_parts import build_oauth
 from blubees.main.settings import ProcessStart, Settings, decode_start
 from blubees.main.vault_parts import build_vault
+from blubees.main.vendor_parts import build_vendor_parts
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.receipt import Fired, Receipt, RunAccepted, RunReceipt, TenantSeen
@@ -158,6 +159,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     waiter_board = NatsWaiterBoard(broker)
     tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
     timetable = Timetable(database.schedules, clock)
+    parts = build_vault(start, database, clock, chance)
+    vendors = build_vendor_parts(settings, database, parts.vault, clock, chance, TenantShelf(database.connectors))
     flows = FlowService(
         database.flows,
         NatsPlanBoard(broker),
@@ -166,8 +169,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         chance,
         load_book(),
         find_settings=tenant_settings.load,
-        connectors=TenantShelf(database.connectors),
+        connectors=vendors.shelf,
         list_connections=database.connections.list,
+        registrar=vendors.registrations,
     )
 
     async def fill_boards() -> None:
@@ -177,7 +181,6 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         await tenant_settings.post_all()
 
     await broker.create_streams(fill_boards)
-    parts = build_vault(start, database, clock, chance)
     sealer = Sealer(start.lease_key, chance)
     seen = SeenService(database.seen, parts.keyring, clock)
     await NatsSeenDesk(broker, sealer.seal, sealer.unseal).serve(seen.ask)
@@ -190,6 +193,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     sign_offs = SignOffService(database.sign_offs, parking, NatsOrders(broker), clock)
     await NatsSignOffDesk(broker, sealer.seal, sealer.unseal).serve(sign_offs.answer_desk)
     oauth = build_oauth(start, database, parts, parking, flows, clock=clock, chance=chance, events=events)
+    vendors.desk.open_lease = oauth.clerk.answer
     await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(oauth.clerk.answer)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
 
@@ -209,6 +213,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     services = OperatorServices(
         flows=flows,
         connections=oauth.connections,
+        connection_tests=vendors.tests,
         grants=oauth.desk,
         connectors=build_connectors(
             database.connectors, flows, settings, tenant_settings.load, clock, chance, oauth.clerk.answer
@@ -260,7 +265,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     for each in rounds:
         each.cancel()
     await asyncio.wait(rounds)
-    for each_part in (services.connectors, oauth, broker, database):
+    for each_part in (services.connectors, vendors.web, oauth, broker, database):
         await each_part.close()
     events("control_plane_stopped")
 

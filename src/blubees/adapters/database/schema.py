@@ -45,6 +45,19 @@ VERSIONS = sa.Table(
     sa.Column("connectors", sa.Text, nullable=False, server_default=""),
 )
 
+HOOK_REGISTRATIONS = sa.Table(
+    "hook_registrations",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("flow", sa.String(63), primary_key=True),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("connection", sa.String(63), nullable=False),
+    sa.Column("action", sa.String(63), nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False),
+    sa.Column("connector", sa.Text, nullable=False),
+    sa.Column("registered_at", sa.BigInteger, nullable=False),
+)
+
 TENANT_KEYS = sa.Table(
     "tenant_keys",
     METADATA,

@@ -1,0 +1,48 @@
+"""Builds what the control plane calls vendors with: tests of connections, registrations. Called by control_plane.py."""
+
+from dataclasses import dataclass
+
+from blubees.adapters.database import Database
+from blubees.adapters.web_client import GuardedWebClient
+from blubees.connectors.caller import Caller, JiraSite
+from blubees.connectors.catalogue_shelf import CatalogueShelf
+from blubees.main.settings import Settings
+from blubees.model.ids import TenantId
+from blubees.operations.connection_tests import ConnectionTests
+from blubees.operations.registrations import Registrations
+from blubees.operations.vendor_calls import VaultDesk, VendorCalls
+from blubees.ports import Chance, Clock, ConnectorShelf
+from blubees.vault.secrets import VaultService
+
+
+@dataclass(frozen=True, slots=True)
+class VendorParts:
+    """What calls vendors in the control plane."""
+
+    shelf: ConnectorShelf
+    tests: ConnectionTests
+    registrations: Registrations
+    web: GuardedWebClient
+    desk: VaultDesk
+
+
+def build_vendor_parts(
+    settings: Settings,
+    database: Database,
+    vault: VaultService,
+    clock: Clock,
+    chance: Chance,
+    shelf: ConnectorShelf | None = None,
+) -> VendorParts:
+    """Build them."""
+    web = GuardedWebClient(frozenset(settings.allowed_loopback_ports))
+    desk, chosen = VaultDesk(), shelf or CatalogueShelf()
+    no_site = JiraSite("", "", lambda: None)  # only conduits have the app's token
+
+    def open_line(tenant: TenantId) -> Caller:
+        return Caller(tenant, web, desk, clock, chance, no_site)
+
+    calls = VendorCalls(open_line, clock)
+    public_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
+    registrations = Registrations(database.registrations, vault, calls, clock, chance, public_url.rstrip("/"))
+    return VendorParts(chosen, ConnectionTests(vault, chosen, calls), registrations, web, desk)

@@ -1,0 +1,143 @@
+"""Registers webhooks at vendors when flows are published, and takes them back. Called by flows/versions.py (HookRegistrar).
+
+The address that the vendor is given has a token of its own, made for it; the secret that it signs by is made here and kept as
+the connection `hook-FLOW`. Kept of a registration is what is needed to take it back, such as its id.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from blubees.connectors.actions.perform import CONNECTION
+from blubees.flows.check_trigger import find_trigger, name_hook_secret
+from blubees.model.connection import ConnectionKind
+from blubees.model.connector import Connector, ConnectorTrigger, Hook
+from blubees.model.failures import Failure, FailureCode
+from blubees.model.flow import PublishedFlow, SignatureScheme, Trigger
+from blubees.model.ids import ConnectionName, FlowId, TenantId
+from blubees.operations.vendor_calls import VendorCalls
+from blubees.ports import Chance, Clock, RegistrationRow, RegistrationStore
+from blubees.vault.secrets import VaultService
+
+SECRET_BYTES: Final = 32
+URL, SECRET, EVENTS = "$url", "$secret", "$events"
+
+
+class Registrations:
+    """Registers and takes back.
+
+    Args:
+        public_url: where conduits are reached from outside, without a / at its end.
+    """
+
+    def __init__(
+        self,
+        store: RegistrationStore,
+        vault: VaultService,
+        calls: VendorCalls,
+        clock: Clock,
+        chance: Chance,
+        public_url: str,
+    ) -> None:
+        self._store, self._vault, self._calls = store, vault, calls
+        self._clock, self._chance, self._public_url = clock, chance, public_url
+
+    async def prepare(self, published: PublishedFlow) -> bool:
+        """See flows/registering.py."""
+        if _find_hook(published) is None:
+            await self.withdraw(published.tenant, published.flow.id)
+            return False
+        row = await self._store.load(published.tenant, published.flow.id)
+        return row is None or row.source != _name_source(published.flow.trigger)
+
+    async def register(self, published: PublishedFlow, token: str) -> Failure | None:
+        """See flows/registering.py."""
+        found = _find_hook(published)
+        if found is None:
+            return None
+        connector, rule, hook = found
+        await self.withdraw(published.tenant, published.flow.id)
+        trigger = published.flow.trigger
+        secret = await self._choose_secret(published)
+        if secret is None:
+            return Failure(code=FailureCode.CONNECTION_MISSING, field="trigger.signing")
+        words = {
+            URL: f"{self._public_url}/hooks/{published.tenant}/{token}",
+            SECRET: secret,
+            EVENTS: list(rule.events),
+        }
+        inputs = {**_put_in(hook.register_inputs, words), **trigger.inputs}
+        outcome = await self._calls.perform(
+            published.tenant, connector, hook.register, {**inputs, CONNECTION: trigger.connection}
+        )
+        if isinstance(outcome, Failure):
+            return outcome
+        told = {**trigger.inputs, **(outcome if isinstance(outcome, dict) else {})}
+        back = connector.actions.get(hook.unregister)
+        needed = back.inputs if back is not None else {}
+        kept = {hook.unregister: back} if back is not None else {}
+        await self._store.save(
+            RegistrationRow(
+                tenant=published.tenant,
+                flow=published.flow.id,
+                source=_name_source(trigger),
+                connection=trigger.connection,
+                action=hook.unregister if back is not None else "",
+                inputs=msgspec.json.encode({name: told[name] for name in needed if name in told}).decode(),
+                connector=msgspec.json.encode(msgspec.structs.replace(connector, actions=kept, triggers={})).decode(),
+                registered_at_milliseconds=self._clock.now_milliseconds(),
+            )
+        )
+        return None
+
+    async def withdraw(self, tenant: TenantId, flow: FlowId) -> Failure | None:
+        """See flows/registering.py."""
+        row = await self._store.load(tenant, flow)
+        if row is None:
+            return None
+        outcome: Any = None
+        if row.action:
+            connector = msgspec.json.decode(row.connector, type=Connector)
+            inputs = msgspec.json.decode(row.inputs)
+            outcome = await self._calls.perform(tenant, connector, row.action, {**inputs, CONNECTION: row.connection})
+        await self._store.delete(tenant, flow)
+        await self._vault.delete(tenant, ConnectionName(name_hook_secret(flow)))
+        gone = isinstance(outcome, Failure) and outcome.code is FailureCode.NOT_FOUND
+        return outcome if isinstance(outcome, Failure) and not gone else None
+
+    async def _choose_secret(self, published: PublishedFlow) -> str | None:
+        """Make the secret that the vendor signs by, or take the author's; empty: nothing is signed; None: it lacks."""
+        signature = published.flow.trigger.signature
+        if signature.scheme is SignatureScheme.NONE:
+            return ""
+        if signature.connection != name_hook_secret(published.flow.id):
+            opened = await self._vault.open(published.tenant, ConnectionName(signature.connection))
+            return opened.secrets.get("secret") if opened is not None else None
+        secret = self._chance.bytes(SECRET_BYTES).hex()
+        await self._vault.save(published.tenant, name=signature.connection, kind=ConnectionKind.SIGNING_SECRET, secret=secret)
+        return secret
+
+
+def _find_hook(published: PublishedFlow) -> tuple[Connector, ConnectorTrigger, Hook] | None:
+    name = published.flow.trigger.connector
+    found = find_trigger(published.connectors, name) if name else None
+    if found is None or found[1].hook is None or not found[1].hook.register:
+        return None
+    return found[0], found[1], found[1].hook
+
+
+def _name_source(trigger: Trigger) -> str:
+    """Name what is registered: another one is registered anew."""
+    facts = [trigger.connector, trigger.connection, trigger.inputs, msgspec.to_builtins(trigger.signature)]
+    return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()
+
+
+def _put_in(value: Any, words: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
+    """Put our words in where they are named; a text may hold one."""
+    if isinstance(value, dict):
+        return {name: _put_in(each, words) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_put_in(each, words) for each in value]
+    return words.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,189 @@
+"""Webhooks are registered at their vendor when a flow is published, with an address and a secret of their own, and taken back."""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blubees.adapters.database import Database, open_database
+from blubees.adapters.keys import LocalKeyProvider
+from blubees.connectors.caller import Caller, JiraSite
+from blubees.flows.timetable import Timetable
+from blubees.flows.versions import FlowService
+from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
+from blubees.model.errors import InputError, MissingError
+from blubees.model.failures import FailureCode
+from blubees.model.ids import ConnectionName, FlowId, TenantId
+from blubees.model.web import WebAnswer, WebRequest
+from blubees.operations.connection_tests import ConnectionTests
+from blubees.operations.registrations import Registrations
+from blubees.operations.vendor_calls import VaultDesk, VendorCalls
+from blubees.steps.book import load_book
+from blubees.vault.keyring import Keyring
+from blubees.vault.secrets import VaultService
+from fakes.boards import FakeBoard
+from fakes.connectors import FakeShelf
+from fakes.engine import TENANT
+from fakes.machine import FakeChance, FakeClock, FakeWeb
+from fakes.vendor import ACME
+
+FLOW = FlowId("my-flow")
+TEXT = """\
+id: my-flow
+name: F
+trigger: {on: acme.made, connection: team, inputs: {project: %s}}
+steps: [{id: a, kind: stop}]
+"""
+
+
+class World:
+    """A control plane, and a vendor that hears it."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        clock, chance = FakeClock(), FakeChance()
+        self.database, self.board, self.status = database, FakeBoard(), 201
+        keyring = Keyring(database.keys, LocalKeyProvider(folder / "local.key"), chance, clock)
+        self.vault = VaultService(database.connections, keyring, clock, chance)
+        self.web = FakeWeb(self.answer)
+        self.ids = 0
+
+        desk = VaultDesk()
+
+        async def open_lease(
+            tenant: TenantId, name: ConnectionName, _uses: Sequence[Use], _refused: str
+        ) -> Lease | LeaseRefusal:
+            return await self.vault.open_lease(tenant, name)
+
+        desk.open_lease = open_lease
+
+        def open_line(tenant: TenantId) -> Caller:
+            return Caller(tenant, self.web, desk, clock, chance, JiraSite("", "", lambda: None))
+
+        calls, shelf = VendorCalls(open_line, clock), FakeShelf({"acme": ACME})
+        self.tests = ConnectionTests(self.vault, shelf, calls)
+        registrations = Registrations(database.registrations, self.vault, calls, clock, chance, "https://bees.example")
+        self.flows = FlowService(
+            database.flows,
+            self.board,
+            Timetable(database.schedules, clock),
+            clock,
+            chance,
+            load_book(),
+            connectors=shelf,
+            registrar=registrations,
+        )
+
+    def answer(self, request: WebRequest) -> WebAnswer:
+        self.ids += request.method == "POST"
+        body = json.dumps({"id": f"hook{self.ids}", "more": "not kept"}).encode()
+        return WebAnswer(status=self.status, headers={"content-type": "application/json"}, body=body)
+
+    async def publish(self, project: str = "P") -> Any:
+        checked = await self.flows.save_draft(TENANT, TEXT % project)
+        assert checked.flow is not None, checked.problems
+        return await self.flows.publish(TENANT, FLOW)
+
+    def asked(self) -> list[tuple[str, str]]:
+        return [(each.method, each.url.removeprefix("https://acme.example/v1")) for each in self.web.requests]
+
+    async def secret(self) -> str:
+        found = await self.vault.open_lease(TENANT, ConnectionName("hook-my-flow"))
+        return found.secret if isinstance(found, Lease) else ""
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'flows.sqlite3'}")
+    await database.prepare()
+    made = World(database, tmp_path)
+    await made.vault.save(
+        TENANT, name="team", kind=ConnectionKind.BEARER, hosts=("acme.example",), secret="t0ken", settings={"connector": "acme"}
+    )
+    yield made
+    await database.close()
+
+
+async def test_publishing_registers_an_address_and_a_secret_made_for_it(world: World) -> None:
+    done = await world.publish()
+    assert (done.is_registered, done.registration, done.hook_token) == (True, None, "")
+    assert world.asked() == [("POST", "/P/hooks")]
+    body = json.loads(world.web.requests[0].body)
+    assert dict(world.web.requests[0].headers)["Authorization"] == "Bearer t0ken"
+    address, secret = body["url"], body["secret"]
+    assert body["events"] == ["thing.made"]
+    assert len(secret) == 64
+    assert secret == await world.secret()
+    plan = (await world.board.find(TENANT, FLOW))[1]
+    assert plan is not None
+    token = address.removeprefix(f"https://bees.example/hooks/{TENANT}/")
+    assert plan.hook_token_hash == hashlib.sha256(token.encode()).hexdigest()
+
+
+async def test_what_is_registered_already_is_left_alone_and_what_changed_is_registered_anew(world: World) -> None:
+    await world.publish()
+    assert (await world.publish()).is_registered is False
+    assert (await world.publish("Q")).is_registered is True
+    assert world.asked() == [("POST", "/P/hooks"), ("DELETE", "/P/hooks/hook1"), ("POST", "/Q/hooks")]
+    row = await world.database.registrations.load(TENANT, FLOW)
+    assert row is not None
+    assert json.loads(row.inputs) == {"project": "Q", "id": "hook2"}, "and no more than is needed to take it back"
+
+
+async def test_withdrawing_takes_it_back_and_forgets_the_secret(world: World) -> None:
+    await world.publish()
+    await world.flows.withdraw(TENANT, FLOW)
+    assert world.asked()[1:] == [("DELETE", "/P/hooks/hook1")]
+    assert await world.database.registrations.load(TENANT, FLOW) is None
+    assert await world.secret() == ""
+
+
+async def test_another_trigger_takes_it_back(world: World) -> None:
+    await world.publish()
+    await world.flows.save_draft(TENANT, "id: my-flow\nname: F\ntrigger: {on: webhook}\nsteps: [{id: a, kind: stop}]\n")
+    await world.flows.publish(TENANT, FLOW)
+    assert world.asked()[1:] == [("DELETE", "/P/hooks/hook1")]
+
+
+async def test_another_token_is_told_to_the_vendor(world: World) -> None:
+    await world.publish()
+    token = await world.flows.rotate_hook(TENANT, FLOW)
+    assert world.asked()[1:] == [("DELETE", "/P/hooks/hook1"), ("POST", "/P/hooks")]
+    assert json.loads(world.web.requests[-1].body)["url"].endswith(f"/{token}")
+
+
+async def test_a_vendor_that_refuses_is_told_and_asked_again_at_the_next_publishing(world: World) -> None:
+    world.status = 401
+    done = await world.publish()
+    assert not done.is_registered
+    assert done.registration.code is FailureCode.CREDENTIAL_REFUSED
+    assert await world.database.registrations.load(TENANT, FLOW) is None
+    world.status = 201
+    assert (await world.publish()).is_registered is True
+
+
+async def test_a_connection_is_tested_by_its_connectors_action_and_nothing_is_kept(world: World) -> None:
+    with pytest.raises(InputError, match="no way to test"):
+        await world.tests.test(TENANT, ConnectionName("team"))
+    with pytest.raises(MissingError, match="no connector other"):
+        await world.tests.test(TENANT, ConnectionName("team"), "other")
+    with pytest.raises(MissingError, match="no such connection"):
+        await world.tests.test(TENANT, ConnectionName("none"), "acme")
+
+
+async def test_a_catalogues_connection_is_tested(world: World) -> None:
+    import msgspec  # noqa: PLC0415 - of this test alone
+
+    from blubees.model.connector import Trial  # noqa: PLC0415 - as above
+
+    tried = msgspec.structs.replace(ACME, trial=Trial(action="list", inputs={"project": "P"}))
+    world.tests._shelf = FakeShelf({"acme": tried})
+    world.status = 200
+    good = await world.tests.test(TENANT, ConnectionName("team"))
+    assert (good.connector, good.action, good.failure) == ("acme", "list", None)
+    world.status = 401
+    bad = await world.tests.test(TENANT, ConnectionName("team"))
+    assert bad.failure is not None
+    assert (bad.failure.code, bad.what_to_do) == (FailureCode.CREDENTIAL_REFUSED, "Renew the connection's secret.")
