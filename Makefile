@@ -6,10 +6,10 @@ READY := $(VENV)/.ready
 LOCKS := requirements/bootstrap.lock requirements/dev.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run cluster test check format bench proof rolling chaos lock clean
+.PHONY: help setup run cluster test check format bench proof rolling chaos new-connector connector-pages lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## put the locked tools and the product into .venv
 
@@ -54,6 +54,12 @@ rolling: $(READY) ## restart and kill each process of a cluster under load, and 
 
 chaos: $(READY) ## 2,000 runs under faults, and what became of each; writes docs/chaos.md
 	@$(BIN)/python bench/chaos.py
+
+new-connector: $(READY) ## make the file of a new connector: make new-connector NAME=acme
+	@$(BIN)/python -m blubees.main.connector_files new "$(NAME)"
+
+connector-pages: $(READY) ## write docs/connectors.md and a page for each connector of the catalogue
+	@$(BIN)/python -m blubees.main.connector_files pages
 
 lock: $(READY) ## refresh the lock files (releases younger than a week stay out)
 	@$(BIN)/python requirements/lock.py

@@ -9,7 +9,7 @@ import msgspec
 
 from blubees.connectors.actions.answers import AnswerPlan, compile_answer
 from blubees.connectors.actions.pages import NextPage, PagePlan, Send
-from blubees.connectors.actions.request import RequestPlan, compile_request
+from blubees.connectors.actions.request import RequestPlan, compile_request, compile_takers, take_inputs
 from blubees.connectors.mcp.tool_call import ToolPlan, compile_tool
 from blubees.model.action import PageKind
 from blubees.model.call import Call, CallAnswer, Effect
@@ -108,8 +108,7 @@ def compile_action(connector: Connector, name: str, hooks: Mapping[str, Callable
     """
     action = connector.actions[name]
     if action.request.hook:
-        made: Perform = hooks[action.request.hook]
-        return made
+        return _compile_hooked(connector, name, hooks[action.request.hook])
     if connector.speaks is Speaks.MCP:
         plan = compile_tool(action, connector.source_version)
         return CompiledTool(compile_request(connector, action), plan, needs_connection(connector, name)).perform
@@ -127,6 +126,21 @@ def compile_action(connector: Connector, name: str, hooks: Mapping[str, Callable
         needs_connection=needs_connection(connector, name),
         app_prefix=_find_app_prefix(request.template.url) if is_called_as_app(connector, name) else None,
     ).perform
+
+
+def _compile_hooked(connector: Connector, name: str, hook: Perform) -> Perform:
+    """Compile an action that the Python twin performs: it is given its inputs as their forms ask for them."""
+    takers = compile_takers(connector, connector.actions[name])
+    needs = needs_connection(connector, name)
+
+    async def perform(given: Mapping[str, Any], tools: CallTools) -> Any | Failure:
+        connection = given.get(CONNECTION) or ""
+        if needs and not connection:
+            return Failure(code=FailureCode.CONNECTION_MISSING, field=f"with.{CONNECTION}")
+        taken = take_inputs(takers, given)
+        return taken if isinstance(taken, Failure) else await hook({**taken, CONNECTION: connection}, tools)
+
+    return perform
 
 
 def needs_connection(connector: Connector, name: str) -> bool:

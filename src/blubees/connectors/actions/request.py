@@ -147,12 +147,33 @@ def compile_request(connector: Connector, action: Action) -> RequestPlan:
     fixed = "&".join(f"{quote(name, safe='[]$')}={quote(text, safe='')}" for name, text in request.fixed.query.items())
     return RequestPlan(
         template=template,
-        takers=tuple(_compile_taker(name, each, connector, action) for name, each in action.inputs.items()),
+        takers=compile_takers(connector, action),
         path=tuple(re.split(r"\{([^{}]*)\}", request.path)),
         fixed_query=fixed,
         build_body=choose_builder(action),
         groups=tuple({frozenset((name, *each.one_of)) for name, each in action.inputs.items() if each.one_of}),
     )
+
+
+def compile_takers(connector: Connector, action: Action) -> tuple[Taker, ...]:
+    """Compile what takes the inputs of an action, in order."""
+    return tuple(_compile_taker(name, each, connector, action) for name, each in action.inputs.items())
+
+
+def take_inputs(takers: tuple[Taker, ...], given: Mapping[str, Any]) -> dict[str, Any] | Failure:
+    """Give the inputs as their forms ask for them, without those that were left out."""
+    taken: dict[str, Any] = {}
+    for taker in takers:
+        value = given.get(taker.name)
+        if value is None and not (taker.takes_null and taker.name in given):
+            if taker.input.is_required:
+                return _refuse(taker.name, MISSING)
+            continue
+        try:
+            taken[taker.name] = taker.convert(value) if taker.convert is not None else value
+        except MisfitError as error:
+            return _refuse(f"{taker.name}{error.path}", error.detail)
+    return taken
 
 
 def _list_defaults(connector: Connector, base_url: str) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ import re2
 
 from blubees.connectors.contract.check_action import ActionCheck, check_action, check_errors, check_inputs_given
 from blubees.connectors.contract.check_schema import check_references
+from blubees.connectors.contract.grade import CHECKS
 from blubees.connectors.contract.problems import Complaints, Place, Problem
 from blubees.model.call import Effect
 from blubees.model.connector import Connector, ConnectorTrigger, Hook, Parameter, PollRule, Speaks, TriggerSort
@@ -43,6 +44,8 @@ def check_connector(connector: Connector, hooks: Collection[str] = ()) -> tuple[
     if trial is not None:
         _check_use(connector, trial.action, trial.inputs, ("trial",), complaints)
     for name, reason in connector.exemptions.items():
+        if name not in CHECKS:
+            complaints.add_unknown(("exemptions", name), "check of the grade", name, CHECKS)
         if len(reason.strip()) < REASON_MIN:
             complaints.add(("exemptions", name), f"An exemption needs its reason, {REASON_MIN} letters or more.")
     return tuple(complaints.found)
