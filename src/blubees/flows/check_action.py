@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
+from blubees.connectors.actions.bodies import is_file
 from blubees.connectors.actions.pages import LIMIT, LIMIT_MAX
 from blubees.connectors.actions.perform import CONNECTION, needs_connection
+from blubees.connectors.actions.piping import FROM, WITH
 from blubees.connectors.actions.values import MisfitError, compile_convert, resolve_form, takes_null
 from blubees.connectors.contract.check_action import list_page_inputs
 from blubees.expressions.document import list_templates
@@ -18,8 +20,10 @@ from blubees.expressions.static import find_shape
 from blubees.flows.check_shapes import hide
 from blubees.flows.connectors import FoundConnectors
 from blubees.flows.document import Place, ReadDocument
-from blubees.model.action import Action, ActionInput
+from blubees.model.action import Action, ActionInput, Content
+from blubees.model.action import Place as InputPlace
 from blubees.model.ids import CONNECTION_PATTERN
+from blubees.steps.actions import name_source
 from blubees.steps.book import ActionOf, KindEntry
 
 CHOICES_SHOWN: Final = 12
@@ -93,8 +97,37 @@ def check_action(checker: Checker, of: ActionOf, settings: Mapping[str, Any], pl
     _check_limit(checker, action, settings, kind, place)
 
 
+def _check_source(checker: Checker, of: ActionOf, each: ActionInput, value: Mapping[str, Any], place: Place) -> None:
+    """Check a file that comes from another action, in pieces."""
+    kind, name = f"{of.connector.name}.{of.name}", name_source(value)
+    takes_file = is_file(each, of.connector.schemas) or of.action.request.content is Content.BYTES
+    if each.place is not InputPlace.BODY or not takes_file:
+        checker.read.complain(place, f"{kind}: `{place[-1]}` takes no file, so it can't come `from` an action.")
+        return
+    entry = checker.book.get(name)
+    if entry is None or entry.action is None:
+        complain_kind(checker, (*place, FROM), name)
+        return
+    if not entry.action.action.answer.is_file or entry.action.action.request.hook:
+        checker.read.complain((*place, FROM), f"{name} gives no file that can be passed on.")
+        return
+    if each.schema.get("type") == "array":
+        checker.read.complain(place, f"{kind}: `{place[-1]}` is a list of files; one that comes from an action stands alone.")
+    for word in value:
+        if word not in {FROM, WITH}:
+            checker.complain_name((*place, str(word)), f"`{str(word)[:60]}` is not known here.", word, (FROM, WITH))
+    inner = value.get(WITH, {})
+    if not isinstance(inner, dict):
+        checker.read.complain((*place, WITH), "`with` is a mapping of the action's inputs.")
+        return
+    check_action(checker, entry.action, inner, (*place, WITH))
+
+
 def _check_literal(checker: Checker, of: ActionOf, each: ActionInput, value: object, place: Place) -> None:
     """Check a value that no smart value stands in: it is what a run will have."""
+    if isinstance(value, dict) and name_source(value):
+        _check_source(checker, of, each, value, place)
+        return
     if _has_template(value):
         if each.is_literal:
             what = f"`{place[-1]}` has no smart values: what changes from run to run are its parameters"

@@ -16,7 +16,7 @@ from blubees.model.errors import InputError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import TenantId
 from blubees.ports import ConnectorShelf
-from blubees.steps.actions import with_actions
+from blubees.steps.actions import name_source, with_actions
 from blubees.steps.book import KindEntry
 
 PINNED_MAX_BYTES: Final = 524_288  # docs/decisions/0041: a plan travels as one message
@@ -89,6 +89,9 @@ def list_named(data: object, book: Collection[str]) -> tuple[dict[str, set[str]]
             kind, branches = step.get("kind"), step.get("branches")
             if isinstance(kind, str) and kind not in book:
                 _note(actions, kind)
+                settings = step.get("with")
+                for value in settings.values() if isinstance(settings, dict) else ():
+                    _note(actions, name_source(value))
             inner: list[Any] = branches if isinstance(branches, list) else []
             waiting += [(branch.get("steps"), depth + 1) for branch in inner if isinstance(branch, dict)]
     return actions, triggers

@@ -12,6 +12,7 @@ from blubees.model.connector import Connector
 from blubees.model.egress import HostJudge, read_host_rule
 from blubees.model.flow import Flow, Step
 from blubees.model.settings import TenantSettings
+from blubees.steps.actions import name_source
 
 _OPEN: Final = "{"  # twice: a smart value; once, in a connector's base URL: a parameter of its connection
 
@@ -53,6 +54,13 @@ def _list_hosts_of_action(step: Step, connectors: Mapping[str, Connector]) -> It
     host = _read_literal_host(connector.actions[action].request.base_url or connector.base_url)
     if host is not None:
         yield "kind", host
+    for key, value in step.settings.items():
+        source = name_source(value)
+        owner = connectors.get(source.partition(".")[0]) if source else None
+        given = owner.actions.get(source.partition(".")[2]) if owner is not None else None
+        host = _read_literal_host(given.request.base_url or owner.base_url) if owner is not None and given is not None else None
+        if host is not None:
+            yield f"with.{key}.from", host
 
 
 def _list_hosts(value: object, place: str) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ Called by flows/check.py for what a tenant's connectors have, and by engine/plan
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from blubees.connectors.actions.perform import CallTools, Perform, compile_action
+from blubees.connectors.actions.perform import CallTools, Perform, compile_action, compile_source
+from blubees.connectors.actions.piping import FROM, WITH, PipedFile, SourcePlan
 from blubees.connectors.catalogue import list_hooks
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure
@@ -19,10 +20,12 @@ CATALOGUE: Final = "catalogue"
 def make_entries(connectors: Iterable[Connector]) -> dict[str, KindEntry]:
     """Make a kind of each action of some connectors, by name."""
     entries: dict[str, KindEntry] = {}
+    connectors = tuple(connectors)
+    known = {each.name: each for each in connectors}
     for connector in connectors:
         hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
         for name in connector.actions:
-            entries[f"{connector.name}.{name}"] = _make_entry(connector, name, hooks)
+            entries[f"{connector.name}.{name}"] = _make_entry(connector, name, hooks, known)
     return entries
 
 
@@ -31,7 +34,9 @@ def with_actions(book: Mapping[str, KindEntry], connectors: Iterable[Connector])
     return {**make_entries(connectors), **book}
 
 
-def _make_entry(connector: Connector, name: str, hooks: Mapping[str, Callable[..., Any]]) -> KindEntry:
+def _make_entry(
+    connector: Connector, name: str, hooks: Mapping[str, Callable[..., Any]], known: Mapping[str, Connector]
+) -> KindEntry:
     return KindEntry(
         name=f"{connector.name}.{name}",
         settings=dict,
@@ -40,14 +45,37 @@ def _make_entry(connector: Connector, name: str, hooks: Mapping[str, Callable[..
         waits=False,
         examples=(),
         perform=_as_step(compile_action(connector, name, hooks)),
-        bind=_take_as_they_are,
+        bind=lambda prepared: _bind(prepared, connector, name, known),
         action=ActionOf(connector, name),
     )
 
 
-def _take_as_they_are(_prepared: dict[str, Any]) -> Callable[[Any], Any]:
-    """Inputs are converted when the request is built."""
-    return lambda rendered: rendered
+def _bind(prepared: dict[str, Any], connector: Connector, name: str, known: Mapping[str, Connector]) -> Callable[[Any], Any]:
+    """Make what reads the inputs: as they are, since they are converted when the request is built.
+
+    Where the flow's own text says that a file comes from another action, that one is compiled here: what a smart value gives
+    can never name one.
+    """
+    sources: dict[str, SourcePlan] = {}
+    for key, value in prepared.items():
+        source = name_source(value)
+        if source and key in connector.actions[name].inputs:
+            owner, _, own = source.partition(".")
+            sources[key] = compile_source(known[owner], own)
+    if not sources:
+        return lambda rendered: rendered
+
+    def read(rendered: Any) -> Any:  # noqa: ANN401 - JSON
+        piped = {key: PipedFile(plan, rendered[key].get(WITH) or {}, f"with.{key}") for key, plan in sources.items()}
+        return {**rendered, **piped}
+
+    return read
+
+
+def name_source(value: object) -> str:
+    """Give the action that a file comes from, where an input's literal value says so; else nothing."""
+    source = value.get(FROM) if isinstance(value, dict) else None
+    return source if isinstance(source, str) and "." in source and "{{" not in source else ""
 
 
 def _as_step(perform: Perform) -> Callable[[Any, Tools], Any]:

@@ -14,6 +14,7 @@ from blubees.connectors.actions.paths import copy_tree, put_in
 from blubees.connectors.actions.styles import list_pairs, quote_part, write_plain
 from blubees.connectors.actions.values import resolve_form
 from blubees.model.action import Action, ActionInput, Content, Schema, Style
+from blubees.model.web import FilePart
 
 MEDIA_TYPES: Final = {
     Content.JSON: "application/json",
@@ -26,10 +27,16 @@ MEDIA_TYPES: Final = {
 
 
 class Body(NamedTuple):
-    """A body, and what it is."""
+    """A body, and what it is.
+
+    Attributes:
+        piped: a file that is sent as the body, or as `part` of it, in pieces; None: it is all in `content`.
+    """
 
     media_type: str
     content: bytes
+    piped: Any = None
+    part: FilePart | None = None
 
 
 class BodyError(Exception):
@@ -128,6 +135,9 @@ def _bracket(at: tuple[str, ...]) -> str:
 
 
 def _write_multipart(kind: str, fixed: dict[str, Any], values: Values) -> Body:
+    piped = [(each, value) for each, value in values if getattr(type(value), "is_piped", False)]
+    if piped:
+        return _write_piped(fixed, values, *piped[0])
     parts = [_write_part(name, File("", "", write_plain(each).encode()), "") for name, each in fixed.items()]
     for each, value in values:
         pairs = value.items() if not each.at and isinstance(value, dict) else [(_bracket(each.at), value)]
@@ -139,6 +149,19 @@ def _write_multipart(kind: str, fixed: dict[str, Any], values: Values) -> Body:
     between = f"--{boundary}\r\n".encode()
     content = b"".join(between + part for part in parts) + f"--{boundary}--\r\n".encode()
     return Body(f"{kind}; boundary={boundary}", content)
+
+
+def _write_piped(fixed: dict[str, Any], values: Values, taker: ActionInput, file: Any) -> Body:
+    """Write a form whose file comes in pieces: the fields come before it, as texts."""
+    fields = [(name, write_plain(each)) for name, each in fixed.items()]
+    for each, value in values:
+        if value is file:
+            continue
+        if isinstance(value, File) or getattr(type(value), "is_piped", False):
+            raise BodyError("two_files")
+        fields.append((_bracket(each.at), write_plain(value)))
+    part = FilePart(name=_bracket(taker.at), content_type=taker.media_type, fields=tuple(fields))
+    return Body("", b"", file, part)
 
 
 def _read_part(each: ActionInput, value: Any) -> tuple[File, str]:
@@ -162,6 +185,8 @@ def _write_whole(kind: str, given_kind: str, values: Values) -> Body | None:
     if not values:
         return None
     value = values[0][1]
+    if getattr(type(value), "is_piped", False):
+        return Body(given_kind, b"", value)
     if isinstance(value, File):
         return Body(given_kind or value.media_type or kind, value.content)
     return Body(kind, value.encode("utf-8", "replace"))

@@ -22,8 +22,10 @@ class File(NamedTuple):
     content: bytes
 
 
-def read_file(value: Any) -> File:
-    """Read a value as a file. Raises MisfitError."""
+def read_file(value: Any) -> Any:
+    """Read a value as a file; one that is piped stays as it is. Raises MisfitError."""
+    if getattr(type(value), "is_piped", False):
+        return value
     if type(value) is str:
         return File("", "text/plain; charset=utf-8", value.encode("utf-8", "replace"))
     if type(value) is not dict:
@@ -44,7 +46,7 @@ def read_file(value: Any) -> File:
     return File(clean_name(name), _clean(kind), content)
 
 
-def read_files(value: Any) -> File | list[File]:
+def read_files(value: Any) -> Any:
     """Read a file, or a list of files."""
     return [read_file(each) for each in value] if isinstance(value, list) else read_file(value)
 

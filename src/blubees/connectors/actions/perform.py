@@ -9,6 +9,7 @@ import msgspec
 
 from blubees.connectors.actions.answers import AnswerPlan, compile_answer
 from blubees.connectors.actions.pages import NextPage, PagePlan, Send
+from blubees.connectors.actions.piping import SourcePlan, pipe
 from blubees.connectors.actions.request import RequestPlan, compile_request, compile_takers, take_inputs
 from blubees.connectors.mcp.tool_call import ToolPlan, compile_tool
 from blubees.model.action import PageKind
@@ -68,9 +69,14 @@ class CompiledAction:
         send = tools.call if connection or self.app_prefix is None else _call_as_app(tools, len(self.app_prefix))
         if self.pages is not None:
             return await self.pages.perform(given, connection, send, tools.now_milliseconds)
-        call = self.request.build(given, connection)
-        if isinstance(call, Failure):
-            return call
+        built = self.request.build_with_file(given, connection)
+        if isinstance(built, Failure):
+            return built
+        call, body = built
+        if body is not None and body.piped is not None:
+            if self.app_prefix is not None and not connection:
+                call = msgspec.structs.replace(call, url=call.url[len(self.app_prefix) :])
+            return await pipe(body.piped, body.part, call, self.answer, tools, tools.now_milliseconds())
         answer = await send(call)
         if isinstance(answer, Failure):
             return answer
@@ -167,3 +173,17 @@ def _call_as_app(tools: CallTools, prefix_length: int) -> Send:
         return await tools.call_jira(msgspec.structs.replace(call, url=call.url[prefix_length:]))
 
     return send
+
+
+def compile_source(connector: Connector, name: str) -> SourcePlan:
+    """Compile an action that gives a file, as the source of another's. Raises KeyError: there is none that can be one."""
+    action = connector.actions[name]
+    if not action.answer.is_file or action.request.hook:
+        raise KeyError(name)
+    request = compile_request(connector, action)
+    return SourcePlan(
+        request=request,
+        answer=compile_answer(connector, action),
+        needs_connection=needs_connection(connector, name),
+        app_prefix=_find_app_prefix(request.template.url) if is_called_as_app(connector, name) else None,
+    )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from blubees.connectors.actions.bodies import BodyError, Build, choose_builder, is_file
+from blubees.connectors.actions.bodies import Body, BodyError, Build, choose_builder, is_file
 from blubees.connectors.actions.files import read_file, read_files
 from blubees.connectors.actions.styles import Write, choose_writer
 from blubees.connectors.actions.values import Convert, MisfitError, compile_convert, takes_null, to_text
@@ -83,7 +83,12 @@ class RequestPlan:
     groups: tuple[frozenset[str], ...]
 
     def build(self, given: Mapping[str, Any], connection: str = "") -> Call | Failure:
-        """Build the call. A failure names the input, what was given and what is expected."""
+        """Build a call whose body is all there. A failure names the input, what was given and what is expected."""
+        built = self.build_with_file(given, connection)
+        return built if isinstance(built, Failure) else built[0]
+
+    def build_with_file(self, given: Mapping[str, Any], connection: str = "") -> tuple[Call, Body | None] | Failure:
+        """Build the call, and its body: a file in it may come in pieces."""
         parts = _Parts(headers=list(self.template.headers), query=[self.fixed_query] if self.fixed_query else [])
         for taker in self.takers:
             try:
@@ -101,16 +106,17 @@ class RequestPlan:
             return Failure(code=FailureCode.SETTING_INVALID, field="with", detail=error.detail)
         if parts.cookies:
             parts.headers.append(("Cookie", "; ".join(parts.cookies)))
-        if written is not None:
+        if written is not None and written.media_type:
             parts.headers.append(("Content-Type", written.media_type))
         url = self.template.url + "".join([parts.path[part] if number % 2 else part for number, part in enumerate(self.path)])
-        return msgspec.structs.replace(
+        call = msgspec.structs.replace(
             self.template,
             url=f"{url}?{'&'.join(parts.query)}" if parts.query else url,
             headers=tuple(parts.headers),
             body=written.content if written is not None else b"",
             connection=connection,
         )
+        return call, written
 
 
 def _refuse(name: str, detail: str) -> Failure:
