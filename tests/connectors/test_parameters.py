@@ -93,6 +93,11 @@ def test_in_the_path_it_may_have_parts(told: str, url: str | None) -> None:
     assert fill_url("https://a.example/{root}/x", {"root": ""}, {"param_root": told}) == url
 
 
+def test_another_text_is_filled_as_strictly_as_a_host() -> None:
+    assert fill_url('{"prompt":"{site}"}', {"site": ""}, {"param_site": "a"}) == '{"prompt":"a"}'
+    assert fill_url('{"prompt":"{site}"}', {"site": ""}, {"param_site": "a/b"}) is None
+
+
 def test_a_default_stands_in_for_what_is_not_told() -> None:
     assert fill_url(URL, {"site": "eu"}, {}) == "https://eu.acme.example/api/{id}?q={x}"
 

@@ -77,7 +77,11 @@ async def test_growing_numbers_are_compared_as_numbers(cursor: str, new: list[in
     assert found.cursor == "11"
 
 
-async def test_a_moment_may_be_written_with_a_blank() -> None:
+async def test_a_moment_may_be_written_with_a_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = ACME.triggers["changed"]
+    assert changed.poll is not None
+    triggers = {"changed": msgspec.structs.replace(changed, poll=msgspec.structs.replace(changed.poll, since_input=""))}
+    monkeypatch.setitem(globals(), "ACME", msgspec.structs.replace(ACME, triggers=triggers))
     found, _ = await ask([thing(1, "2026-11-18 11:05:00"), thing(2, "2026-11-18 11:00:00")], "2026-11-18T11:01:00")
     assert [item["id"] for _, item in found.items] == [1]
     assert found.cursor == "2026-11-18T11:05:00"

@@ -20,6 +20,8 @@ def fill_url(url: str, defaults: Mapping[str, str], settings: Mapping[str, str])
     In the host nothing may part it; in the path a parameter may have parts itself, none of which leads upwards.
     """
     scheme, separator, rest = url.partition("://")
+    if not separator:  # another text that a connector prescribes
+        return _fill(url, defaults, settings, _HOST)
     host, slash, path = rest.partition("/")
     filled = [_fill(host, defaults, settings, _HOST), _fill(path, defaults, settings, _PATH)]
     if filled[0] is None or filled[1] is None:
