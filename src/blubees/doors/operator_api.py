@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
@@ -94,6 +94,7 @@ class ConnectionBody(BaseModel):
     secrets: dict[str, Annotated[str, Field(max_length=16_384)]] = Field(default_factory=dict, max_length=16)
     settings: dict[str, Annotated[str, Field(max_length=4_000)]] = Field(default_factory=dict, max_length=40)
     flows: list[str] = Field(default_factory=list, max_length=100)
+    source: Literal["", "env", "aws-secrets-manager"] = ""
 
 
 class PermitBody(BaseModel):
@@ -284,6 +285,7 @@ def _connection_routes(services: OperatorServices) -> APIRouter:
             secrets=body.secrets,
             settings=body.settings,
             flows=tuple(body.flows),
+            source=body.source,
         )
         return _tell(saved)
 

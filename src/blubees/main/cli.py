@@ -555,6 +555,53 @@ def change(
     print(f"{name}: changed")  # noqa: T201 - see above
 
 
+@connection_app.command(name="import")
+def import_connection(
+    name: str,
+    source: str,
+    *,
+    origin: Annotated[Literal["env", "aws-secrets-manager"], cyclopts.Parameter(name="--from")],
+    kind: str,
+    host: tuple[str, ...] = (),
+    user_name: str = "",
+    parameter: str = "",
+    setting: tuple[str, ...] = (),
+    pick: str = "",
+    region: str = "",
+    tenant: Tenant = "",
+    data: Data = DATA,
+) -> None:
+    """Add or replace a connection whose secret comes from a variable of the environment, or from AWS Secrets Manager.
+
+    A JSON object gives the kind's secrets and settings by their names; what it has besides is left out, and told.
+
+    Args:
+        source: the variable's name, or the secret's name or ARN.
+        origin: where the secret is.
+        kind: as in `connection add`.
+        host: as in `connection add`.
+        user_name: as in `connection add`.
+        parameter: as in `connection add`.
+        setting: as in `connection add`.
+        pick: of a JSON object, the entry that is the kind's main secret.
+        region: of AWS; else as AWS's own settings say.
+    """
+    from blubees.main.connection_import import read_source  # noqa: PLC0415 - see the module's docstring
+    from blubees.main.connection_input import read_settings  # noqa: PLC0415 - see above
+
+    found = read_source(origin, source, kind, pick=pick, region=region)
+    client = _connect(data)
+    tenant = choose_tenant(client, tenant)
+    given = {"user_name": user_name, "parameter": parameter}
+    settings = found.settings | read_settings(setting) | {each: text for each, text in given.items() if text}
+    body = {"kind": kind, "hosts": list(host), "secrets": found.secrets, "settings": settings, "source": origin}
+    saved = client.put(f"/tenants/{tenant}/connections/{name}", body)
+    taken = ", ".join(fact["field"] for fact in saved["fields"])
+    print(f"{name}: kept {taken}, fingerprint {saved['fingerprint']}")  # noqa: T201 - see above
+    if found.left_out:
+        _complain(f"left out: {', '.join(found.left_out)}")
+
+
 @connection_app.command
 def permit(name: str, *, flow: tuple[str, ...] = (), tenant: Tenant = "", data: Data = DATA) -> None:
     """Say which flows may use a connection; without one, every flow may.

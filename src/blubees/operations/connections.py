@@ -45,11 +45,13 @@ class ConnectionService:
         secrets: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
         flows: tuple[str, ...] = (),
+        source: str = "",
     ) -> Connection:
         """Add or replace. What the setting `connector` names brings what its vendor prescribes, and the hosts.
 
         Args:
             kind: None: the connector's first.
+            source: where it was taken over from; empty: it was given.
 
         Raises:
             InputError: with all problems.
@@ -74,7 +76,8 @@ class ConnectionService:
             settings=known,
             flows=flows,
         )
-        await self._note(tenant, AuditAction.CONNECTION_SAVED, saved.name)
+        action = AuditAction.SECRETS_IMPORTED if source else AuditAction.CONNECTION_SAVED
+        await self._note(tenant, action, saved.name, source)
         if KINDS[kind].has_grant:
             await self._keeper.reset(tenant, saved.name)
         if KINDS[kind].has_grant and kind not in CONSENTED:  # what waits for it may go on
