@@ -2,8 +2,8 @@
 
 The product runs with all its writable paths, /tmp too, on a fresh ext4 image mounted through a loop device (root), which is
 searched raw, so that deleted and anonymous files count. Without root the folders are searched instead, and the result says
-so. Leaks and defects are planted in each run and must be found; a missed one voids the result. `proof.py one|defects|cluster`
-runs a part, and writes no page.
+so. Leaks and defects are planted in each run and must be found; a missed one voids the result. `proof.py PART`
+(one, defects, cluster, vault) runs a part, and writes no page.
 """
 
 import base64
@@ -37,6 +37,7 @@ from proof_disk import Result, make_disk, make_folder, own_mounts, read_written 
 from proof_doors import Doors  # noqa: E402 - beside this file
 from proof_faults import try_faults  # noqa: E402 - beside this file
 from proof_scan import Canaries, Canary, list_forms, say_found, scan  # noqa: E402 - beside this file
+from proof_vault import prove_vault  # noqa: E402 - beside this file
 from proof_vendor import Vendor  # noqa: E402 - beside this file
 
 JSON = {"Content-Type": "application/json"}
@@ -356,6 +357,7 @@ def main() -> int:
         "one": prove_one_machine,
         "defects": prove_defects,
         "cluster": lambda vendor: prove_cluster(vendor, exercise),
+        "vault": lambda _vendor: prove_vault(),
     }
     chosen = sys.argv[1:] or list(ways)
     try:
