@@ -50,7 +50,7 @@ proof: $(READY) ## show that payload is in no byte that was written; writes docs
 	@$(BIN)/python bench/proof.py
 
 rolling: $(READY) ## restart and kill each process of a cluster under load, and see that nothing is lost
-	@$(BIN)/python -m pytest -m campaign
+	@$(BIN)/python -m pytest -m campaign -n 0
 
 chaos: $(READY) ## 2,000 runs under faults, and what became of each; writes docs/chaos.md
 	@$(BIN)/python bench/chaos.py

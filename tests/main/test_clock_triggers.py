@@ -122,5 +122,4 @@ def test_a_tick_that_was_ordered_by_a_control_plane_that_died_is_noted_by_the_ne
         return False
 
     wait_for(is_answered, 60)
-    runs = wait_for(lambda: product.operator().get(f"/tenants/{product.tenant()}/runs?flow=orphan"))
-    assert [each["outcome"] for each in runs] == ["stopped"]
+    assert [each["outcome"] for each in product.ended("flow=orphan")] == ["stopped"]
