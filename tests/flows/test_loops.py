@@ -232,6 +232,20 @@ async def test_what_flows_did_starts_only_flows_that_say_so_and_these_end_after_
     assert await world.tell(is_own=False) is Verdict.QUEUED, "a person's doing begins anew"
 
 
+async def test_a_conduit_that_performs_runs_before_it_has_heard_of_their_flow_counts_them_all_the_same() -> None:
+    world = OwnWorld()
+    traces = IssueTraces(world, b"t" * 32, lambda _tenant: False)
+    world.runner = Runner(world.clock, lambda _tenant: FakeLine(world.hear), around=Surroundings(traces=traces))
+    await world.tell(is_own=False)
+    await world.perform_next()
+    await world.perform_next()
+    runs = 1
+    while await world.tell(is_own=True) is Verdict.QUEUED:
+        await world.perform_next()
+        runs += 1
+    assert runs == DEPTH_MAX
+
+
 async def test_a_new_issue_that_a_flow_made_is_as_deep_as_its_run() -> None:
     world = OwnWorld("  - {id: a, kind: jira.create_issue, with: {project: A, type: Bug, summary: s}}")
     await world.tell(is_own=False)

@@ -35,13 +35,15 @@ class IssueTraces:
 
     async def note_before(self, tenant: TenantId, call: Call, depth: int) -> None:
         """A run is about to make this call to Jira."""
-        found = _ISSUE.match(call.url) if call.effect is not Effect.READ and self.matters(tenant) else None
+        found = _ISSUE.match(call.url) if call.effect is not Effect.READ and self._is_worth_noting(tenant, depth) else None
         if found is not None:
             await self._store.note(tenant, self._name(tenant, found[1]), depth)
 
     async def note_after(self, tenant: TenantId, call: Call, answer: CallAnswer | Failure, depth: int) -> None:
         """It made the call: a new issue has its id only now."""
-        if call.url != _NEW_ISSUE or call.method != "POST" or isinstance(answer, Failure) or not self.matters(tenant):
+        if call.url != _NEW_ISSUE or call.method != "POST" or isinstance(answer, Failure):
+            return
+        if not self._is_worth_noting(tenant, depth):
             return
         try:
             document: Any = orjson.loads(answer.body)
@@ -56,6 +58,10 @@ class IssueTraces:
         names = [issue.get(name) for name in ("id", "key")] if isinstance(issue, Mapping) else []
         depths = [await self._store.find(tenant, self._name(tenant, name)) for name in names if isinstance(name, str)]
         return max([UNKNOWN_DEPTH, *depths])
+
+    def _is_worth_noting(self, tenant: TenantId, depth: int) -> bool:
+        """Whether it may start a flow: by the depth one did already, though this conduit may not have heard of it."""
+        return depth > UNKNOWN_DEPTH or self.matters(tenant)
 
     def _name(self, tenant: TenantId, issue: str) -> str:
         return hmac.new(self._key, f"{tenant}\0{issue.upper()}".encode(), hashlib.sha256).hexdigest()[:32]
