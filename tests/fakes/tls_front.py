@@ -84,11 +84,14 @@ async def _run_front(
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
+        opened = [writer]
         with contextlib.suppress(OSError, asyncio.CancelledError):
             if await begin(reader, writer):
                 inner, outer = await asyncio.open_connection("127.0.0.1", server_port)
+                opened.append(outer)
                 await asyncio.gather(_pass_on(reader, outer), _pass_on(inner, writer))
-        writer.close()
+        for each in opened:
+            each.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
@@ -98,3 +101,4 @@ async def _run_front(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)  # what was broken off is closed by the loop
