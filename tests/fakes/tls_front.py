@@ -38,9 +38,11 @@ def make_tls_files(folder: Path) -> TlsFiles:
     return files
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cut_at: bytes = b"") -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65_536):
+            if cut_at and cut_at in data:
+                raise EOFError
             writer.write(data)
             await writer.drain()
         writer.close()
@@ -62,13 +64,24 @@ async def run_postgresql_front(files: TlsFiles, server_port: int) -> AsyncIterat
 
 
 @asynccontextmanager
-async def run_tls_front(files: TlsFiles, server_port: int) -> AsyncIterator[int]:
-    """Serve TLS from the first byte on a port of its own; gives it."""
+async def run_plain_front(server_port: int) -> AsyncIterator[int]:
+    """Pass on what comes to a port of its own, until it is left: then all of it is cut off; gives it."""
 
     async def begin(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bool:
         return True
 
-    async with _run_front(server_port, begin, files.context()) as port:
+    async with _run_front(server_port, begin, None) as port:
+        yield port
+
+
+@asynccontextmanager
+async def run_tls_front(files: TlsFiles, server_port: int, cut_at: bytes = b"") -> AsyncIterator[int]:
+    """Serve TLS from the first byte on a port of its own; gives it. `cut_at`: a client that says this is cut off."""
+
+    async def begin(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> bool:
+        return True
+
+    async with _run_front(server_port, begin, files.context(), cut_at) as port:
         yield port
 
 
@@ -77,6 +90,7 @@ async def _run_front(
     server_port: int,
     begin: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool]],
     tls: ssl.SSLContext | None,
+    cut_at: bytes = b"",
 ) -> AsyncIterator[int]:
     tasks = set[asyncio.Task[None]]()
 
@@ -85,11 +99,11 @@ async def _run_front(
         assert task is not None
         tasks.add(task)
         opened = [writer]
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
             if await begin(reader, writer):
                 inner, outer = await asyncio.open_connection("127.0.0.1", server_port)
                 opened.append(outer)
-                await asyncio.gather(_pass_on(reader, outer), _pass_on(inner, writer))
+                await asyncio.gather(_pass_on(reader, outer, cut_at), _pass_on(inner, writer))
         for each in opened:
             each.transport.abort()
 

@@ -70,16 +70,17 @@ class Dialer:
         Raises:
             CallFailedError: it could not be made. RefusedAddressError: the guard said no.
         """
+        found = await self.find_addresses(origin)
         try:
             return await aiohappyeyeballs.start_connection(
-                await self.find_addresses(origin),
+                found,
                 happy_eyeballs_delay=_SECOND_ADDRESS_SECONDS,
                 loop=asyncio.get_running_loop(),
                 socket_factory=self._make_socket,
             )
         except RefusedAddressError:
             raise
-        except (OSError, ValueError) as error:  # a name that is none is a ValueError
+        except OSError as error:
             raise CallFailedError(translate_error(error)) from None
 
     @property
@@ -88,13 +89,21 @@ class Dialer:
         return self._tls
 
     async def find_addresses(self, origin: Origin) -> Sequence[AddressInfo]:
-        """Resolve, then judge every answer: one that is denied refuses them all (an answer that mixes is an attack)."""
+        """Resolve, then judge every answer: one that is denied refuses them all (an answer that mixes is an attack).
+
+        Raises:
+            CallFailedError: nobody has the name. RefusedAddressError: the guard said no.
+        """
         now, key = asyncio.get_running_loop().time(), (origin.host, origin.port)
         known = self._names.get(key)
         if known is None or known[0] < now:
             if len(self._names) >= NAMES_KEPT:
                 self._names.clear()
-            known = self._names[key] = now + NAMES_SECONDS, await self._resolve_name(origin.host, origin.port)
+            try:
+                found = await self._resolve_name(origin.host, origin.port)
+            except (OSError, ValueError) as error:  # a name that is none is a ValueError
+                raise CallFailedError(translate_error(error)) from None
+            known = self._names[key] = now + NAMES_SECONDS, found
         for *_, address in known[1]:
             row = judge_address(address[0], origin.port, self._allowed)
             if row is not None:

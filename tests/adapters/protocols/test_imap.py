@@ -160,3 +160,12 @@ async def test_a_wrong_password_and_a_server_that_nobody_vouches_for(mailboxes: 
     await mailboxes.client.close()
     mailboxes.client = ImapClient(BlockingCalls(Dialer(frozenset(), extra_ca_file=None, resolve=None)))
     assert await mailboxes.send("ping") == WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail="loopback")
+
+
+async def test_a_session_that_is_cut_off_is_told_so(mailboxes: Mailboxes, server_port: int) -> None:
+    async with run_tls_front(mailboxes.files, server_port, cut_at=b"STORE") as mailboxes.port:
+        dialer = Dialer(frozenset({mailboxes.port}), extra_ca_file=str(mailboxes.files.authority), resolve=None)
+        mailboxes.client = ImapClient(BlockingCalls(dialer))
+        _, found = await mailboxes.ask("search")
+        assert await mailboxes.send("flag", uid=found["mails"][0]["uid"], read=True) == WebFailure(problem=WebProblem.CUT_OFF)
+    await mailboxes.client.close()

@@ -1,5 +1,6 @@
 """MariaDB as a third party, on the real server where the machine has one (Debian: mariadb-server), behind its own TLS."""
 
+import asyncio
 import base64
 import itertools
 import os
@@ -20,7 +21,7 @@ from blubees.adapters.protocols.mysql import MysqlClient
 from blubees.main.broker_child import die_with_parent
 from blubees.main.local_cluster import free_ports
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
-from fakes.tls_front import TlsFiles, make_tls_files
+from fakes.tls_front import TlsFiles, make_tls_files, run_plain_front
 
 SERVER = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
 INSTALL = shutil.which("mariadb-install-db")
@@ -178,6 +179,16 @@ async def test_more_than_may_be_held_is_refused_and_a_slow_statement_is_ended(sh
     big = "SELECT repeat('x', 1000) FROM seq_1_to_100000"
     assert await shop.send("query", sql=big, limit=10_000) == WebFailure(problem=WebProblem.TOO_LARGE)
     assert await shop.send("query", sql="SELECT sleep(30)", seconds=1) == WebFailure(problem=WebProblem.TIMEOUT)
+
+
+async def test_a_statement_that_is_cut_off_may_have_been_performed_and_is_told_so(shop: Shop, server: MariaDb) -> None:
+    async with run_plain_front(server.port) as shop.port:
+        dialer = Dialer(frozenset({shop.port}), extra_ca_file=str(server.files.authority), resolve=None)
+        shop.client = MysqlClient(BlockingCalls(dialer))
+        asked = asyncio.create_task(shop.send("execute", sql="SELECT sleep(20)"))
+        await asyncio.sleep(1)
+    assert await asked == WebFailure(problem=WebProblem.CUT_OFF)
+    assert await shop.send("ping") == WebFailure(problem=WebProblem.UNREACHABLE), "and what never got there is told from it"
 
 
 async def test_only_a_server_that_its_authority_vouches_for_gets_the_password(shop: Shop) -> None:

@@ -1,7 +1,9 @@
 """PostgreSQL as a third party, on a real server behind TLS."""
 
+import asyncio
 import base64
 import itertools
+import socket
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +191,27 @@ async def test_more_than_may_be_held_is_refused_and_changes_nothing(shop: Shop) 
 async def test_a_statement_that_takes_too_long_is_ended(shop: Shop) -> None:
     found = await shop.send("query", sql="SELECT pg_sleep(30)", seconds=1)
     assert found == WebFailure(problem=WebProblem.TIMEOUT) or (isinstance(found, WebAnswer) and found.status == 504)
+
+
+async def test_a_statement_that_is_cut_off_may_have_been_performed_and_is_told_so(
+    shop: Shop, postgresql: PostgresChild, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    files, port = make_tls_files(tmp_path / "own"), urlsplit(postgresql.owner_url.format("postgres")).port or 0
+    async with run_postgresql_front(files, port) as shop.port:
+        shop.client = PostgresqlClient(Dialer(frozenset({shop.port}), extra_ca_file=None, resolve=None), str(files.authority))
+        asked = asyncio.create_task(shop.send("execute", sql="SELECT pg_sleep(20)"))
+        await asyncio.sleep(1)
+    assert await asked == WebFailure(problem=WebProblem.CUT_OFF)
+    assert await shop.send("ping") == WebFailure(problem=WebProblem.UNREACHABLE), "and what never got there is told from it"
+
+
+async def test_a_name_that_nobody_has_is_not_reached(shop: Shop) -> None:
+    async def find_nothing(_host: str, _port: int) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    shop.client = PostgresqlClient(Dialer(frozenset({shop.port}), extra_ca_file=None, resolve=find_nothing))
+    assert await shop.send("ping") == WebFailure(problem=WebProblem.UNREACHABLE)
 
 
 async def test_only_a_server_that_its_authority_vouches_for_gets_the_password(shop: Shop, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Mailbox:
 
     got: list[Envelope] = field(default_factory=list)
     answer: str = "250 OK"
+    hangs_up: bool = False
 
     async def handle_RCPT(self, _server: Any, _session: Session, envelope: Envelope, address: str, _options: Any) -> str:  # noqa: N802
         if address.startswith("nobody"):
@@ -37,8 +38,10 @@ class Mailbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's own
+    async def handle_DATA(self, server: Any, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - the library's own
         self.got.append(envelope)
+        if self.hangs_up:
+            server.transport.abort()
         return self.answer
 
 
@@ -129,6 +132,13 @@ async def test_what_the_server_says_keeps_its_meaning(post: Post) -> None:
         assert (await post.ask("send", **MAIL))[0] == status
     post.password = "wrong"
     assert (await post.ask("ping"))[0] == 401
+
+
+async def test_a_mail_whose_sending_is_cut_off_may_have_been_sent_and_is_told_so(post: Post) -> None:
+    post.mailbox.hangs_up = True
+    assert await post.send("send", **MAIL) == WebFailure(problem=WebProblem.CUT_OFF)
+    post.port = free_ports(1)[0]
+    assert await post.send("send", **MAIL) == WebFailure(problem=WebProblem.UNREACHABLE), "and what never got there"
 
 
 @pytest.mark.parametrize(

@@ -26,16 +26,16 @@ class BlockingCalls:
         """Connect, and do the work with the connection, whose every wait ends with the call's time.
 
         Raises:
-            CallFailedError, RefusedAddressError: it could not be connected. TimeoutError: the time was over.
+            CallFailedError, RefusedAddressError: it could not be connected.
         """
-        async with asyncio.timeout(call.timeout_seconds):
-            connected = await self.dialer.dial(call.origin)
-            connected.settimeout(call.timeout_seconds)
+        connected = await self.dialer.dial(call.origin)
+        connected.settimeout(call.timeout_seconds)
+        with connected.dup() as held:  # TLS takes the other one over
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work, connected)
             finally:
                 with contextlib.suppress(OSError):
-                    connected.shutdown(socket.SHUT_RDWR)  # whoever still waits in the thread is woken
+                    held.shutdown(socket.SHUT_RDWR)  # whoever still waits in the thread is woken
                 connected.close()
 
     def close(self) -> None:

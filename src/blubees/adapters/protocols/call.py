@@ -5,15 +5,18 @@ it. `postgresql://db.example.com:5432/sales/query` asks for the operation `query
 JSON. The answer's status is the one of HTTP that means the same. Source: docs/decisions/0051-protocols-as-calls.md.
 """
 
+import asyncio
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 import orjson
 
+from blubees.adapters.http_connection import CallFailedError
+from blubees.adapters.http_dialer import RefusedAddressError
 from blubees.adapters.http_route import Origin
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 
@@ -77,6 +80,47 @@ class BadArgumentError(Exception):
         self.name, self.expected = name, expected
 
 
+class RefusedError(Exception):
+    """The other side has refused: with what is to be answered."""
+
+    def __init__(self, answered: WebAnswer) -> None:
+        super().__init__()
+        self.answered = answered
+
+
+class TooLargeError(Exception):
+    """What an operation gives is more than may be held."""
+
+
+async def carry_out(
+    call: ProtocolCall, work: Awaitable[WebAnswer | WebFailure], errors: tuple[type[Exception], ...]
+) -> WebAnswer | WebFailure:
+    """Do the work of a call within its time, and say what came of it.
+
+    Args:
+        work: raises CallFailedError while nothing was asked yet, RefusedError, TooLargeError, or BadArgumentError.
+        errors: OSError, and those of the client's library. They mean that the call was cut off in its midst: it may have
+            been carried out.
+    """
+    try:
+        async with asyncio.timeout(call.timeout_seconds):
+            return await work
+    except BadArgumentError as error:
+        return refuse(400, "bad_argument", f"{error.name}: must be a {error.expected}.")
+    except RefusedError as error:
+        return error.answered
+    except TooLargeError:
+        return WebFailure(problem=WebProblem.TOO_LARGE)
+    except TimeoutError:
+        return WebFailure(problem=WebProblem.TIMEOUT)
+    except RefusedAddressError as error:
+        return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
+    except CallFailedError as error:
+        return WebFailure(problem=error.problem)
+    except errors:
+        return WebFailure(problem=WebProblem.CUT_OFF)
+
+
 def read_call(request: WebRequest, default_port: int, *, is_tls: bool = True) -> ProtocolCall | WebFailure:
     """Read a call; what can't be read is refused by name."""
     try:
@@ -133,8 +177,3 @@ def refuse(status: int, code: str, message: str = "") -> WebAnswer:
     """Write what the other side refused: its own code, and its own words, which the flow may read as of any third party."""
     content = orjson.dumps({"error": {"code": code, "message": message}})
     return WebAnswer(status=status, headers={"content-type": "application/json"}, body=content)
-
-
-def refuse_argument(error: BadArgumentError) -> WebAnswer:
-    """Write that an argument is not what the operation takes."""
-    return refuse(400, "bad_argument", f"{error.name}: must be a {error.expected}.")

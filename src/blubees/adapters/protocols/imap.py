@@ -19,9 +19,8 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError, LoginError
 
 from blubees.adapters.http_connection import CallFailedError
-from blubees.adapters.http_dialer import RefusedAddressError
 from blubees.adapters.protocols.blocking import BlockingCalls
-from blubees.adapters.protocols.call import BadArgumentError, ProtocolCall, answer, read_call, refuse, refuse_argument
+from blubees.adapters.protocols.call import BadArgumentError, ProtocolCall, RefusedError, answer, carry_out, read_call, refuse
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 
 PORT: Final = 993
@@ -56,8 +55,9 @@ class _Client(IMAPClient):  # type: ignore[misc]
         return self._line()
 
 
-class _NotThereError(Exception):
+def _not_there() -> RefusedError:
     """A mailbox or a mail that is asked for is not there."""
+    return RefusedError(refuse(404, "not_there"))
 
 
 class ImapClient:
@@ -72,20 +72,8 @@ class ImapClient:
         if isinstance(call, WebFailure):
             return call
         tls = self._calls.dialer.tls.plain
-        try:
-            return await self._calls.perform(call, lambda connected: _perform(call, connected, tls))
-        except BadArgumentError as error:
-            return refuse_argument(error)
-        except _NotThereError:
-            return refuse(404, "not_there")
-        except RefusedAddressError as error:
-            return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
-        except CallFailedError as error:
-            return WebFailure(problem=error.problem)
-        except LoginError as error:
-            return refuse(401, "login", str(error))
-        except (IMAPClientError, imaplib.IMAP4.error, OSError) as error:
-            return _read_error(error)
+        work = self._calls.perform(call, lambda connected: _perform(call, connected, tls))
+        return await carry_out(call, work, (OSError, IMAPClientError, imaplib.IMAP4.error))
 
     async def close(self) -> None:
         """Nothing is kept but threads."""
@@ -96,16 +84,38 @@ def _perform(call: ProtocolCall, connected: socket.socket, tls: ssl.SSLContext) 
     work = OPERATIONS.get(call.operation)
     if work is None:
         raise BadArgumentError("operation", f"one of {', '.join(sorted(OPERATIONS))}")
-    client = _Client(lambda: _Line(connected, call, tls))
+    client = _begin(connected, call, tls)
     try:
         if call.token:
             client.oauth2_login(call.text("user_name"), call.token)
         else:
             client.login(call.user_name, call.password)
         return answer(200, work(client, call), call.answer_limit_bytes)
+    except LoginError as error:
+        raise RefusedError(refuse(401, "login", str(error))) from None
+    except imaplib.IMAP4.abort:
+        raise
+    except (IMAPClientError, imaplib.IMAP4.error) as error:
+        raise RefusedError(refuse(400, "refused", str(error))) from None
     finally:
-        with contextlib.suppress(IMAPClientError, imaplib.IMAP4.error, OSError):
-            client.logout()
+        _end(client)
+
+
+def _begin(connected: socket.socket, call: ProtocolCall, tls: ssl.SSLContext) -> IMAPClient:
+    """Speak TLS, and hear the greeting: what fails here fails before anything was asked."""
+    try:
+        return _Client(lambda: _Line(connected, call, tls))
+    except ssl.SSLError:
+        raise CallFailedError(WebProblem.TLS) from None
+
+
+def _end(client: IMAPClient) -> None:
+    """Log out, which closes the line; one that is cut off can only be closed."""
+    try:
+        client.logout()
+    except (IMAPClientError, imaplib.IMAP4.error, OSError):
+        with contextlib.suppress(OSError):
+            client.shutdown()
 
 
 def _ping(client: IMAPClient, _call: ProtocolCall) -> dict[str, Any]:
@@ -147,7 +157,7 @@ def _get(client: IMAPClient, call: ProtocolCall) -> dict[str, Any]:
     uid = call.number("uid", 0, 2**32)
     size = client.fetch([uid], ["RFC822.SIZE"]).get(uid, {}).get(b"RFC822.SIZE")
     if size is None:
-        raise _NotThereError
+        raise _not_there()
     if int(size) > min(MAIL_MAX_BYTES, call.answer_limit_bytes):
         raise BadArgumentError("uid", f"mail of at most {min(MAIL_MAX_BYTES, call.answer_limit_bytes):,} bytes")
     facts = client.fetch([uid], ["BODY.PEEK[]", "FLAGS", "RFC822.SIZE"])[uid]
@@ -159,7 +169,7 @@ def _move(client: IMAPClient, call: ProtocolCall) -> dict[str, Any]:
     _select(client, call, is_read_only=False)
     target = call.text("target")
     if not target or not client.folder_exists(target):
-        raise _NotThereError
+        raise _not_there()
     uids = _expect(client, call)
     client.move(uids, target) if client.has_capability("MOVE") else _move_slowly(client, uids, target)
     return {"moved": len(uids)}
@@ -229,7 +239,7 @@ def _select(client: IMAPClient, call: ProtocolCall, *, is_read_only: bool) -> in
     """Open the mailbox; gives its UIDVALIDITY: when that changes, UIDs from before mean nothing."""
     name = call.text("mailbox") or "INBOX"
     if not client.folder_exists(name):
-        raise _NotThereError
+        raise _not_there()
     return int(client.select_folder(name, readonly=is_read_only).get(b"UIDVALIDITY", 0))
 
 
@@ -241,7 +251,7 @@ def _expect(client: IMAPClient, call: ProtocolCall) -> list[int]:
     if not uids or len(uids) != len(listed) or len(uids) > MAILS_MAX:
         raise BadArgumentError("uids", f"list of 1 to {MAILS_MAX} whole numbers")
     if set(client.search(["UID", ",".join(map(str, uids))])) != set(uids):
-        raise _NotThereError
+        raise _not_there()
     return uids
 
 
@@ -292,13 +302,3 @@ def _read_text(part: MIMEPart) -> str:
 
 def _text(value: bytes | str) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else value
-
-
-def _read_error(error: Exception) -> WebAnswer | WebFailure:
-    if isinstance(error, TimeoutError):
-        return WebFailure(problem=WebProblem.TIMEOUT)
-    if isinstance(error, ssl.SSLError):
-        return WebFailure(problem=WebProblem.TLS)
-    if isinstance(error, imaplib.IMAP4.abort | OSError):
-        return WebFailure(problem=WebProblem.CUT_OFF)
-    return refuse(400, "refused", str(error))

@@ -12,13 +12,12 @@ from typing import Any, Final
 import orjson
 import pymysql
 import pymysql.cursors
-from pymysql.constants import CLIENT, ER
+from pymysql.constants import CLIENT, CR, ER
 
 from blubees.adapters.http_connection import CallFailedError
-from blubees.adapters.http_dialer import RefusedAddressError
 from blubees.adapters.protocols.blocking import BlockingCalls
-from blubees.adapters.protocols.call import BadArgumentError, ProtocolCall, answer, read_call, refuse, refuse_argument
-from blubees.adapters.protocols.sql import ROWS_MAX, Dialect, Statement, read_row, write_statement
+from blubees.adapters.protocols.call import ProtocolCall, RefusedError, TooLargeError, carry_out, read_call, refuse
+from blubees.adapters.protocols.sql import Dialect, Found, Statement, write_statement
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 
 PORT: Final = 3_306
@@ -43,12 +42,7 @@ _STATUS: Final = {
     3024: 504,  # MySQL: maximum statement execution time exceeded
     1969: 504,  # MariaDB: the same
 }
-_LOST: Final = frozenset({2006, 2013, 2014, 2055})
-_NO_TLS: Final = 2_026
-
-
-class _TooLargeError(Exception):
-    """What a statement gives is more than may be held: what it changed is rolled back."""
+_OWN_CODES: Final = range(2_000, 2_100)  # the driver's: no answer of the server's
 
 
 class MysqlClient:
@@ -62,26 +56,11 @@ class MysqlClient:
         call = read_call(request, PORT)
         if isinstance(call, WebFailure):
             return call
-        try:
-            statement = write_statement(call, DIALECT)
-            tls = self._calls.dialer.tls.plain
-            return await self._calls.perform(call, lambda connected: _perform(call, statement, connected, tls))
-        except BadArgumentError as error:
-            return refuse_argument(error)
-        except TimeoutError:
-            return WebFailure(problem=WebProblem.TIMEOUT)
-        except RefusedAddressError as error:
-            return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
-        except CallFailedError as error:
-            return WebFailure(problem=error.problem)
-        except _TooLargeError:
-            return WebFailure(problem=WebProblem.TOO_LARGE)
-        except pymysql.MySQLError as error:
-            return _read_error(error)
-        except ssl.SSLError:
-            return WebFailure(problem=WebProblem.TLS)
-        except OSError:
-            return WebFailure(problem=WebProblem.CUT_OFF)
+        return await carry_out(call, self._perform(call), (OSError, pymysql.MySQLError))
+
+    async def _perform(self, call: ProtocolCall) -> WebAnswer | WebFailure:
+        statement, tls = write_statement(call, DIALECT), self._calls.dialer.tls.plain
+        return await self._calls.perform(call, lambda connected: _perform(call, statement, connected, tls))
 
     async def close(self) -> None:
         """Nothing is kept but threads."""
@@ -89,7 +68,7 @@ class MysqlClient:
 
 
 def _perform(call: ProtocolCall, statement: Statement, connected: socket.socket, tls: ssl.SSLContext) -> WebAnswer | WebFailure:
-    connection = pymysql.connections.Connection(
+    connection: Any = pymysql.connections.Connection(
         host=call.origin.host,
         port=call.origin.port,
         user=call.user_name,
@@ -105,38 +84,40 @@ def _perform(call: ProtocolCall, statement: Statement, connected: socket.socket,
         autocommit=False,
         defer_connect=True,
     )
-    connection.connect(connected)
     try:
-        with connection.cursor() as setting:
-            setting.execute("START TRANSACTION READ ONLY" if statement.reads else "START TRANSACTION")
-        found, changed, last_id, has_more = _run(connection, statement, call.answer_limit_bytes)
-        if connection.open:
-            connection.commit()
+        connection.connect(connected)
+        return _run(connection, statement, call.answer_limit_bytes)
+    except pymysql.MySQLError as error:
+        if not connection._secure and _is_of_tls(error):  # noqa: SLF001 - TLS is not there yet: nothing was asked
+            raise CallFailedError(WebProblem.TLS) from None
+        code, words = (*error.args, 0, "")[:2]
+        if not isinstance(code, int) or code in _OWN_CODES:
+            raise
+        raise RefusedError(refuse(_STATUS.get(code, 400), str(code), str(words))) from None
     finally:
         with contextlib.suppress(pymysql.MySQLError, OSError):
             connection.close()
-    given: dict[str, Any] = {"rows": found, "count": len(found) or changed, "has_more": has_more}
-    return answer(200, given | ({"last_id": last_id} if last_id else {}), call.answer_limit_bytes)
 
 
-def _run(connection: Any, statement: Statement, limit_bytes: int) -> tuple[list[dict[str, Any]], int, int, bool]:  # noqa: ANN401
-    """Perform a statement and read its rows as they come: more than may be given is never held."""
-    found: list[dict[str, Any]] = []
-    size = 0
-    cursor = connection.cursor()
+def _run(connection: Any, statement: Statement, limit_bytes: int) -> WebAnswer | WebFailure:  # noqa: ANN401 - the driver's
+    """Perform a statement and read its rows as they come."""
+    with connection.cursor() as setting:
+        setting.execute("START TRANSACTION READ ONLY" if statement.reads else "START TRANSACTION")
+    found, cursor = Found(statement, limit_bytes), connection.cursor()
     values = [orjson.dumps(each).decode() if isinstance(each, dict | list) else each for each in statement.values]
     cursor.execute(statement.text, values or None)
     columns = [column[0] for column in cursor.description or ()]
-    while columns and (row := cursor.fetchone()) is not None:
-        if len(found) >= statement.limit and statement.reads:
-            _hang_up(connection)
-            return found, 0, 0, True
-        found.append(read_row(columns, row))
-        size += len(orjson.dumps(found[-1]))
-        if size > limit_bytes or len(found) > ROWS_MAX:
-            _hang_up(connection)
-            raise _TooLargeError
-    return found, max(cursor.rowcount, 0) if not columns else 0, cursor.lastrowid or 0, False
+    try:
+        while columns and (row := cursor.fetchone()) is not None:
+            if not found.take(columns, row):
+                _hang_up(connection)
+                return found.tell(0)
+    except TooLargeError:
+        _hang_up(connection)
+        raise
+    changed, last_id = (0 if columns else max(cursor.rowcount, 0)), cursor.lastrowid
+    connection.commit()
+    return found.tell(changed, **({"last_id": last_id} if last_id else {}))
 
 
 def _hang_up(connection: Any) -> None:  # noqa: ANN401 - the driver's own class has these as its own
@@ -145,11 +126,5 @@ def _hang_up(connection: Any) -> None:  # noqa: ANN401 - the driver's own class 
     connection._force_close()  # noqa: SLF001
 
 
-def _read_error(error: pymysql.MySQLError) -> WebAnswer | WebFailure:
-    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-    if code == _NO_TLS or isinstance(error.__cause__ or error.__context__, ssl.SSLError):
-        return WebFailure(problem=WebProblem.TLS)
-    if code in _LOST or 2_000 <= code < 2_100:  # noqa: PLR2004 - the client's own codes
-        return WebFailure(problem=WebProblem.CUT_OFF)
-    words = str(error.args[1]) if len(error.args) > 1 else ""
-    return refuse(_STATUS.get(code, 400), str(code), words)
+def _is_of_tls(error: pymysql.MySQLError) -> bool:
+    return CR.CR_SSL_CONNECTION_ERROR in error.args or isinstance(error.__cause__ or error.__context__, ssl.SSLError)

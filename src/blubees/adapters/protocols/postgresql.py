@@ -4,7 +4,6 @@ libpq connects to addresses that were judged, never to a name of its own finding
 name. Reads run where nothing can be changed. A connection lives for one call: nothing of one tenant is left for another.
 """
 
-import asyncio
 import contextlib
 import ssl
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any, Final
 
 import orjson
 import psycopg
-from psycopg import errors, generators, pq, rows
+from psycopg import generators, pq, rows
 from psycopg.types.json import Jsonb, set_json_loads
 
 from blubees.adapters.http_connection import CallFailedError
-from blubees.adapters.http_dialer import Dialer, RefusedAddressError
-from blubees.adapters.protocols.call import BadArgumentError, ProtocolCall, answer, read_call, refuse, refuse_argument
-from blubees.adapters.protocols.sql import ROWS_MAX, Dialect, Statement, read_row, write_statement
+from blubees.adapters.http_dialer import Dialer
+from blubees.adapters.protocols.call import ProtocolCall, RefusedError, carry_out, read_call, refuse
+from blubees.adapters.protocols.sql import Dialect, Found, Statement, write_statement
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 
 PORT: Final = 5_432
@@ -65,10 +64,6 @@ class _Cursor(psycopg.AsyncRawCursor[Any]):
         return found
 
 
-class _TooLargeError(Exception):
-    """What a statement gives is more than may be held: what it changed is rolled back."""
-
-
 class PostgresqlClient:
     """Performs statements.
 
@@ -86,104 +81,80 @@ class PostgresqlClient:
         call = read_call(request, PORT)
         if isinstance(call, WebFailure):
             return call
-        try:
-            async with asyncio.timeout(call.timeout_seconds):
-                return await self._perform(call)
-        except BadArgumentError as error:
-            return refuse_argument(error)
-        except TimeoutError:
-            return WebFailure(problem=WebProblem.TIMEOUT)
-        except RefusedAddressError as error:
-            return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
-        except CallFailedError as error:
-            return WebFailure(problem=error.problem)
-        except _TooLargeError:
-            return WebFailure(problem=WebProblem.TOO_LARGE)
-        except psycopg.Error as error:
-            return _read_error(error)
+        return await carry_out(call, self._perform(call), (OSError, psycopg.Error))
 
     async def close(self) -> None:
         """Nothing is kept."""
 
     async def _perform(self, call: ProtocolCall) -> WebAnswer | WebFailure:
         statement = write_statement(call, DIALECT)
-        addresses = await self._dialer.find_addresses(call.origin)
-        connection = await psycopg.AsyncConnection.connect(
-            host=call.origin.host,
-            hostaddr=",".join(dict.fromkeys(address[0] for *_, address in addresses)),
-            port=call.origin.port,
-            dbname=call.place[0],
-            user=call.user_name,
-            password=call.password,
-            sslmode="verify-full",
-            sslrootcert=self._authorities,
-            sslcert="",
-            sslkey="",
-            passfile="/dev/null",
-            gssencmode="disable",
-            target_session_attrs="any",
-            connect_timeout=CONNECT_SECONDS,
-            application_name="BluBees",
-            options=f"-c statement_timeout={int(call.timeout_seconds * 1_000)} -c client_encoding=UTF8",
-            row_factory=rows.tuple_row,
-        )
-        set_json_loads(orjson.loads, connection)
+        connection = await self._connect(call)
         try:
             async with connection:
                 await connection.set_read_only(statement.reads)
                 return await _run(connection, statement, call.answer_limit_bytes)
+        except psycopg.Error as error:
+            if error.sqlstate is None:
+                raise
+            raise RefusedError(_refuse(error.sqlstate, error.diag.message_primary or "")) from None
         finally:
             with contextlib.suppress(psycopg.Error):
                 await connection.close()
 
+    async def _connect(self, call: ProtocolCall) -> psycopg.AsyncConnection[Any]:
+        """Connect: what fails here fails before anything was asked."""
+        addresses = await self._dialer.find_addresses(call.origin)
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                host=call.origin.host,
+                hostaddr=",".join(dict.fromkeys(address[0] for *_, address in addresses)),
+                port=call.origin.port,
+                dbname=call.place[0],
+                user=call.user_name,
+                password=call.password,
+                sslmode="verify-full",
+                sslrootcert=self._authorities,
+                sslcert="",
+                sslkey="",
+                passfile="/dev/null",
+                gssencmode="disable",
+                target_session_attrs="any",
+                connect_timeout=CONNECT_SECONDS,
+                application_name="BluBees",
+                options=f"-c statement_timeout={int(call.timeout_seconds * 1_000)} -c client_encoding=UTF8",
+                row_factory=rows.tuple_row,
+            )
+        except psycopg.Error as error:
+            raise _read_connect_error(str(error)) from None
+        set_json_loads(orjson.loads, connection)
+        return connection
+
 
 async def _run(connection: psycopg.AsyncConnection[Any], statement: Statement, limit_bytes: int) -> WebAnswer | WebFailure:
-    """Perform a statement and read its rows as they come: more than may be given is never held."""
-    found: list[dict[str, Any]] = []
-    size, has_more = 0, False
+    """Perform a statement and read its rows as they come."""
+    found = Found(statement, limit_bytes)
     async with _Cursor(connection) as cursor:
         values = [Jsonb(each) if isinstance(each, dict) else each for each in statement.values]
         coming: Any = cursor.stream(statement.text.encode(), values)
         async with contextlib.aclosing(coming) as stream:
             async for row in stream:
-                if len(found) >= statement.limit and statement.reads:
-                    has_more = True
+                if not found.take([column.name for column in cursor.description or ()], row):
                     break
-                found.append(read_row([column.name for column in cursor.description or ()], row))
-                size += len(orjson.dumps(found[-1]))
-                if size > limit_bytes or len(found) > ROWS_MAX:
-                    raise _TooLargeError
-        count = len(found) or cursor.changed
-    return answer(200, {"rows": found, "count": count, "has_more": has_more}, limit_bytes)
+        return found.tell(cursor.changed)
 
 
-def _read_error(error: psycopg.Error) -> WebAnswer | WebFailure:
-    state = error.sqlstate or _read_refusal(error)
-    if not state:
-        return WebFailure(problem=_read_problem(error))
-    status = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or 400
-    return refuse(status, state, error.diag.message_primary or "")
+def _refuse(state: str, words: str) -> WebAnswer:
+    return refuse(_BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or 400, state, words)
 
 
-def _read_refusal(error: psycopg.Error) -> str:
-    """Give the state of a connection that the server refused: libpq tells it in the server's words only."""
-    words = str(error)
-    if "FATAL:" not in words:
-        return ""
-    found = (state for text, state in _REFUSALS.items() if text in words)
-    return next(found, "28000")
-
-
-def _read_problem(error: psycopg.Error) -> WebProblem:
-    """What stopped a connection, or cut it off. libpq tells it in words only; they are read here and go no further."""
-    words = str(error).lower()
+def _read_connect_error(words: str) -> RefusedError | CallFailedError:
+    """Why there is no connection: libpq tells it in words only, the server's or its own. They go no further."""
+    if "FATAL:" in words:
+        return RefusedError(_refuse(next((state for text, state in _REFUSALS.items() if text in words), "28000"), ""))
+    words = words.lower()
     if "ssl" in words or "certificate" in words:
-        return WebProblem.TLS
-    if isinstance(error, errors.ConnectionTimeout) or "timeout" in words:
-        return WebProblem.TIMEOUT
-    if "server closed the connection" in words or "terminating connection" in words:
-        return WebProblem.CUT_OFF
-    return WebProblem.UNREACHABLE if isinstance(error, psycopg.OperationalError) else WebProblem.BROKEN_ANSWER
+        return CallFailedError(WebProblem.TLS)
+    return CallFailedError(WebProblem.TIMEOUT if "timeout" in words else WebProblem.UNREACHABLE)
 
 
 def _find_authorities() -> str:

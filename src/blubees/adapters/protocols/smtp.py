@@ -18,8 +18,8 @@ from typing import Any, Final
 import aiosmtplib
 
 from blubees.adapters.http_connection import CallFailedError
-from blubees.adapters.http_dialer import Dialer, RefusedAddressError
-from blubees.adapters.protocols.call import BadArgumentError, ProtocolCall, answer, read_call, refuse, refuse_argument
+from blubees.adapters.http_dialer import Dialer
+from blubees.adapters.protocols.call import BadArgumentError, ProtocolCall, RefusedError, answer, carry_out, read_call, refuse
 from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 from blubees.ports import Chance, Clock
 
@@ -47,20 +47,18 @@ class SmtpClient:
         call = read_call(request, TLS_PORT if is_tls else PORT, is_tls=is_tls)
         if isinstance(call, WebFailure):
             return call
+        return await carry_out(call, self._perform(call), (OSError, aiosmtplib.SMTPException))
+
+    async def _perform(self, call: ProtocolCall) -> WebAnswer | WebFailure:
+        if call.operation not in OPERATIONS:
+            raise BadArgumentError("operation", f"one of {', '.join(OPERATIONS)}")
         try:
-            if call.operation == "send":
-                return await self._send(call)
-            if call.operation == "ping":
-                return await self._ping(call)
-            raise BadArgumentError("operation", f"one of {', '.join(OPERATIONS)}")  # noqa: TRY301 - caught with those of the arguments
-        except BadArgumentError as error:
-            return refuse_argument(error)
-        except RefusedAddressError as error:
-            return WebFailure(problem=WebProblem.REFUSED_ADDRESS, detail=error.row)
-        except CallFailedError as error:
-            return WebFailure(problem=error.problem)
-        except (aiosmtplib.SMTPException, ssl.SSLError, OSError) as error:
-            return _read_error(error)
+            return await (self._send(call) if call.operation == "send" else self._ping(call))
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            code = min(each.code for each in error.recipients)
+            raise RefusedError(refuse(_read_code(code), str(code))) from None
+        except aiosmtplib.SMTPResponseException as error:
+            raise RefusedError(refuse(_read_code(error.code), str(error.code), error.message)) from None
 
     async def close(self) -> None:
         """Nothing is kept."""
@@ -98,7 +96,7 @@ class SmtpClient:
             local_hostname="blubees",
         )
         try:
-            await server.connect()
+            await _begin(server)
             if call.user_name:
                 await server.login(call.user_name, call.password)
             yield server
@@ -106,6 +104,19 @@ class SmtpClient:
                 await server.quit()
         finally:
             server.close()  # with it the socket, which is the transport's
+
+
+async def _begin(server: aiosmtplib.SMTP) -> None:
+    """Greet, and speak TLS: what fails here fails before anything was asked."""
+    try:
+        await server.connect()
+    except aiosmtplib.SMTPResponseException:
+        raise
+    except (aiosmtplib.SMTPException, OSError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        is_of_tls = isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError) or "TLS" in str(error)
+        raise CallFailedError(WebProblem.TLS if is_of_tls else WebProblem.UNREACHABLE) from None
 
 
 def _write_message(call: ProtocolCall) -> EmailMessage:
@@ -167,23 +178,6 @@ def _list_attachments(call: ProtocolCall) -> Iterator[tuple[str, str, bytes]]:
         if media_type.count("/") != 1 or any(ord(letter) < 32 for letter in name + media_type):  # noqa: PLR2004 - control characters
             raise BadArgumentError("attachments", "list of {name, content_base64, media_type}")
         yield name, media_type, content
-
-
-def _read_error(error: Exception) -> WebAnswer | WebFailure:
-    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        codes = [each.code for each in error.recipients]
-        return refuse(_read_code(min(codes)), str(min(codes)))
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return refuse(_read_code(error.code), str(error.code), error.message)
-    if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
-        return WebFailure(problem=WebProblem.TIMEOUT)
-    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError) or "TLS" in type(error).__name__:
-        return WebFailure(problem=WebProblem.TLS)
-    if isinstance(error, aiosmtplib.SMTPConnectError):
-        return WebFailure(problem=WebProblem.UNREACHABLE)
-    if isinstance(error, aiosmtplib.SMTPException) and "STARTTLS" in str(error):
-        return WebFailure(problem=WebProblem.TLS)
-    return WebFailure(problem=WebProblem.CUT_OFF)
 
 
 def _read_code(code: int) -> int:

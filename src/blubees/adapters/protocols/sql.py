@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from blubees.adapters.protocols.call import BadArgumentError, ProtocolCall
+import orjson
+
+from blubees.adapters.protocols.call import BadArgumentError, ProtocolCall, TooLargeError, answer
+from blubees.model.web import WebAnswer, WebFailure
 
 ROWS_MAX: Final = 10_000
 ROWS_DEFAULT: Final = 1_000
@@ -218,6 +221,32 @@ OPERATIONS: Final = {
     "tables": _write_tables,
     "columns": _write_columns,
 }
+
+
+class Found:
+    """Rows as they come: more than may be given is never held."""
+
+    def __init__(self, statement: Statement, limit_bytes: int) -> None:
+        self._statement, self._limit_bytes = statement, limit_bytes
+        self._rows: list[dict[str, Any]] = []
+        self._size, self._has_more = 0, False
+
+    def take(self, columns: Sequence[str], values: Iterable[Any]) -> bool:
+        """Take a row; False when no more are wanted. Raises TooLargeError."""
+        if len(self._rows) >= self._statement.limit and self._statement.reads:
+            self._has_more = True
+            return False
+        row = read_row(columns, values)
+        self._size += len(orjson.dumps(row))
+        if self._size > self._limit_bytes or len(self._rows) >= ROWS_MAX:
+            raise TooLargeError
+        self._rows.append(row)
+        return True
+
+    def tell(self, changed: int, **more: object) -> WebAnswer | WebFailure:
+        """Write the answer. `changed`: how many rows a statement that gives none has changed."""
+        given = {"rows": self._rows, "count": len(self._rows) or changed, "has_more": self._has_more}
+        return answer(200, given | more, self._limit_bytes)
 
 
 def read_row(columns: Sequence[str], values: Iterable[Any]) -> dict[str, Any]:
