@@ -106,6 +106,16 @@ async def test_a_failure_that_the_run_goes_on_after_is_explained_too() -> None:
     assert receipt.steps[-1].output
 
 
+@pytest.mark.parametrize("explains", [False, True])
+async def test_of_a_step_that_fails_again_and_again_the_first_failure_is_explained(explains: bool) -> None:
+    item = '{id: send, kind: http, on_error: continue, with: {method: "{{item.method}}", url: "https://a.example.com/{{item.word}}"}}'
+    steps = f'  - {{id: loop, kind: each, with: {{items: "{{{{webhookData}}}}"}}, branches: [{{steps: [{item}]}}]}}'
+    turns = [("GET", "1"), ("PUT", "22"), ("PUT", "4444")]
+    receipt = await perform(steps, [{"method": method, "word": word} for method, word in turns], explains=explains)
+    given = next(each for each in receipt.steps if each.step == "send").input
+    assert read(receipt, given, steps)["url"] == ("text", len("https://a.example.com/22"), 0)
+
+
 async def test_a_receipt_stays_small_and_is_taken() -> None:
     steps = "\n".join(f'  - {{id: s{n}, kind: set, with: {{values: "{{{{webhookData}}}}"}}}}' for n in range(40))
     fields = "".join(f"{{{{webhookData.field{n}}}}}" for n in range(200))

@@ -6,7 +6,7 @@ begun.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -37,6 +37,8 @@ from blubees.steps.contract import (
 )
 
 _NO_READS: Final = Reads()
+
+Explained: TypeAlias = tuple[object, CallAnswer | None]  # what a step was given, and the answer that refused it
 
 
 class Progress:
@@ -82,9 +84,8 @@ class Progress:
         self.book = StepBook(clock, message)
         self.answer: Answer | None = None
         self.explains = around.explains is not None and around.explains(message.tenant)
-        self.explained: dict[
-            StepId, tuple[object, CallAnswer | None]
-        ] = {}  # what steps that failed were given, or all; who refused
+        self.refused: dict[StepId, Explained] = {}  # by step: its first failure
+        self.given: dict[StepId, Explained] = {}  # by step, where all are explained: its first success
 
     @property
     def issue(self) -> str:

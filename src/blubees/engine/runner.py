@@ -133,8 +133,9 @@ class Runner:
         receipt = describe_run(
             message, walk.book, outcome, failure, deliveries=deliveries, failed_step=failed_step, reason=reason
         )
-        if failure is not None or walk.explained:
-            receipt = add_shapes(receipt, plan, document, walk.explained, walk.list_results(), is_whole=walk.explains)
+        explained = walk.given | walk.refused
+        if failure is not None or explained:
+            receipt = add_shapes(receipt, plan, document, explained, walk.list_results(), is_whole=walk.explains)
         await walk.save_end(receipt)
         failed = walk.give_failed(failure, failed_step) if failure is not None and journal is not None else None
         return Ended(receipt=receipt, answer=walk.answer, failed=failed)

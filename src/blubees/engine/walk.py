@@ -119,10 +119,10 @@ class Walk(Blocks):
             self.book.note_would(step, frame.skipped, frame.place.within)
         if self._watch is not None:
             self._watch.step_comes_to(path, outcome)
-        if (self.explains or isinstance(outcome, Failure)) and not frame.place.within:
-            refused = frame.line.refused if isinstance(outcome, Failure) else None
-            if refused is not None or step.id not in self.explained:
-                self.explained[step.id] = (frame.settings, refused)
+        if isinstance(outcome, Failure) and not frame.place.within:
+            self.refused.setdefault(step.id, (frame.settings, frame.line.refused))
+        elif self.explains and not frame.place.within:
+            self.given.setdefault(step.id, (frame.settings, None))
         frame.history, frame.settings, frame.skipped = (), None, None
 
     async def _enter(self, step: CompiledStep, frame: Frame, path: str, enter: Enter, *, last: bool) -> None:
