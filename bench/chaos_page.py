@@ -31,7 +31,8 @@ def write_page(folder: Path, tallies: list[Any], planted: dict[str, list[str]], 
     """Write the page and draw the picture."""
     total: Counter[str] = sum((each.counts for each in tallies), Counter())
     rows = [(each.title, each.counts, each.take_over_seconds, each.broken) for each in tallies]
-    rows.append(("**all together**", total, [second for each in tallies for second in each.take_over_seconds], []))
+    broken_rows = [f"broken in {count} rows" for count in [sum(bool(each.broken) for each in tallies)] if count]
+    rows.append(("**all together**", total, [second for each in tallies for second in each.take_over_seconds], broken_rows))
     failures: Counter[str] = sum((each.failures for each in tallies), Counter())
     good = all(planted.values()) and not any(each.broken for each in tallies)
     lines = [

@@ -13,7 +13,7 @@ from blubees.model.ids import RunId
 from blubees.ports import CheckpointStore, Clock
 from blubees.vault.seal import Sealer
 
-SAVE_SECONDS: Final = 8.0  # under the take-over time of 12 s: later than that, another conduit may have the run
+SAVE_SECONDS: Final = 6.0  # under the take-over time of 9 s: later than that, another conduit may have the run
 RETRY_SECONDS: Final = 0.25
 ANEW_SECONDS: Final = 15.0  # under the time after which runs of an earlier memory are given up (operations/recovery.py)
 

@@ -36,7 +36,7 @@ from blubees.vault.seal import Sealer
 RUNS_AT_ONCE: Final = 13_824  # in one conduit; docs/decisions/0004-size-limits.md
 BYTES_AT_ONCE: Final = 100_663_296  # of sealed runs: what a run holds in memory grows with its event
 BULK_SHARE: Final = 0.75  # of RUNS_AT_ONCE: the rest stays free for the prompt lane
-HEARTBEAT_SECONDS: Final = 4.0  # a third of the broker's take-over time of 12 s
+HEARTBEAT_SECONDS: Final = 4.0  # two in the broker's take-over time of 9 s
 KEPT_AT_A_TIME: Final = 100
 RECEIPT_GATHER_SECONDS: Final = 0.01  # one message for many runs, and little time in which their end is not yet told
 RECEIPTS_AT_ONCE: Final = 256
