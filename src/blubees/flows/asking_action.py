@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from blubees.connectors.actions.pages import LIMIT
 from blubees.connectors.actions.paths import look_up
 from blubees.connectors.actions.perform import CONNECTION, compile_action
 from blubees.connectors.actions.waits import MILLISECONDS_SINCE_1970, SINCE_1970
@@ -30,7 +31,6 @@ from blubees.steps.actions import CATALOGUE
 
 _CURSOR: Final = re.compile(CURSOR_PATTERN)
 _NUMBER: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
-LIMIT: Final = "limit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from blubees.connectors.actions.perform import CONNECTION
 from blubees.flows.check_trigger import HOOK_PREFIX
 from blubees.model.connection import Connection, Purpose, Use, UseProblem
 from blubees.model.flow import Flow, Step
 from blubees.vault.allow import judge_use
 
-CONNECTION: Final = "connection"
 _TEMPLATE: Final = "{{"
 
 

@@ -10,11 +10,12 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from blubees.connectors.contract.plain_yaml import read_scalar
+
 DOCUMENT_MAX_BYTES: Final = 262_144  # docs/decisions/0004-size-limits.md
 DEPTH_MAX: Final = 32
 NUMBER_MAX: Final = 2**53
-_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,400}")
-_DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,30}\.[0-9]{1,30}([eE][-+]?[0-9]{1,3})?")
+_LONG: Final = re.compile(r"[-+]?[1-9][0-9]{18,}")
 _BAD_LETTER: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 Place = tuple[str | int, ...]
@@ -166,19 +167,12 @@ class _Builder:
             self.keys[-1] = None
 
     def read_scalar(self, event: yaml.ScalarEvent, place: Place) -> object:
-        text: str = event.value
-        if event.style in {"'", '"', "|", ">"}:
-            return text
-        if text in {"", "~", "null"}:
-            return None
-        if text in {"true", "false"}:
-            return text == "true"
-        if _INTEGER.fullmatch(text):
-            if len(text) > 17 or abs(int(text)) > NUMBER_MAX:  # noqa: PLR2004 - digits of 2^53
-                self.read.complain(place, "The number is larger than 2^53. Quote it to make it a text.")
-                return 0
-            return int(text)
-        return float(text) if _DECIMAL.fullmatch(text) else text
+        value = read_scalar(event.value, event.style)
+        is_long = not event.style and _LONG.fullmatch(event.value) is not None
+        if is_long or (isinstance(value, int) and abs(value) > NUMBER_MAX):
+            self.read.complain(place, "The number is larger than 2^53. Quote it to make it a text.")
+            return 0
+        return value
 
     def stop(self, event: yaml.Event, message: str) -> None:
         self.read.places[()] = _mark(event)

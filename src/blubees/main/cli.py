@@ -213,7 +213,7 @@ def kinds() -> None:
 def publish(file: Path, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Save a flow file as draft and publish it; a webhook flow's address is printed once, here."""
     client = _connect(data)
-    tenant = choose_tenant(client, tenant)
+    tenant = client.choose_tenant(tenant)
     saved = client.put_text(f"/tenants/{tenant}/flows", file.read_text())
     for warning in saved["warnings"]:
         _complain(warning)
@@ -236,7 +236,7 @@ def list_flows(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) ->
     from blubees.main.cli_tables import write_due  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    base = f"/tenants/{choose_tenant(client, tenant)}"
+    base = f"/tenants/{client.choose_tenant(tenant)}"
     flows, schedules = client.get(f"{base}/flows"), {each["flow"]: each for each in client.get(f"{base}/schedules")}
     if json:
         _print_json([each | {"schedule": schedules.get(each["flow"])} for each in flows])
@@ -255,7 +255,7 @@ def show(flow: str, *, version: int = 0, tenant: Tenant = "", data: Data = DATA)
     from blubees.main.cli_tables import schedule_lines  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    tenant = choose_tenant(client, tenant)
+    tenant = client.choose_tenant(tenant)
     base = f"/tenants/{tenant}/flows/{flow}"
     text = client.get(f"{base}/versions/{version}")["text"] if version else client.get(base)["flow"]["draft"]
     print(text)  # noqa: T201 - see above
@@ -268,7 +268,7 @@ def show(flow: str, *, version: int = 0, tenant: Tenant = "", data: Data = DATA)
 def fire(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Make a flow's schedule or poll due now."""
     client = _connect(data)
-    client.post(f"/tenants/{choose_tenant(client, tenant)}/flows/{flow}/fire")
+    client.post(f"/tenants/{client.choose_tenant(tenant)}/flows/{flow}/fire")
     print(f"{flow}: due now")  # noqa: T201 - see above
 
 
@@ -292,7 +292,7 @@ def run_flow(
 
     client = _connect(data)
     content = (sys.stdin.buffer.read() if inputs == "-" else Path(inputs).read_bytes()) if inputs else b"{}"
-    answer = run_by_hand(client, choose_tenant(client, tenant), flow, content, door)
+    answer = run_by_hand(client, client.choose_tenant(tenant), flow, content, door)
     if json or not (isinstance(answer, dict) and answer.get("run")):
         _print_json(answer)
     else:
@@ -324,7 +324,7 @@ def try_flow(
     client = _connect(data)
     content = (sys.stdin.buffer.read() if event == "-" else Path(event).read_bytes()) if event else b""
     teller, outcome = Teller(open_console()), ""
-    for name, facts in watch_trial(client, choose_tenant(client, tenant), flow, content, door, is_dry=dry_run):
+    for name, facts in watch_trial(client, client.choose_tenant(tenant), flow, content, door, is_dry=dry_run):
         outcome = str(facts.get("outcome", outcome))
         if json:
             print(_write_line({"event": name, **facts}))  # noqa: T201 - see above
@@ -337,7 +337,7 @@ def try_flow(
 def diff(flow: str, old: int, new: int = 0, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Show what changed between two versions; 0 stands for the draft."""
     client = _connect(data)
-    changes = client.get(f"/tenants/{choose_tenant(client, tenant)}/flows/{flow}/diff?from={old}&to={new}")
+    changes = client.get(f"/tenants/{client.choose_tenant(tenant)}/flows/{flow}/diff?from={old}&to={new}")
     rows = [[each["what"], each["where"], str(each["before"]), str(each["after"])] for each in changes]
     _print_table(["what", "where", "before", "after"], rows)
 
@@ -346,7 +346,7 @@ def diff(flow: str, old: int, new: int = 0, *, tenant: Tenant = "", data: Data =
 def rollback(flow: str, version: int, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Make an earlier version live again."""
     client = _connect(data)
-    client.post(f"/tenants/{choose_tenant(client, tenant)}/flows/{flow}/rollback", {"version": version})
+    client.post(f"/tenants/{client.choose_tenant(tenant)}/flows/{flow}/rollback", {"version": version})
     print(f"{flow}: version {version} is live")  # noqa: T201 - see above
 
 
@@ -354,7 +354,7 @@ def rollback(flow: str, version: int, *, tenant: Tenant = "", data: Data = DATA)
 def withdraw(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Start no more runs of a flow."""
     client = _connect(data)
-    client.post(f"/tenants/{choose_tenant(client, tenant)}/flows/{flow}/withdraw")
+    client.post(f"/tenants/{client.choose_tenant(tenant)}/flows/{flow}/withdraw")
     print(f"{flow}: no version is live")  # noqa: T201 - see above
 
 
@@ -362,7 +362,7 @@ def withdraw(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
 def rotate_hook(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Give a webhook flow another address; the old one stops at once."""
     client = _connect(data)
-    tenant = choose_tenant(client, tenant)
+    tenant = client.choose_tenant(tenant)
     token = client.post(f"/tenants/{tenant}/flows/{flow}/rotate-hook")["hook_token"]
     print(f"webhook path (shown once): /hooks/{tenant}/{token}")  # noqa: T201 - see above
 
@@ -402,7 +402,7 @@ def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Dat
 
     client = _connect(data)
     chosen = f"&flow={flow}" if flow else ""
-    path = f"/tenants/{choose_tenant(client, tenant)}/runs" if tenant or flow else "/runs"
+    path = f"/tenants/{client.choose_tenant(tenant)}/runs" if tenant or flow else "/runs"
     runs = client.get(f"{path}?limit={limit}{chosen}")
     if json:
         _print_json(runs)
@@ -414,7 +414,7 @@ def list_runs(*, tenant: Tenant = "", flow: str = "", limit: int = 30, data: Dat
 def cancel_run(run: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """End a run wherever it is, before its next call; a call that is under way is let finish."""
     client = _connect(data)
-    client.post(f"/tenants/{choose_tenant(client, tenant)}/runs/{run}/cancel")
+    client.post(f"/tenants/{client.choose_tenant(tenant)}/runs/{run}/cancel")
     print(f"{run}: will end before its next call")  # noqa: T201 - see above
 
 
@@ -430,7 +430,7 @@ def retry_run(run: str, *, again: bool = False, skip: bool = False, tenant: Tena
         raise InputError("Say --again or --skip, not both.")
     client = _connect(data)
     choice = "again" if again else "skip" if skip else ""
-    done = client.post(f"/tenants/{choose_tenant(client, tenant)}/runs/{run}/retry", {"choice": choice})
+    done = client.post(f"/tenants/{client.choose_tenant(tenant)}/runs/{run}/retry", {"choice": choice})
     words = (
         "goes on from its failed step" if done["how"] == "from_failed_step" else "starts anew, with its event asked for again"
     )
@@ -444,7 +444,7 @@ def show_run(run: str, *, tenant: Tenant = "", data: Data = DATA, json: Json = F
     from blubees.main.run_ways import list_ways  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    path = f"/tenants/{choose_tenant(client, tenant)}/runs/{run}"
+    path = f"/tenants/{client.choose_tenant(tenant)}/runs/{run}"
     found = client.get(path)
     if json:
         _print_json(found)
@@ -482,7 +482,7 @@ def add(
     from blubees.main.connection_input import read_secrets, read_settings  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    tenant = choose_tenant(client, tenant)
+    tenant = client.choose_tenant(tenant)
     body: dict[str, Any] = {"kind": kind or None, "hosts": list(host), "user_name": user_name, "parameter": parameter}
     settings = read_settings(setting) | ({"connector": connector} if connector else {})
     body |= {"settings": settings} | read_secrets(is_object=fields)
@@ -496,7 +496,7 @@ def show_connection(name: str, *, tenant: Tenant = "", data: Data = DATA, json: 
     from blubees.main.consent_view import draw_connection  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}")
+    found = client.get(f"/tenants/{client.choose_tenant(tenant)}/connections/{name}")
     if json:
         _print_json(found)
     else:
@@ -519,7 +519,7 @@ def authorize(
     from blubees.main.consent_view import ask_person  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    tenant = choose_tenant(client, tenant)
+    tenant = client.choose_tenant(tenant)
     opens = browser and sys.stdout.isatty()
     return 0 if ask_person(client, tenant, name, Console(), opens_browser=opens) else PROBLEMS
 
@@ -528,7 +528,7 @@ def authorize(
 def renew(name: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Renew a connection's token now, also one that was given up as dead."""
     client = _connect(data)
-    client.post(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}/renew")
+    client.post(f"/tenants/{client.choose_tenant(tenant)}/connections/{name}/renew")
     print(f"{name}: renewed")  # noqa: T201 - see above
 
 
@@ -551,7 +551,7 @@ def change(
 
     client = _connect(data)
     body = {"settings": read_settings(setting)} | (read_secrets(is_object=True) if fields else {})
-    client.patch(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}", body)
+    client.patch(f"/tenants/{client.choose_tenant(tenant)}/connections/{name}", body)
     print(f"{name}: changed")  # noqa: T201 - see above
 
 
@@ -591,7 +591,7 @@ def import_connection(
 
     found = read_source(origin, source, kind, pick=pick, region=region)
     client = _connect(data)
-    tenant = choose_tenant(client, tenant)
+    tenant = client.choose_tenant(tenant)
     given = {"user_name": user_name, "parameter": parameter}
     settings = found.settings | read_settings(setting) | {each: text for each, text in given.items() if text}
     body = {"kind": kind, "hosts": list(host), "secrets": found.secrets, "settings": settings, "source": origin}
@@ -610,7 +610,7 @@ def permit(name: str, *, flow: tuple[str, ...] = (), tenant: Tenant = "", data: 
         flow: a flow's id; may stand several times.
     """
     client = _connect(data)
-    saved = client.post(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}/permit", {"flows": list(flow)})
+    saved = client.post(f"/tenants/{client.choose_tenant(tenant)}/connections/{name}/permit", {"flows": list(flow)})
     print(f"{name}: for {', '.join(saved['flows']) or 'every flow'}")  # noqa: T201 - see above
 
 
@@ -618,7 +618,7 @@ def permit(name: str, *, flow: tuple[str, ...] = (), tenant: Tenant = "", data: 
 def list_connections(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
     """List a tenant's connections; secrets are never shown."""
     client = _connect(data)
-    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/connections")
+    found = client.get(f"/tenants/{client.choose_tenant(tenant)}/connections")
     if json:
         _print_json(found)
         return
@@ -638,7 +638,7 @@ def try_connection(name: str, *, connector: str = "", tenant: Tenant = "", data:
 
     client = _connect(data)
     query = urlencode({"connector": connector})
-    found = client.post(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}/test?{query}")
+    found = client.post(f"/tenants/{client.choose_tenant(tenant)}/connections/{name}/test?{query}")
     if json:
         _print_json(found)
     else:
@@ -650,7 +650,7 @@ def try_connection(name: str, *, connector: str = "", tenant: Tenant = "", data:
 def remove(name: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Delete a connection."""
     client = _connect(data)
-    client.delete(f"/tenants/{choose_tenant(client, tenant)}/connections/{name}")
+    client.delete(f"/tenants/{client.choose_tenant(tenant)}/connections/{name}")
     print(f"{name}: deleted")  # noqa: T201 - see above
 
 
@@ -687,7 +687,7 @@ def change_settings(
         egress_deny: hosts that flows may not call, also where egress_allow names them; "": none.
     """
     client = _connect(data)
-    path = f"/tenants/{choose_tenant(client, tenant)}/settings"
+    path = f"/tenants/{client.choose_tenant(tenant)}/settings"
     given = {"parking": parking, "replay_hours": replay_hours, "shapes": shapes}
     chosen: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     for name, text in (("egress_allow", egress_allow), ("egress_deny", egress_deny)):
@@ -712,7 +712,7 @@ def list_waiting(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) 
     from blubees.main.cli_tables import waiting_rows  # noqa: PLC0415 - see above
 
     client = _connect(data)
-    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/waiting")
+    found = client.get(f"/tenants/{client.choose_tenant(tenant)}/waiting")
     if json:
         _print_json(found)
         return
@@ -728,7 +728,7 @@ def answer(run: str, choice: str, *, step: str = "", tenant: Tenant = "", data: 
         step: which step, when several of the run are in doubt.
     """
     client = _connect(data)
-    client.post(f"/tenants/{choose_tenant(client, tenant)}/runs/{run}/answer", {"choice": choice, "step": step})
+    client.post(f"/tenants/{client.choose_tenant(tenant)}/runs/{run}/answer", {"choice": choice, "step": step})
     print(f"{run}: {choice}")  # noqa: T201 - see above
 
 
@@ -736,16 +736,6 @@ def _connect(data: Path) -> Any:  # noqa: ANN401 - imported late
     from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - see the module's docstring
 
     return OperatorClient.from_folder(data)
-
-
-def choose_tenant(client: Any, tenant: str) -> str:  # noqa: ANN401 - see _connect
-    """Give the tenant that is meant: the only one where none is named. Raises InputError."""
-    if tenant:
-        return tenant
-    known = [str(each["tenant"]) for each in client.get("/tenants")]
-    if len(known) == 1:
-        return known[0]
-    raise InputError(f"{len(known)} tenants are known; name one: --tenant T. `blubees tenants list` shows them.")
 
 
 def _print_table(columns: list[str], rows: list[list[str]]) -> None:
@@ -760,9 +750,9 @@ def _print_table(columns: list[str], rows: list[list[str]]) -> None:
 
 
 def _print_json(document: object) -> None:
-    import msgspec  # noqa: PLC0415 - see above
+    from blubees.main.operator_client import print_json  # noqa: PLC0415 - see the module's docstring
 
-    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())  # noqa: T201 - see above
+    print_json(document)
 
 
 def _write_line(document: object) -> str:

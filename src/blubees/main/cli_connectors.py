@@ -74,10 +74,10 @@ def import_document(
         dry: tell only what it would change.
     """
     from blubees.main.connector_view import tell_import  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, choose_tenant, print_json  # noqa: PLC0415 - see above
+    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - see above
 
     client = OperatorClient.from_folder(data)
-    tenant = choose_tenant(client, tenant)
+    tenant = client.choose_tenant(tenant)
     name = name or derive_name(source)
     more: dict[str, Any] = {"ask": ask, "connection": connection, "trusts_hints": trust_hints}
     document = {"base_url": base_url, "title": title} | more | read_source(source)
@@ -99,10 +99,10 @@ def import_document(
 def list_connectors(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
     """List the connectors: those of the catalogue, and those that were imported."""
     from blubees.main.connector_view import tell_connectors  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, choose_tenant, print_json  # noqa: PLC0415 - see above
+    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - see above
 
     client = OperatorClient.from_folder(data)
-    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/connectors")
+    found = client.get(f"/tenants/{client.choose_tenant(tenant)}/connectors")
     if json:
         print_json(found)
     else:
@@ -113,10 +113,10 @@ def list_connectors(*, tenant: Tenant = "", data: Data = DATA, json: Json = Fals
 def show(name: str, action: str = "", *, limit: int = 200, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
     """Show a connector and its actions; or one action: what it takes and gives, and a step to paste into a flow."""
     from blubees.main.connector_view import tell_action, tell_connector  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, choose_tenant, print_json  # noqa: PLC0415 - see above
+    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - see above
 
     client = OperatorClient.from_folder(data)
-    base = f"/tenants/{choose_tenant(client, tenant)}/connectors/{name}"
+    base = f"/tenants/{client.choose_tenant(tenant)}/connectors/{name}"
     if action:
         found = client.get(f"{base}/actions/{action}")
         print_json(found) if json else tell_action(found, action)
@@ -131,10 +131,10 @@ def search(
 ) -> int:
     """Find actions by words, the best first, in all connectors or in one."""
     from blubees.main.connector_view import tell_found  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, choose_tenant, print_json  # noqa: PLC0415 - see above
+    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - see above
 
     client = OperatorClient.from_folder(data)
-    path = f"/tenants/{choose_tenant(client, tenant)}/actions?question={quote(' '.join(words))}&connector={connector}"
+    path = f"/tenants/{client.choose_tenant(tenant)}/actions?question={quote(' '.join(words))}&connector={connector}"
     found = client.get(f"{path}&limit={limit}")
     print_json(found) if json else tell_found(found)
     return 0 if found else PROBLEMS
@@ -159,10 +159,10 @@ def diff(
         file: the new document; url: its address.
         connection, trust_hints: of a server that is asked, as `import` has them.
     """
-    from blubees.main.operator_client import OperatorClient, choose_tenant  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
 
     client = OperatorClient.from_folder(data)
-    tenant = choose_tenant(client, tenant)
+    tenant = client.choose_tenant(tenant)
     known = client.get(f"/tenants/{tenant}/connectors/{name}")
     source = file or url or known["row"]["origin"]
     if not source:
@@ -206,11 +206,11 @@ def try_action(
         door: the conduits' address, where the control plane does not know it.
     """
     from blubees.main.connector_trial import run_trial  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, choose_tenant  # noqa: PLC0415 - see above
+    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - see above
 
     client = OperatorClient.from_folder(data)
     order = {"connection": connection, "base_url": base_url, "trial": "dry_run" if dry else "test"}
-    is_good = run_trial(client, choose_tenant(client, tenant), (name, action), input, order, door=door, is_json=json)
+    is_good = run_trial(client, client.choose_tenant(tenant), (name, action), input, order, door=door, is_json=json)
     return 0 if is_good else PROBLEMS
 
 
@@ -232,10 +232,10 @@ def remove(name: str, *, yes: Flag = False, tenant: Tenant = "", data: Data = DA
         yes: also when flows use it.
     """
     from blubees.main.connector_view import tell_breaks  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, choose_tenant  # noqa: PLC0415 - see above
+    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - see above
 
     client = OperatorClient.from_folder(data)
-    path = f"/tenants/{choose_tenant(client, tenant)}/connectors/{name}?may_break={str(yes).lower()}"
+    path = f"/tenants/{client.choose_tenant(tenant)}/connectors/{name}?may_break={str(yes).lower()}"
     done = client.delete(path)
     if done["removed"]:
         print(f"{name}: removed")  # noqa: T201 - the command's answer

@@ -16,15 +16,13 @@ vault_app = cyclopts.App(name="vault", help="The keys that credentials are seale
 @vault_app.command
 def show(*, tenant: str = "", data: Data = DATA, json: Annotated[bool, cyclopts.Parameter(negative="")] = False) -> None:
     """Show the key provider and each tenant's keys: versions, ages, and what is still sealed under older ones. No key."""
-    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - as in main/cli.py
     from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
     from blubees.main.vault_commands import draw_vault, show_vault  # noqa: PLC0415 - see above
 
     found = show_vault(OperatorClient.from_folder(data), [tenant] if tenant else [])
     if json:
-        import msgspec  # noqa: PLC0415 - see above
-
-        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())  # noqa: T201 - the command's answer
+        print_json(found)
     else:
         draw_vault(open_console(), found)
 
@@ -83,17 +81,14 @@ def audit(
         connection: of this one only.
         leases: --no-leases: all but leases.
     """
-    from blubees.main.cli import choose_tenant  # noqa: PLC0415 - it imports this file
-    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - as in main/cli.py
     from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
     from blubees.main.vault_commands import draw_audit  # noqa: PLC0415 - see above
 
     client = OperatorClient.from_folder(data)
     query = f"connection={connection}&limit={limit}&leases={str(leases).lower()}"
-    found = client.get(f"/tenants/{choose_tenant(client, tenant)}/audit?{query}")
+    found = client.get(f"/tenants/{client.choose_tenant(tenant)}/audit?{query}")
     if json:
-        import msgspec  # noqa: PLC0415 - see above
-
-        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())  # noqa: T201 - the command's answer
+        print_json(found)
     else:
         draw_audit(open_console(), found)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from blubees.model.errors import InputError, UnavailableError
 
 TIMEOUT_SECONDS = 25.0  # a token may have to be fetched
@@ -57,6 +59,15 @@ class OperatorClient:
         """DELETE."""
         return self._ask("DELETE", path, b"", "")
 
+    def choose_tenant(self, tenant: str) -> str:
+        """Give the tenant that was named, or the only one there is. Raises InputError."""
+        if tenant:
+            return tenant
+        known = [str(each["tenant"]) for each in self.get("/tenants")]
+        if len(known) == 1:
+            return known[0]
+        raise InputError(f"{len(known)} tenants are known; name one: --tenant T. `blubees tenants list` shows them.")
+
     def _ask(self, method: str, path: str, body: bytes, content_type: str, seconds: float = TIMEOUT_SECONDS) -> Any:  # noqa: ANN401 - JSON
         connection = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Length": str(len(body))}
@@ -70,7 +81,10 @@ class OperatorClient:
             raise UnavailableError("The control plane does not answer. Is BluBees still running?") from error
         finally:
             connection.close()
-        answer = json.loads(content or b"null")
+        try:
+            answer = json.loads(content or b"null")
+        except ValueError:
+            raise UnavailableError("The control plane failed: what it answered is no JSON. Its log says more.") from None
         if response.status >= 500:  # noqa: PLR2004 - RFC 9110
             raise UnavailableError(answer.get("error", "The control plane failed."))
         if response.status >= 400:  # noqa: PLR2004 - RFC 9110
@@ -78,16 +92,6 @@ class OperatorClient:
         return answer
 
 
-def choose_tenant(client: OperatorClient, tenant: str) -> str:
-    """Give the tenant that was named, or the only one. Raises InputError."""
-    if tenant:
-        return tenant
-    known = [str(each["tenant"]) for each in client.get("/tenants")]
-    if len(known) == 1:
-        return known[0]
-    raise InputError(f"{len(known)} tenants are known; name one: --tenant T. `blubees tenants list` shows them.")
-
-
 def print_json(document: object) -> None:
     """Print a document as JSON."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))  # noqa: T201 - a command's answer
+    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())  # noqa: T201 - a command's answer

@@ -48,7 +48,7 @@ def _build(node: yaml.Node, place: Place, lines: dict[Place, int], complaints: C
     if isinstance(node, yaml.SequenceNode):
         return [_build(each, (*place, number), lines, complaints) for number, each in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
-        return _read_scalar(node)
+        return read_scalar(node.value, node.style)
     data: dict[str, Any] = {}
     for key, value in node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else None
@@ -61,9 +61,14 @@ def _build(node: yaml.Node, place: Place, lines: dict[Place, int], complaints: C
     return data
 
 
-def _read_scalar(node: yaml.ScalarNode) -> object:
-    text: str = node.value
-    if node.style in {"'", '"', "|", ">"}:
+def read_scalar(text: str, style: str | None) -> object:
+    """Read a scalar as both kinds of our files do: quoted, a text; else null, true, false, a number, or a text.
+
+    Args:
+        text: what stands there, without its quotes.
+        style: YAML's: a quote, `|` or `>` where it is no plain one.
+    """
+    if style in {"'", '"', "|", ">"}:
         return text
     if text in {"", "~", "null"}:
         return None
