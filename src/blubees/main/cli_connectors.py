@@ -9,15 +9,10 @@ from urllib.parse import quote, urlsplit
 
 import cyclopts
 
+from blubees.main.cli_options import DATA, PROBLEMS, Data, Flag, Json, Tenant, connect, print_json
 from blubees.model.errors import InputError
 
 connector_app = cyclopts.App(name="connector", help="Types of third parties: the catalogue's, and those that you import.")
-Data = Annotated[Path, cyclopts.Parameter(name="--data", env_var="BLUBEES_DATA", help="the service's data folder")]
-Tenant = Annotated[str, cyclopts.Parameter(name="--tenant", help="the tenant's id; needed when there are several")]
-Json = Annotated[bool, cyclopts.Parameter(name="--json", negative="", help="one JSON document instead of tables")]
-Flag = Annotated[bool, cyclopts.Parameter(negative="")]
-DATA: Final = Path(".blubees")
-PROBLEMS: Final = 1
 DOCUMENT_MAX_BYTES: Final = 67_108_864  # docs/decisions/0043
 FILES_MAX: Final = 100
 ROUNDS_MAX: Final = 8
@@ -74,9 +69,8 @@ def import_document(
         dry: tell only what it would change.
     """
     from blubees.main.connector_view import tell_import  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - see above
 
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     tenant = client.choose_tenant(tenant)
     name = name or derive_name(source)
     more: dict[str, Any] = {"ask": ask, "connection": connection, "trusts_hints": trust_hints}
@@ -99,9 +93,8 @@ def import_document(
 def list_connectors(*, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
     """List the connectors: those of the catalogue, and those that were imported."""
     from blubees.main.connector_view import tell_connectors  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - see above
 
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     found = client.get(f"/tenants/{client.choose_tenant(tenant)}/connectors")
     if json:
         print_json(found)
@@ -113,9 +106,8 @@ def list_connectors(*, tenant: Tenant = "", data: Data = DATA, json: Json = Fals
 def show(name: str, action: str = "", *, limit: int = 200, tenant: Tenant = "", data: Data = DATA, json: Json = False) -> None:
     """Show a connector and its actions; or one action: what it takes and gives, and a step to paste into a flow."""
     from blubees.main.connector_view import tell_action, tell_connector  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - see above
 
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     base = f"/tenants/{client.choose_tenant(tenant)}/connectors/{name}"
     if action:
         found = client.get(f"{base}/actions/{action}")
@@ -131,9 +123,8 @@ def search(
 ) -> int:
     """Find actions by words, the best first, in all connectors or in one."""
     from blubees.main.connector_view import tell_found  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - see above
 
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     path = f"/tenants/{client.choose_tenant(tenant)}/actions?question={quote(' '.join(words))}&connector={connector}"
     found = client.get(f"{path}&limit={limit}")
     print_json(found) if json else tell_found(found)
@@ -159,9 +150,7 @@ def diff(
         file: the new document; url: its address.
         connection, trust_hints: of a server that is asked, as `import` has them.
     """
-    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
-
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     tenant = client.choose_tenant(tenant)
     known = client.get(f"/tenants/{tenant}/connectors/{name}")
     source = file or url or known["row"]["origin"]
@@ -206,9 +195,8 @@ def try_action(
         door: the conduits' address, where the control plane does not know it.
     """
     from blubees.main.connector_trial import run_trial  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - see above
 
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     order = {"connection": connection, "base_url": base_url, "trial": "dry_run" if dry else "test"}
     is_good = run_trial(client, client.choose_tenant(tenant), (name, action), input, order, door=door, is_json=json)
     return 0 if is_good else PROBLEMS
@@ -232,9 +220,8 @@ def remove(name: str, *, yes: Flag = False, tenant: Tenant = "", data: Data = DA
         yes: also when flows use it.
     """
     from blubees.main.connector_view import tell_breaks  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - see above
 
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     path = f"/tenants/{client.choose_tenant(tenant)}/connectors/{name}?may_break={str(yes).lower()}"
     done = client.delete(path)
     if done["removed"]:

@@ -1,14 +1,11 @@
 """The command group `blubees vault`. Registered by main/cli.py; what its commands do stands in main/vault_commands.py."""
 
 import sys
-from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import cyclopts
 
-DATA: Final = Path(".blubees")
-PROBLEMS: Final = 1
-Data = Annotated[Path, cyclopts.Parameter(name="--data", env_var="BLUBEES_DATA", help="the service's data folder")]
+from blubees.main.cli_options import DATA, PROBLEMS, Data, connect, print_json
 
 vault_app = cyclopts.App(name="vault", help="The keys that credentials are sealed with.")
 
@@ -16,11 +13,10 @@ vault_app = cyclopts.App(name="vault", help="The keys that credentials are seale
 @vault_app.command
 def show(*, tenant: str = "", data: Data = DATA, json: Annotated[bool, cyclopts.Parameter(negative="")] = False) -> None:
     """Show the key provider and each tenant's keys: versions, ages, and what is still sealed under older ones. No key."""
-    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
-    from blubees.main.vault_commands import draw_vault, show_vault  # noqa: PLC0415 - see above
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.vault_commands import draw_vault, show_vault  # noqa: PLC0415 - as in main/cli.py
 
-    found = show_vault(OperatorClient.from_folder(data), [tenant] if tenant else [])
+    found = show_vault(connect(data), [tenant] if tenant else [])
     if json:
         print_json(found)
     else:
@@ -44,11 +40,10 @@ def rotate(
         older_than_days: only keys that are older.
         renew: kms: make a new key of the provider's own first; else that is done with a local file only.
     """
-    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
-    from blubees.main.vault_commands import rotate as run  # noqa: PLC0415 - see above
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.vault_commands import rotate as run  # noqa: PLC0415 - as in main/cli.py
 
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     stuck = run(client, level, tenant, older_than_days=older_than_days, renew=renew, console=open_console())
     for line in stuck:
         sys.stderr.write(line + "\n")
@@ -58,11 +53,10 @@ def rotate(
 @vault_app.command
 def shred(*, tenant: str, data: Data = DATA) -> None:
     """Destroy a tenant's keys, and with them all its secrets, for good; asks for the tenant's id once more."""
-    from blubees.main.operator_client import OperatorClient  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
-    from blubees.main.vault_commands import shred as run  # noqa: PLC0415 - see above
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.vault_commands import shred as run  # noqa: PLC0415 - as in main/cli.py
 
-    run(OperatorClient.from_folder(data), tenant, typed="", console=open_console())
+    run(connect(data), tenant, typed="", console=open_console())
 
 
 @vault_app.command
@@ -81,11 +75,10 @@ def audit(
         connection: of this one only.
         leases: --no-leases: all but leases.
     """
-    from blubees.main.operator_client import OperatorClient, print_json  # noqa: PLC0415 - as in main/cli.py
-    from blubees.main.run_view import open_console  # noqa: PLC0415 - see above
-    from blubees.main.vault_commands import draw_audit  # noqa: PLC0415 - see above
+    from blubees.main.run_view import open_console  # noqa: PLC0415 - as in main/cli.py
+    from blubees.main.vault_commands import draw_audit  # noqa: PLC0415 - as in main/cli.py
 
-    client = OperatorClient.from_folder(data)
+    client = connect(data)
     query = f"connection={connection}&limit={limit}&leases={str(leases).lower()}"
     found = client.get(f"/tenants/{client.choose_tenant(tenant)}/audit?{query}")
     if json:

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from blubees.model.errors import InputError, UnavailableError
 
 TIMEOUT_SECONDS = 25.0  # a token may have to be fetched
@@ -90,8 +88,3 @@ class OperatorClient:
         if response.status >= 400:  # noqa: PLR2004 - RFC 9110
             raise InputError(answer.get("error", "The request was refused."), tuple(answer.get("problems", ())))
         return answer
-
-
-def print_json(document: object) -> None:
-    """Print a document as JSON."""
-    print(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())  # noqa: T201 - a command's answer
