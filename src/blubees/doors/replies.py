@@ -89,10 +89,11 @@ def tell(document: object) -> Reply:
     return Reply.of_json(200, msgspec.json.encode(document))
 
 
-def tell_text(text: str) -> Reply:
-    """Answer with the vendor's own word: it proves that the address is ours."""
+def tell_text(text: str, media_type: str = "text/plain") -> Reply:
+    """Answer with the vendor's own word, which proves that the address is ours, or with what it wants to hear."""
     body = text.encode()
-    fixed = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body)))
+    kind = f"{media_type}; charset=utf-8".encode("latin-1")
+    fixed = ((b"content-type", kind), (b"content-length", b"%d" % len(body)))
     return Reply(200, (*fixed, *SECURITY_HEADERS), body)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+import orjson
+
 from blubees.doors.body import BodyRefusal, parse_body, read_body
 from blubees.doors.replies import (
     CONTENT_TYPE,
@@ -17,7 +19,6 @@ from blubees.doors.replies import (
     METHOD,
     NOT_FOUND,
     TOO_LARGE,
-    UNMATCHED,
     Reply,
     reply_to,
     send_reply,
@@ -29,9 +30,10 @@ from blubees.doors.signatures import (
     read_delivery_id,
     verify_signature,
 )
+from blubees.doors.signed_parts import Sent, verify_parts
 from blubees.flows.vendor_triggers import VendorHook, find_vendor_hook
 from blubees.model.connection import Lease, Purpose, Use
-from blubees.model.event import Admission, RawEvent
+from blubees.model.event import Admission, RawEvent, Verdict
 from blubees.model.flow import PublishedFlow, SignatureScheme, TriggerKind
 from blubees.model.ids import TENANT_PATTERN, ConnectionName, TenantId
 from blubees.ports import Clock, LeaseDesk
@@ -85,7 +87,11 @@ def _read_query(scope: MutableMapping[str, Any]) -> dict[str, str]:
 
 
 class WebhookDoor:
-    """ASGI endpoint."""
+    """ASGI endpoint.
+
+    Args:
+        public_url: where third parties reach it, without a / at its end: some sign the address that they call.
+    """
 
     def __init__(
         self,
@@ -94,9 +100,10 @@ class WebhookDoor:
         admit: Callable[[RawEvent], Awaitable[Admission]],
         clock: Clock,
         read_depth: Callable[[TenantId, str], int] = lambda _tenant, _value: 0,
+        public_url: str = "",
     ) -> None:
         self._find_hook, self._desk, self._admit, self._clock = find_hook, desk, admit, clock
-        self._read_depth = read_depth
+        self._read_depth, self._public_url = read_depth, public_url
         self._secrets: OrderedDict[tuple[TenantId, str, str], tuple[str, int]] = OrderedDict()
         self.refusals: Counter[str] = Counter()
 
@@ -123,7 +130,7 @@ class WebhookDoor:
         if isinstance(body, BodyRefusal):
             self.refusals[body.value] += 1
             return REFUSALS[body]
-        verdict = await self._check(hook, headers, body, vendor)
+        verdict = await self._check(hook, self._describe(scope, headers, body), vendor)
         if verdict is not SignatureVerdict.GOOD:
             return self._refuse(f"signature_{verdict.value}")
         parsed = parse_body(body, headers.get("content-type", ""))
@@ -134,9 +141,39 @@ class WebhookDoor:
             challenge = vendor.read_challenge(parsed[0])
             if challenge:
                 return tell_text(challenge)
-            if not vendor.is_meant(headers, parsed[0]):
-                return UNMATCHED
-        return reply_to(await self._admit(self._write_event(hook, scope, headers, parsed, vendor)))
+            return await self._take_each(hook, scope, headers, parsed, vendor)
+        return reply_to(await self._admit(self._write_event(hook, scope, headers, parsed, None)))
+
+    async def _take_each(
+        self,
+        hook: PublishedFlow,
+        scope: MutableMapping[str, Any],
+        headers: dict[str, str],
+        parsed: tuple[object, bytes],
+        vendor: VendorHook,
+    ) -> Reply:
+        """Take the events of a delivery that are meant. What can't be taken is told, and the vendor sends all of it again."""
+        events = vendor.list_events(parsed[0])
+        if events is None:
+            self.refusals[BodyRefusal.MALFORMED.value] += 1
+            return MALFORMED
+        admission = Admission(verdict=Verdict.UNMATCHED)
+        for event in events:
+            if not vendor.is_meant(headers, event):
+                continue
+            one = (event, orjson.dumps(event)) if vendor.hook.each_at else parsed
+            taken = await self._admit(self._write_event(hook, scope, headers, one, vendor))
+            if taken.verdict in {Verdict.FULL, Verdict.UNAVAILABLE}:
+                return reply_to(taken)
+            admission = admission if admission.verdict is Verdict.QUEUED else taken
+        if vendor.hook.accepted and admission.verdict is not Verdict.ANSWERED:
+            return tell_text(vendor.hook.accepted, vendor.hook.accepted_type)
+        return reply_to(admission)
+
+    def _describe(self, scope: MutableMapping[str, Any], headers: dict[str, str], body: bytes) -> Sent:
+        query = scope["query_string"].decode("latin-1")
+        url = f"{self._public_url}{scope['path']}" + (f"?{query}" if query else "")
+        return Sent(method=scope["method"], url=url, headers=headers, body=body)
 
     def _find(self, path: str) -> PublishedFlow | None:
         found = _PATH.fullmatch(path)
@@ -148,9 +185,7 @@ class WebhookDoor:
         self.refusals[reason] += 1
         return NOT_FOUND
 
-    async def _check(
-        self, hook: PublishedFlow, headers: dict[str, str], body: bytes, vendor: VendorHook | None
-    ) -> SignatureVerdict:
+    async def _check(self, hook: PublishedFlow, sent: Sent, vendor: VendorHook | None) -> SignatureVerdict:
         signature = hook.flow.trigger.signature
         if signature.scheme is SignatureScheme.NONE:
             return SignatureVerdict.GOOD
@@ -158,10 +193,13 @@ class WebhookDoor:
         if secret is None:
             return SignatureVerdict.MISSING
         now_seconds = self._clock.now_milliseconds() // 1000
+        if signature.scheme is SignatureScheme.HMAC:
+            return verify_parts(signature, secret, sent, now_seconds)
         if signature.scheme is SignatureScheme.HOOK:
-            is_good = vendor is not None and vendor.verify is not None and vendor.verify(secret, headers, body, now_seconds)
+            verify = vendor.verify if vendor is not None else None
+            is_good = verify is not None and verify(secret, sent.headers, sent.body, now_seconds)
             return SignatureVerdict.GOOD if is_good else SignatureVerdict.WRONG
-        return verify_signature(signature, secret, headers, body, now_seconds)
+        return verify_signature(signature, secret, sent.headers, sent.body, now_seconds)
 
     async def _borrow_secret(self, tenant: TenantId, name: str, flow: str) -> str | None:
         now = self._clock.now_milliseconds()

@@ -20,6 +20,7 @@ from blubees.model.schedule import PollStart
 PLACE: Final[Place] = ("trigger",)
 HOOK_PREFIX: Final = "hook-"
 NAME_MAX: Final = 63
+SECRET: Final = "$secret"  # noqa: S105 - a word of `register_inputs` (model/connector.py, Hook)
 
 
 class Checks(Protocol):
@@ -62,6 +63,13 @@ def find_trigger(connectors: tuple[Connector, ...], name: str) -> tuple[Connecto
 def name_hook_secret(flow: str) -> str:
     """Name the connection that has the secret of a webhook which we register ourselves."""
     return f"{HOOK_PREFIX}{flow}"[:NAME_MAX].rstrip("-")
+
+
+def names_secret(value: object) -> bool:
+    """Whether what registers a webhook hands the vendor a secret of ours; else the vendor signs by one that it has."""
+    if isinstance(value, dict):
+        return any(names_secret(each) for each in value.values())
+    return any(names_secret(each) for each in value) if isinstance(value, list) else value == SECRET
 
 
 def check_trigger(checks: Checks, trigger: Mapping[str, Any], flow: object) -> dict[str, Any] | None:
@@ -115,13 +123,16 @@ def _write_hook(
     signature: dict[str, Any] = {"scheme": scheme.value, "connection": trigger.get("signing", "")}
     if "signing" in trigger:
         checks.expect_text((*PLACE, "signing"), trigger, CONNECTION_PATTERN, "the name of a connection of kind signing_secret")
-    elif registers:
+    elif registers and names_secret(hook.register_inputs):
         signature["connection"] = name_hook_secret(str(flow))
     else:
         needed = "the name of a connection of kind signing_secret, with the secret that it signs by"
         checks.read.complain(PLACE, f"{on} needs `signing`: {needed}. {hook.by_hand}".strip())
-    if scheme is SignatureScheme.HMAC_SHA256:
+    if scheme in {SignatureScheme.HMAC_SHA256, SignatureScheme.HMAC}:
         signature |= {"header": hook.header, "prefix": hook.prefix, "encoding": hook.encoding}
+    if scheme is SignatureScheme.HMAC:
+        signature |= {"digests": list(hook.digests), "signed": list(hook.signed)}
+        signature |= {"time_header": hook.time_header, "time_unit": hook.time_unit}
     return {**written, "signature": signature}
 
 

@@ -16,6 +16,7 @@ from blubees.steps.actions import CATALOGUE
 
 TEXT_MAX: Final = 200
 CHALLENGE_MAX: Final = 1_000
+EVENTS_MAX: Final = 1_000  # in one delivery: HubSpot sends 100, Microsoft Graph some dozens
 VERIFY: Final = "verify_event"
 Verify = Callable[[str, Mapping[str, str], bytes, int], bool]
 """A hook: (secret, headers with names lower-cased, body, seconds since 1970) → whether the sender is who it says."""
@@ -39,9 +40,20 @@ class VendorHook:
             return True
         return _read(self.hook.event_header, self.hook.event_at, headers, document) in self.events
 
+    def list_events(self, document: object) -> list[Any] | None:
+        """Give the events of a delivery: mostly the one that it is. None: it is not what the vendor sends."""
+        if not self.hook.each_at:
+            return [document]
+        events = look_up(document, self.hook.each_at[:-1])
+        return events if isinstance(events, list) and len(events) <= EVENTS_MAX else None
+
     def read_delivery(self, headers: Mapping[str, str], document: object) -> str:
         """Give the vendor's id of a delivery; empty when it has none."""
-        return _read(self.hook.delivery_header, self.hook.delivery_at, headers, document)[:TEXT_MAX]
+        known = _read(self.hook.delivery_header, self.hook.delivery_at, headers, document)
+        if not known or not self.hook.delivery_with:
+            return known[:TEXT_MAX]
+        more = (_read("", tuple(path.split(".")), headers, document) for path in self.hook.delivery_with)
+        return "/".join((known, *more))[:TEXT_MAX]
 
     def read_challenge(self, document: object) -> str:
         """Give what must be answered when the vendor proves our address by its body; empty: it does not."""

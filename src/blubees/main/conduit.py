@@ -144,7 +144,7 @@ class Conduit:
         marks = DepthMarks(hashlib.sha256(b"depth" + start.run_key).digest())
         parking = NatsParkingDesk(broker, lease_sealer.seal, lease_sealer.unseal)
         room = MailRoom(NatsMailStore(broker), parking, run_sealer)
-        call_backs = CallBackAddresses(parking, settings.public_url or f"http://127.0.0.1:{settings.port}", clock)
+        call_backs = CallBackAddresses(parking, settings.reached_at, clock)
         traces = IssueTraces(NatsTraceStore(broker), hashlib.sha256(b"traces" + start.run_key).digest(), self.index.wants_own)
         around = Surroundings(
             seen=NatsSeenDesk(broker, lease_sealer.seal, lease_sealer.unseal),
@@ -232,7 +232,7 @@ class Conduit:
                 "runs": ManualRunsDoor(ManualDesk(self.index, intake.admit, lease_sealer, clock).start),
                 "call-backs": CallBackDoor(call_backs.find_mailbox, room.deliver),
                 "live": LiveDoor(live.start),
-                "hooks": WebhookDoor(self.index.find_hook, self._desk, intake.admit, clock, marks.read),
+                "hooks": WebhookDoor(self.index.find_hook, self._desk, intake.admit, clock, marks.read, settings.reached_at),
             },
             self._tell_readiness,
             NOT_FOUND,

@@ -57,6 +57,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aws_region: str = ""
     aws_endpoint: str = ""
 
+    @property
+    def reached_at(self) -> str:
+        """Where third parties reach the conduits, without a / at its end: `public_url`, or this machine."""
+        return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.port}"
+
 
 def read_settings(data: Path | None = None) -> Settings:
     """Read the settings from BLUBEES_… variables.

@@ -43,6 +43,5 @@ def build_vendor_parts(
         return Caller(tenant, web, desk, clock, chance, no_site)
 
     calls = VendorCalls(open_line, clock)
-    public_url = settings.public_url or f"http://127.0.0.1:{settings.port}"
-    registrations = Registrations(database.registrations, vault, calls, clock, chance, public_url.rstrip("/"))
+    registrations = Registrations(database.registrations, vault, calls, clock, chance, settings.reached_at)
     return VendorParts(chosen, ConnectionTests(vault, chosen, calls), registrations, web, desk)

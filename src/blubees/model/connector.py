@@ -23,9 +23,14 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         scheme: a signature scheme of model/flow.py (`hmac_sha256`, `github`, `none`, …), or `hook` for the Python twin's.
-        header, prefix, encoding: of hmac_sha256.
+        header, prefix, encoding: of hmac_sha256 and hmac.
+        digests, signed, time_header, time_unit: of hmac: the hash, what it is over, and when it was sent (Signature).
         event_header: the header that names the event; event_at: its path in the body instead.
         delivery_header: the header with the id of the delivery; delivery_at: its path in the body instead.
+        delivery_with: further paths in the body, written with dots, where only all together tell a delivery from others.
+        each_at: where a delivery has several events, the path of each (`value.*`; `*` alone: the body itself is the list). Each
+            starts a run of its own; `event_at` and `delivery_at` are paths in one of them.
+        accepted, accepted_type: what is answered, with status 200, where the vendor reads our answer; and its media type.
         challenge_at: the path of what must be answered when the vendor proves our address; empty: it does not.
         challenge_query: the name, in the query, of what must be answered when the vendor proves our address (by GET or POST).
         register: the action that registers our address, with `register_inputs` ("$url", "$secret" and "$events" stand for
@@ -37,10 +42,18 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     header: str = ""
     prefix: str = ""
     encoding: str = "hex"
+    digests: tuple[str, ...] = ("sha256",)
+    signed: tuple[str, ...] = ()
+    time_header: str = ""
+    time_unit: str = "seconds"
     event_header: str = ""
     event_at: Path = ()
     delivery_header: str = ""
     delivery_at: Path = ()
+    delivery_with: tuple[str, ...] = ()
+    each_at: Path = ()
+    accepted: str = ""
+    accepted_type: str = ""
     challenge_at: Path = ()
     challenge_query: str = ""
     register: str = ""

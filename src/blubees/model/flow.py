@@ -28,7 +28,10 @@ class TriggerKind(StrEnum):
 
 
 class SignatureScheme(StrEnum):
-    """How a third party signs its webhooks. `hook`: as the Python twin of its connector knows; for connectors only."""
+    """How a third party signs its webhooks.
+
+    For connectors only: `hmac`, over the parts that its file names (SignedPart); `hook`, as its Python twin knows.
+    """
 
     NONE = "none"
     HMAC_SHA256 = "hmac_sha256"
@@ -37,14 +40,44 @@ class SignatureScheme(StrEnum):
     STRIPE = "stripe"
     STANDARD_WEBHOOKS = "standard_webhooks"
     GITLAB = "gitlab"
+    HMAC = "hmac"
     HOOK = "hook"
 
 
 class SignatureEncoding(StrEnum):
-    """How the digest is written in the header (hmac_sha256 only)."""
+    """How the digest is written in the header (hmac_sha256 and hmac only)."""
 
     HEX = "hex"
     BASE64 = "base64"
+
+
+class SignatureDigest(StrEnum):
+    """The hash of the HMAC (hmac only). SHA-1 as an HMAC is sound still; some vendors have nothing else."""
+
+    SHA1 = "sha1"
+    SHA256 = "sha256"
+    SHA512 = "sha512"
+
+
+class SignedPart(StrEnum):
+    """What is signed (hmac only): parts one after the other, with nothing between.
+
+    `url`: our public address, as the vendor was given it, with the query. `form`: the fields of a form, each name and its
+    value, sorted. `time`: as it is written in `time_header`.
+    """
+
+    METHOD = "method"
+    URL = "url"
+    BODY = "body"
+    FORM = "form"
+    TIME = "time"
+
+
+class TimeUnit(StrEnum):
+    """What `time_header` counts, since 1970 (hmac only)."""
+
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -53,9 +86,11 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         scheme: which scheme.
         connection: the connection of kind `signing_secret` that holds the shared secret; required for all but `none`.
-        header: the header that carries the signature (hmac_sha256 only).
-        prefix: what stands before the digest in that header, such as "sha256=" (hmac_sha256 only).
-        encoding: how the digest is written (hmac_sha256 only).
+        header: the header that carries the signature (hmac_sha256 and hmac only).
+        prefix: what stands before the digest in that header, such as "sha256=" (hmac_sha256 and hmac only).
+        encoding: how the digest is written (hmac_sha256 and hmac only).
+        digests, signed: the hash, any of them, and what it is over (hmac only).
+        time_header, time_unit: what tells when it was sent, where `signed` has the time (hmac only).
     """
 
     scheme: SignatureScheme = SignatureScheme.NONE
@@ -63,6 +98,10 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     header: str = ""
     prefix: str = ""
     encoding: SignatureEncoding = SignatureEncoding.HEX
+    digests: tuple[SignatureDigest, ...] = (SignatureDigest.SHA256,)
+    signed: tuple[SignedPart, ...] = ()
+    time_header: str = ""
+    time_unit: TimeUnit = TimeUnit.SECONDS
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

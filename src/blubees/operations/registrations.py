@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from blubees.connectors.actions.perform import CONNECTION
-from blubees.flows.check_trigger import find_trigger, name_hook_secret
+from blubees.flows.check_trigger import SECRET, find_trigger, name_hook_secret
 from blubees.model.connection import ConnectionKind
 from blubees.model.connector import Connector, ConnectorTrigger, Hook
 from blubees.model.failures import Failure, FailureCode
@@ -22,7 +22,7 @@ from blubees.ports import Chance, Clock, RegistrationRow, RegistrationStore
 from blubees.vault.secrets import VaultService
 
 SECRET_BYTES: Final = 32
-URL, SECRET, EVENTS = "$url", "$secret", "$events"
+URL, EVENTS = "$url", "$events"
 
 
 class Registrations:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import re2
 
 from blubees.connectors.contract.check_action import ActionCheck, check_action, check_errors, check_inputs_given
+from blubees.connectors.contract.check_hook import check_delivery, check_signature
 from blubees.connectors.contract.check_schema import check_references
 from blubees.connectors.contract.grade import CHECKS
 from blubees.connectors.contract.problems import Complaints, Place, Problem
@@ -156,8 +157,8 @@ def _check_hook(
         complaints.add_unknown((*place, "scheme"), "signature scheme", hook.scheme, SCHEMES)
     if hook.scheme == "hook" and "verify_event" not in hooks:
         complaints.add((*place, "scheme"), "The Python twin has no function `verify_event`.")
-    if hook.scheme == SignatureScheme.HMAC_SHA256.value and not hook.header:
-        complaints.add((*place, "header"), "hmac_sha256 needs the header that carries the signature.")
+    check_signature(hook, place, complaints)
+    check_delivery(hook, place, complaints)
     if trigger.events and not hook.event_header and not hook.event_at:
         complaints.add((*place, "event_at"), "`event_header` or `event_at` must tell where a delivery names its event.")
     if not hook.register and not hook.by_hand:
