@@ -3,9 +3,17 @@
 import msgspec
 import pytest
 
+from blubees.connectors.catalogue_shelf import CatalogueShelf
 from blubees.flows.check import CheckedFlow, check_flow
 from blubees.flows.connectors import find_connectors
-from blubees.model.flow import Signature, SignatureScheme, TriggerKind
+from blubees.model.flow import (
+    Signature,
+    SignatureDigest,
+    SignatureEncoding,
+    SignatureScheme,
+    SignedPart,
+    TriggerKind,
+)
 from blubees.model.ids import TenantId
 from blubees.steps.book import load_book
 from fakes.connectors import FakeShelf
@@ -17,6 +25,12 @@ TENANT = TenantId("tenant")
 async def check(trigger: str, value: str = "x") -> CheckedFlow:
     text = f"id: my-flow\nname: F\ntrigger: {{{trigger}}}\nsteps:\n- {{id: a, kind: set, with: {{values: {{v: '{value}'}}}}}}\n"
     found = await find_connectors(FakeShelf({"acme": ACME}), TENANT, text, load_book())
+    return check_flow(text, load_book(), found)
+
+
+async def check_twilio(more: str) -> CheckedFlow:
+    text = f"id: f\nname: F\ntrigger: {{on: twilio.message_received, connection: c, {more}}}\nsteps: [{{id: a, kind: stop}}]\n"
+    found = await find_connectors(CatalogueShelf(), TENANT, text, load_book())
     return check_flow(text, load_book(), found)
 
 
@@ -37,6 +51,21 @@ async def test_a_webhook_that_we_register_has_a_secret_of_its_own() -> None:
     assert (trigger.connection, trigger.inputs) == ("team", {"project": "P"})
     assert trigger.signature.connection == "hook-my-flow"
     assert (trigger.signature.scheme, trigger.signature.header) == (SignatureScheme.HMAC_SHA256, "X-Sign")
+
+
+async def test_what_the_vendor_signs_by_is_the_authors_to_give_where_registering_hands_over_no_secret() -> None:
+    assert "twilio.message_received needs `signing`" in (await check_twilio("inputs: {number: PN1}")).problems[0].message
+    checked = await check_twilio("signing: auth-token, inputs: {number: PN1}")
+    assert checked.problems == ()
+    assert checked.flow is not None
+    assert checked.flow.trigger.signature == Signature(
+        scheme=SignatureScheme.HMAC,
+        connection="auth-token",
+        header="X-Twilio-Signature",
+        encoding=SignatureEncoding.BASE64,
+        digests=(SignatureDigest.SHA1, SignatureDigest.SHA256),
+        signed=(SignedPart.URL, SignedPart.FORM),
+    )
 
 
 async def test_a_poll_is_written_out_with_its_interval() -> None:
@@ -68,6 +97,7 @@ async def test_a_poll_is_written_out_with_its_interval() -> None:
         ("on: acme.changed, inputs: {project: P}", "acme.changed needs `connection`", ""),
         ("on: acme.changed, connection: c, inputs: {project: P}, every_seconds: 5", "every 30 to 2592000 seconds", ""),
         ("on: webhook, signature: {scheme: hook, connection: c}", "This scheme belongs to triggers of connectors", ""),
+        ("on: webhook, signature: {scheme: hmac, connection: c}", "This scheme belongs to triggers of connectors", ""),
         ("on: acme.posted, signing: s, where: '{{item.id}}'", "Nothing is called `item` here.", ""),
         ("on: webhook, connector: acme.posted", "`connector` is not known here.", ""),
     ],

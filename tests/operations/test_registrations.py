@@ -5,12 +5,14 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
 from blubees.adapters.database import Database, open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.connectors.caller import Caller, JiraSite
+from blubees.connectors.catalogue import load_connector
 from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
@@ -31,6 +33,7 @@ from fakes.machine import FakeChance, FakeClock, FakeWeb
 from fakes.vendor import ACME
 
 FLOW = FlowId("my-flow")
+ACCOUNT = {"connector": "twilio", "param_account": "AC00000000000000000000000000000001"}
 TEXT = """\
 id: my-flow
 name: F
@@ -62,7 +65,7 @@ class World:
         def open_line(tenant: TenantId) -> Caller:
             return Caller(tenant, self.web, desk, clock, chance, JiraSite("", "", lambda: None))
 
-        calls, shelf = VendorCalls(open_line, clock), FakeShelf({"acme": ACME})
+        calls, shelf = VendorCalls(open_line, clock), FakeShelf({"acme": ACME, "twilio": load_connector("twilio") or ACME})
         self.tests = ConnectionTests(self.vault, shelf, calls)
         registrations = Registrations(database.registrations, self.vault, calls, clock, chance, "https://bees.example")
         self.flows = FlowService(
@@ -140,6 +143,23 @@ async def test_withdrawing_takes_it_back_and_forgets_the_secret(world: World) ->
     assert await world.secret() == ""
 
 
+async def test_where_the_vendor_has_the_secret_already_the_authors_is_left_as_it_is(world: World) -> None:
+    await world.vault.save(TENANT, name="auth-token", kind=ConnectionKind.SIGNING_SECRET, secret="0ld")
+    await world.vault.save(
+        TENANT, name="sms", kind=ConnectionKind.BASIC, hosts=("api.twilio.com",), secret="p", user_name="SK1", settings=ACCOUNT
+    )
+    text = TEXT.replace("acme.made, connection: team", "twilio.message_received, connection: sms, signing: auth-token")
+    await world.flows.save_draft(TENANT, text.replace("project: %s", "number: PN1"))
+    assert (await world.flows.publish(TENANT, FLOW)).is_registered is True
+    await world.flows.withdraw(TENANT, FLOW)
+    asked = [(each.method, each.url.rpartition("/")[2], each.body) for each in world.web.requests]
+    assert [each[:2] for each in asked] == [("POST", "PN1.json")] * 2
+    address = f"SmsUrl={quote_plus('https://bees.example/hooks/')}".encode()
+    assert asked[0][2].startswith(b"SmsMethod=POST&" + address)
+    assert asked[1][2] == b"SmsUrl="
+    assert isinstance(await world.vault.open_lease(TENANT, ConnectionName("auth-token")), Lease)
+
+
 async def test_another_trigger_takes_it_back(world: World) -> None:
     await world.publish()
     await world.flows.save_draft(TENANT, "id: my-flow\nname: F\ntrigger: {on: webhook}\nsteps: [{id: a, kind: stop}]\n")
@@ -152,6 +172,20 @@ async def test_another_token_is_told_to_the_vendor(world: World) -> None:
     token = await world.flows.rotate_hook(TENANT, FLOW)
     assert world.asked()[1:] == [("DELETE", "/P/hooks/hook1"), ("POST", "/P/hooks")]
     assert json.loads(world.web.requests[-1].body)["url"].endswith(f"/{token}")
+
+
+async def test_an_address_stays_when_a_plain_webhook_becomes_a_vendors(world: World) -> None:
+    """As Notion's page asks of the author: the token is heard first, by a plain one."""
+    plain = "id: my-flow\nname: F\ntrigger: {on: webhook}\nsteps: [{id: a, kind: stop}]\n"
+    await world.flows.save_draft(TENANT, plain)
+    token = (await world.flows.publish(TENANT, FLOW)).hook_token
+    await world.vault.save(TENANT, name="signing", kind=ConnectionKind.SIGNING_SECRET, secret="s")
+    await world.flows.save_draft(TENANT, plain.replace("webhook", "acme.posted, signing: signing"))
+    assert (await world.flows.publish(TENANT, FLOW)).hook_token == ""
+    plan = (await world.board.find(TENANT, FLOW))[1]
+    assert plan is not None
+    assert plan.flow.trigger.connector == "acme.posted"
+    assert plan.hook_token_hash == hashlib.sha256(token.encode()).hexdigest()
 
 
 async def test_a_vendor_that_refuses_is_told_and_asked_again_at_the_next_publishing(world: World) -> None:
