@@ -28,15 +28,14 @@ from blubees.adapters.keys import LocalKeyProvider  # noqa: E402 - see above
 from blubees.adapters.machine import SystemChance, SystemClock  # noqa: E402 - see above
 from blubees.model.connection import ConnectionKind, Lease  # noqa: E402 - see above
 from blubees.model.errors import BluBeesError  # noqa: E402 - see above
-from blubees.model.flow import TriggerKind  # noqa: E402 - see above
-from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId  # noqa: E402 - see above
+from blubees.model.ids import ConnectionName, RunId, TenantId  # noqa: E402 - see above
 from blubees.model.vault import Level  # noqa: E402 - see above
-from blubees.ports import ParkedRow, ParkedStatus  # noqa: E402 - see above
 from blubees.vault import envelope, seal  # noqa: E402 - see above
 from blubees.vault.keyring import Keyring  # noqa: E402 - see above
 from blubees.vault.rotation import Rotation  # noqa: E402 - see above
 from blubees.vault.run_keys import RunKeys  # noqa: E402 - see above
 from blubees.vault.secrets import VaultService  # noqa: E402 - see above
+from fakes.vault_rows import make_parked_row, make_shredding  # noqa: E402 - see above
 from proof_disk import Result, make_disk, make_folder, read_written  # noqa: E402 - beside this file
 from proof_scan import Canaries, list_forms, say_found, scan  # noqa: E402 - beside this file
 
@@ -106,20 +105,7 @@ class Vault:
             for number in range(RUNS):
                 run = RunId(f"r{number:026d}")
                 version, sealed = await self.runs.make(tenant, run)
-                await self.database.parked.open(
-                    ParkedRow(
-                        tenant=tenant,
-                        run=run,
-                        ordinal=1,
-                        status=ParkedStatus.OPEN,
-                        flow=FlowId("f"),
-                        version=1,
-                        trigger=TriggerKind.WEBHOOK,
-                        accepted_at_milliseconds=1,
-                        key_version=version,
-                        sealed_key=sealed,
-                    )
-                )
+                await self.database.parked.open(make_parked_row(tenant, run, (version, sealed)))
 
     async def rotate(self, level: Level, before: int) -> None:
         """Change the keys of every tenant, to the end."""
@@ -171,7 +157,7 @@ async def work(folder: Path, what: str, given: dict[str, Any]) -> Any:
         found = {"opened": await vault.open_all(TENANTS), "left": await tell_left(vault)}
     elif what == "shred":
         vault.keyring.database_of_this_proof = database  # type: ignore[attr-defined]
-        await vault.keyring.shred(TENANTS[0])
+        await vault.keyring.shred(TENANTS[0], make_shredding(TENANTS[0], vault.now()))
         await vault.provider.renew()
         await vault.rotate(Level.KMS, vault.now() + 1)
     elif what == "swap":
@@ -235,12 +221,13 @@ def skip_a_row() -> None:
 def leave_a_wrapped_key() -> None:
     """A shred that deletes connections and the keys of runs, and forgets the tenant's own."""
 
-    async def forget(ring: Keyring, tenant: TenantId) -> None:
+    async def forget(ring: Keyring, tenant: TenantId, _event: Any) -> bool:
         database = ring.database_of_this_proof  # type: ignore[attr-defined]
         for connection in await database.connections.list(tenant):
             await database.connections.delete(tenant, connection.name)
         for number in range(RUNS):
             await database.parked.forget(tenant, RunId(f"r{number:026d}"))
+        return True
 
     Keyring.shred = forget  # type: ignore[method-assign,assignment]
 

@@ -695,6 +695,10 @@ class TenantStore(Protocol):
         """Insert or renew; an older `seen_at` never overwrites a newer one."""
         ...
 
+    async def leave(self, tenant: TenantId, said_at_milliseconds: int, heard_at_milliseconds: int) -> None:
+        """Note a goodbye, by a conduit's clock and by ours; one that was noted already changes nothing."""
+        ...
+
     async def list(self) -> Sequence[TenantRow]:
         """All, newest first."""
         ...
@@ -1151,8 +1155,23 @@ class KeyStore(Protocol):
         """As rewrap. ConflictError as in ConnectionStore.save."""
         ...
 
-    async def shred(self, tenant: TenantId) -> None:
-        """Destroy every wrapped key, and all that was sealed under them: nothing of the tenant's can be opened any more."""
+    async def shred(self, tenant: TenantId, event: AuditEvent) -> bool:
+        """Destroy every wrapped key, all that was sealed under them, and what is registered at vendors by them.
+
+        Nothing of the tenant's can be opened any more, and nothing be sealed under what is gone. The event is kept in the same
+        transaction. False: there was no key, and nothing is told.
+
+        Raises:
+            UnavailableError: also while others keep sealing.
+        """
+        ...
+
+    async def list_gone(self) -> Sequence[TenantId]:
+        """Tenants with a key from before they said goodbye."""
+        ...
+
+    async def shredded_at(self) -> int:
+        """When a tenant's keys were destroyed last, in UTC milliseconds; 0: none has been."""
         ...
 
     async def load_derived(self, tenant: TenantId, purpose: str) -> DerivedKeyRow | None:

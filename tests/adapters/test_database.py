@@ -9,13 +9,15 @@ import pytest
 
 from blubees.adapters import database as database_room
 from blubees.adapters.database import Database, open_database
+from blubees.model.audit import AuditAction
 from blubees.model.connection import Connection, ConnectionKind, SecretFact
 from blubees.model.errors import ConflictError, UnavailableError
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, RunAccepted, RunOutcome, RunReceipt, StepOutcome, StepReceipt, TenantSeen
 from blubees.model.settings import Parking, Shapes, TenantSettings
-from blubees.ports import DerivedKeyRow, FlowRow, KeyRow, SecretRow, VersionRow
+from blubees.ports import DerivedKeyRow, FlowRow, KeyRow, RegistrationRow, SecretRow, VersionRow
+from fakes.vault_rows import make_shredding
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 FLOW = FlowId("greet")
@@ -136,12 +138,53 @@ async def test_a_tenants_keys_are_its_own_and_are_shredded_with_what_they_sealed
     assert await keys.load_derived(B, "seen") is None
     connection = Connection(tenant=A, name=NAME, kind=ConnectionKind.BEARER, version=1)
     await database.connections.save(SecretRow(connection=connection, key_version=1, wrapped_key=b"k", sealed={}), after=0)
-    await keys.shred(B)
+    sealed = SecretRow(connection=connection, key_version=2, wrapped_key=b"k", sealed={})
+    words = dict.fromkeys(("source", "action", "inputs", "connector"), "x")
+    await database.registrations.save(
+        RegistrationRow(tenant=A, flow=FLOW, connection="c", registered_at_milliseconds=1, **words)
+    )
+    assert await keys.shred(B, make_shredding(B)) is False
     assert [row.wrapped for row in await keys.load(A)] == [b"two", b"one"]
-    await keys.shred(A)
-    assert [(row.version, row.wrapped) for row in await keys.load(A)] == [(2, b""), (1, b"")]
+    assert await keys.shredded_at() == 0
+    assert await keys.shred(A, make_shredding(A, 70)) is True
+    assert [(row.version, row.wrapped) for row in await keys.load(A)] == [(3, b"")]
     assert await keys.load_derived(A, "seen") is None
     assert await database.connections.load(A, NAME) is None
+    assert await database.registrations.load(A, FLOW) is None
+    assert await keys.shred(A, make_shredding(A, 80)) is False
+    assert await keys.shredded_at() == 70
+    told = [await database.audit.list(tenant, connection="", before="", limit=9) for tenant in (A, B)]
+    assert [[(each.action, each.at_milliseconds) for each in events] for events in told] == [
+        [(AuditAction.TENANT_SHREDDED, 70)],
+        [],
+    ]
+    with pytest.raises(ConflictError):  # by a control plane that has not heard yet
+        await database.connections.save(sealed, after=0)
+
+
+async def test_keys_from_before_a_goodbye_are_found_and_those_from_after_it_are_not(database: Database) -> None:
+    def seen(tenant: TenantId, at: int, *, uninstalled: bool) -> TenantSeen:
+        facts = {"environment_id": "e", "environment_type": "DEVELOPMENT", "cloud_id": "c", "installation_id": "i"}
+        licence = LicenceState.ACTIVE
+        return TenantSeen(tenant=tenant, **facts, licence=licence, seen_at_milliseconds=at, uninstalled=uninstalled)
+
+    keys, tenants = database.keys, database.tenants
+    for tenant in (A, B):
+        await tenants.record(seen(tenant, 10, uninstalled=False))
+        await keys.add(KeyRow(tenant=tenant, version=1, wrapped=b"one", created_at_milliseconds=100))
+    assert list(await keys.list_gone()) == []
+    await tenants.record(seen(A, 90, uninstalled=True))
+    await tenants.leave(A, 90, 100)  # the conduit's clock is behind ours
+    assert list(await keys.list_gone()) == [A]
+    await keys.shred(A, make_shredding(A, 101))
+    assert list(await keys.list_gone()) == []
+    await keys.add(KeyRow(tenant=A, version=3, wrapped=b"new", created_at_milliseconds=110))
+    await tenants.leave(A, 90, 500)  # told again, by a broker that was not heard
+    assert list(await keys.list_gone()) == []
+    await tenants.leave(A, 120, 110)
+    assert list(await keys.list_gone()) == [A]
+    await tenants.record(seen(A, 130, uninstalled=False))  # here again, before the old ones could be destroyed
+    assert list(await keys.list_gone()) == [A]
 
 
 async def test_runs_belong_to_one_tenant_and_keep_their_first_receipt(database: Database) -> None:

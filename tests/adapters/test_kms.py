@@ -19,6 +19,7 @@ from blubees.vault.rotation import Rotation
 from blubees.vault.secrets import VaultService
 from fakes.kms import Kms, Refusal, run_kms
 from fakes.machine import FakeChance, FakeClock
+from fakes.vault_rows import make_shredding
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 CONTEXT = {"tenant": A, "purpose": "tenant-key", "version": "1"}
@@ -183,7 +184,7 @@ async def test_the_vault_on_kms_holds_keys_for_some_time_and_no_longer(kms: Kms,
             after = step.after
     assert isinstance(await vault.open_lease(A, name), Lease)
     assert (await database.keys.load(A))[0].version == 2
-    await keyring.shred(A)
+    await keyring.shred(A, make_shredding(A))
     assert await vault.list(A) == ()
     await provider.close()
     await database.close()

@@ -11,15 +11,15 @@ from blubees.adapters.database import Database, open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.model.connection import ConnectionKind, Lease
 from blubees.model.errors import BluBeesError, TamperedError
-from blubees.model.flow import TriggerKind
-from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
+from blubees.model.ids import ConnectionName, RunId, TenantId
 from blubees.model.vault import Level, RotationStep
-from blubees.ports import KeyRow, ParkedRow, ParkedStatus
+from blubees.ports import KeyRow
 from blubees.vault.keyring import Keyring
 from blubees.vault.rotation import Rotation
 from blubees.vault.run_keys import RunKeys
 from blubees.vault.secrets import VaultService
 from fakes.machine import FakeChance, FakeClock
+from fakes.vault_rows import make_parked_row, make_shredding
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 RUNS = [RunId(f"r{number:026d}") for number in range(3)]
@@ -75,20 +75,7 @@ class World:
             await self.vault.save(tenant, name=name, kind=ConnectionKind.BEARER, hosts=("a.example",), secret=f"secret-{name}")
         for run in RUNS:
             version, sealed = await self.runs.make(tenant, run)
-            await self.database.parked.open(
-                ParkedRow(
-                    tenant=tenant,
-                    run=run,
-                    ordinal=1,
-                    status=ParkedStatus.OPEN,
-                    flow=FlowId("f"),
-                    version=1,
-                    trigger=TriggerKind.WEBHOOK,
-                    accepted_at_milliseconds=1,
-                    key_version=version,
-                    sealed_key=sealed,
-                )
-            )
+            await self.database.parked.open(make_parked_row(tenant, run, (version, sealed)))
             self.run_keys[tenant, run] = await self.runs.open(tenant, run, version, sealed)
         self.seen = await self.keyring.derive(tenant, "seen")
 
@@ -262,7 +249,7 @@ async def test_a_shredded_tenant_opens_nowhere_and_others_do(world: World, tmp_p
     await world.fill(B)
     world.clock.advance(1)
     copy = [*await world.database.keys.load(A)]
-    await world.keyring.shred(A)
+    assert await world.keyring.shred(A, make_shredding(A))
     for run in RUNS:
         row = await world.database.parked.load(A, run)
         assert row is not None
@@ -281,7 +268,7 @@ async def test_a_shredded_tenant_opens_nowhere_and_others_do(world: World, tmp_p
     await world.check(B)
     assert await world.vault.list(A) == ()
     await world.fill(A)  # installed again: with another key
-    assert [(row.version, bool(row.wrapped)) for row in await world.database.keys.load(A)] == [(2, True), (1, False)]
+    assert [(row.version, bool(row.wrapped)) for row in await world.database.keys.load(A)] == [(3, True), (2, False)]
 
 
 async def test_two_control_planes_share_a_key_file(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from blubees.vault.lease import LeaseProblem, authorise
 from blubees.vault.seal import Sealer, bind, seal_committed, unseal_committed
 from blubees.vault.secrets import VaultService
 from fakes.machine import FakeChance, FakeClock
+from fakes.vault_rows import make_shredding
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 SECRET = "s3cr3t-hfkqpwzmalx0193"
@@ -105,7 +106,7 @@ async def test_a_row_that_was_moved_or_changed_does_not_open(world: World, chang
 
 async def test_a_shredded_tenant_is_gone(world: World) -> None:
     await world.save()
-    await world.keyring.shred(A)
+    await world.keyring.shred(A, make_shredding(A))
     assert await world.vault.open_lease(A, NAME) is LeaseRefusal.MISSING
     assert await world.vault.list(A) == ()
 

@@ -43,11 +43,12 @@ from blubees.main.connectors import build_action_trials, build_connectors
 from blubees.main.memory import furnish_forever
 from blubees.main.oauth_parts import build_oauth
 from blubees.main.settings import ProcessStart, Settings, decode_start
-from blubees.main.vault_parts import build_vault
+from blubees.main.vault_parts import build_farewell, build_vault
 from blubees.main.vendor_parts import build_vendor_parts
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.receipt import Fired, Receipt, RunAccepted, RunReceipt, TenantSeen
+from blubees.operations.farewell import Farewell
 from blubees.operations.ledger import Ledger
 from blubees.operations.parking import AT_ONCE, ParkingService
 from blubees.operations.recovery import Recovery
@@ -78,10 +79,11 @@ class ReceiptKeeper:
         tenants: TenantService,
         scheduler: Scheduler,
         parking: ParkingService,
+        farewell: Farewell,
         events: Events,
     ) -> None:
         self._box, self._ledger, self._tenants, self._scheduler = box, ledger, tenants, scheduler
-        self._parking, self._events = parking, events
+        self._parking, self._farewell, self._events = parking, farewell, events
         self.refused = 0
 
     async def keep_forever(self) -> None:
@@ -102,6 +104,7 @@ class ReceiptKeeper:
                 if isinstance(receipt, TenantSeen):
                     await self._tenants.record(receipt)
                     if receipt.uninstalled:
+                        await self._farewell.say(receipt)
                         await self._parking.forget_tenant(TenantId(receipt.tenant))
                 elif isinstance(receipt, Fired):
                     await self._scheduler.note(receipt)
@@ -195,7 +198,8 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     oauth = build_oauth(start, database, parts, parking, flows, clock=clock, chance=chance, events=events)
     vendors.desk.open_lease = oauth.clerk.answer
     await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(oauth.clerk.answer)
-    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, events)
+    farewell = build_farewell(parts, database, clock, events)
+    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, farewell, events)
 
     surveyor = Surveyor(broker)
 
@@ -251,6 +255,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         asyncio.create_task(furnish_forever(broker, fill_boards, recovery.learn_epoch, events)),
         asyncio.create_task(seen.purge_forever(events)),
         asyncio.create_task(parts.log.purge_forever(events)),
+        asyncio.create_task(farewell.see_to_all_forever()),
         asyncio.create_task(wake_forever(parking, events)),
         asyncio.create_task(sign_offs.see_to_all_forever(events)),
         asyncio.create_task(recovery.recover_forever()),

@@ -8,8 +8,9 @@ from blubees.adapters.keys import LocalKeyProvider
 from blubees.adapters.kms import AwsKeyProvider
 from blubees.main.settings import ProcessStart
 from blubees.operations.audit import AuditLog
+from blubees.operations.farewell import Farewell
 from blubees.operations.vault_keys import VaultKeys
-from blubees.ports import Chance, Clock, KeyProvider
+from blubees.ports import Chance, Clock, Events, KeyProvider
 from blubees.vault.keyring import Keyring
 from blubees.vault.rotation import Rotation
 from blubees.vault.secrets import VaultService
@@ -20,6 +21,7 @@ class VaultParts:
     """The vault of one control plane."""
 
     keyring: Keyring
+    provider: KeyProvider
     vault: VaultService
     keys: VaultKeys
     log: AuditLog
@@ -33,7 +35,12 @@ def build_vault(start: ProcessStart, database: Database, clock: Clock, chance: C
     rotation = Rotation(database.keys, database.connections, keyring, provider, vault, chance, clock)
     log = AuditLog(database.audit, clock, chance)
     keys = VaultKeys(database.keys, keyring, provider, rotation, clock, log)
-    return VaultParts(keyring, vault, keys, log)
+    return VaultParts(keyring, provider, vault, keys, log)
+
+
+def build_farewell(parts: VaultParts, database: Database, clock: Clock, events: Events) -> Farewell:
+    """Build what destroys the keys of sites that say goodbye."""
+    return Farewell(database.tenants, database.keys, parts.keyring, parts.provider, parts.keys, parts.log, clock, events)
 
 
 def choose_provider(start: ProcessStart) -> KeyProvider:

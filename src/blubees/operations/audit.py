@@ -12,14 +12,14 @@ import msgspec
 
 from blubees.model.audit import Actor, AuditAction, AuditEvent
 from blubees.model.connection import Lease, LeaseRefusal, Use
-from blubees.model.errors import BluBeesError, UnavailableError
+from blubees.model.errors import BluBeesError
 from blubees.model.ids import ConnectionName, TenantId
+from blubees.operations.rounds import do_hourly
 from blubees.ports import AuditStore, Chance, Clock, Events
 
 DAY_MILLISECONDS: Final = 86_400_000
 LEASE_DAYS: Final = 90
 OTHER_DAYS: Final = 400  # a year and a review
-PURGE_SECONDS: Final = 3_600.0
 AT_ONCE: Final = 500
 
 OpenLease = Callable[[TenantId, ConnectionName, Use, str], Awaitable[Lease | LeaseRefusal]]
@@ -72,12 +72,7 @@ class AuditLog:
 
     async def purge_forever(self, events: Events) -> None:
         """Do so every hour."""
-        while True:
-            try:
-                await self.purge()
-            except UnavailableError:
-                events("database_unavailable")
-            await asyncio.sleep(PURGE_SECONDS)
+        await do_hourly(self.purge, events)
 
     async def _keep(self) -> None:
         while self._waiting:

@@ -3,17 +3,15 @@
 Source: docs/decisions/0010-dedupe.md.
 """
 
-import asyncio
 from typing import Final
 
-from blubees.model.errors import UnavailableError
 from blubees.model.ids import TenantId
 from blubees.model.seen import SeenQuestion
+from blubees.operations.rounds import do_hourly
 from blubees.ports import Clock, Events, SeenStore
 from blubees.vault.keyring import Keyring, mark
 
 DAY_MILLISECONDS: Final = 86_400_000
-PURGE_SECONDS: Final = 3_600.0
 
 
 class SeenService:
@@ -39,9 +37,4 @@ class SeenService:
 
     async def purge_forever(self, events: Events) -> None:
         """Do so every hour."""
-        while True:
-            try:
-                await self.purge()
-            except UnavailableError:
-                events("database_unavailable")
-            await asyncio.sleep(PURGE_SECONDS)
+        await do_hourly(self.purge, events)

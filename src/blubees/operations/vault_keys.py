@@ -32,11 +32,14 @@ class VaultKeys:
         """What is kept of a tenant."""
         return await self._keys.describe(tenant)
 
-    async def rotate(self, tenant: TenantId, level: Level, before_milliseconds: int, after: str) -> RotationStep:
+    async def rotate(
+        self, tenant: TenantId, level: Level, before_milliseconds: int, after: str, actor: Actor = Actor.OPERATOR
+    ) -> RotationStep:
         """Do the next step of a tenant's rotation; see vault/rotation.py."""
         step = await self._rotation.step(tenant, level, before_milliseconds, after)
         if step.changed:
-            await self._note(tenant, AuditAction.KEYS_ROTATED, detail=level.value, uses=step.changed)
+            made = self._log.make(tenant, AuditAction.KEYS_ROTATED, actor, detail=level.value, uses=step.changed)
+            await self._log.note([made])
         return step
 
     async def renew_provider(self) -> None:
@@ -58,16 +61,12 @@ class VaultKeys:
         """
         if confirmed != tenant:
             raise InputError("The tenant's id must be given once more, as it is; nothing was destroyed.")
-        if not any(row.wrapped for row in await self._keys.load(tenant)):
+        event = self._log.make(tenant, AuditAction.TENANT_SHREDDED, Actor.OPERATOR)
+        if not await self._keyring.shred(tenant, event):
             raise MissingError("This tenant has no keys. `vault show` lists those that have.")
-        await self._keyring.shred(tenant)
-        await self._note(tenant, AuditAction.TENANT_SHREDDED)
 
     async def list_audit(
         self, tenant: TenantId, *, connection: str, before: str, limit: int, leases: bool
     ) -> Sequence[AuditEvent]:
         """What was done with a tenant's credentials and keys, newest first."""
         return await self._log.list(tenant, connection=connection, before=before, limit=limit, leases=leases)
-
-    async def _note(self, tenant: TenantId, action: AuditAction, *, detail: str = "", uses: int = 1) -> None:
-        await self._log.note([self._log.make(tenant, action, Actor.OPERATOR, detail=detail, uses=uses)])

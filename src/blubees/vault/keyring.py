@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from blubees.model.audit import AuditEvent
 from blubees.model.errors import ConflictError, TamperedError, UnavailableError
 from blubees.model.ids import TenantId
 from blubees.ports import Chance, Clock, DerivedKeyRow, KeyProvider, KeyRow, KeyStore
@@ -112,11 +113,11 @@ class Keyring:
         """Read and open the tenant's keys anew at their next use."""
         self._held.pop(tenant, None)
 
-    async def shred(self, tenant: TenantId) -> None:
-        """Destroy the tenant's keys, and what was sealed under them: none of its secrets can be opened any more."""
+    async def shred(self, tenant: TenantId, event: AuditEvent) -> bool:
+        """Destroy the tenant's keys, and what was sealed under them; False: it has none. `event`: tells of it."""
         async with self._lock(tenant):
             self.forget(tenant)
-            await self._store.shred(tenant)
+            return await self._store.shred(tenant, event)
 
     async def _read(self, tenant: TenantId, *, again: bool = False) -> _Held:
         held = self._held.get(tenant)

@@ -40,7 +40,7 @@ class SqlAuditStore:
         async with opening(self._engine) as connection:
             for tenant, own in tenants.items():
                 await turn_to(connection, tenant)
-                await connection.execute(_INSERT, [_write(event) for event in own])
+                await connection.execute(_INSERT, [write_event(event) for event in own])
                 used = {each.connection: each.at_milliseconds for each in own if each.action is AuditAction.LEASE_OPENED}
                 for name, at in used.items():
                     values = {"of": tenant, "which": name, "since": at - USED_MILLISECONDS, "at": at}
@@ -89,7 +89,8 @@ class SqlAuditStore:
         return gone
 
 
-def _write(event: AuditEvent) -> dict[str, object]:
+def write_event(event: AuditEvent) -> dict[str, object]:
+    """Give its row."""
     return {
         "tenant": event.tenant,
         "event": event.event,

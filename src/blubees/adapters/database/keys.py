@@ -1,16 +1,29 @@
 """Wrapped keys of tenants in the database (port KeyStore)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from blubees.adapters.database.schema import CONNECTIONS, DERIVED_KEYS, PARKED_RUNS, TENANT_KEYS
+from blubees.adapters.database.audit import write_event
+from blubees.adapters.database.schema import (
+    AUDIT_EVENTS,
+    CONNECTIONS,
+    DERIVED_KEYS,
+    HOOK_REGISTRATIONS,
+    PARKED_RUNS,
+    TENANT_KEYS,
+    TENANTS,
+)
 from blubees.adapters.database.transaction import insert_into, reading_all_tenants, refusing_gone_keys, using
-from blubees.model.errors import ConflictError
+from blubees.model.audit import AuditEvent
+from blubees.model.errors import ConflictError, UnavailableError
 from blubees.model.ids import TenantId
 from blubees.ports import DerivedKeyRow, KeyRow, RunKeyRow, TenantVault
+
+SHRED_TRIES: Final = 5
 
 
 class SqlKeyStore:
@@ -127,14 +140,26 @@ class SqlKeyStore:
         async with refusing_gone_keys(), using(self._engine, row.tenant) as connection:
             return (await connection.execute(update)).rowcount > 0
 
-    async def shred(self, tenant: TenantId) -> None:
+    async def shred(self, tenant: TenantId, event: AuditEvent) -> bool:
         """See the port."""
-        async with using(self._engine, tenant) as connection:
-            await connection.execute(sa.update(TENANT_KEYS).where(TENANT_KEYS.c.tenant == tenant).values(wrapped=b""))
-            for table in (CONNECTIONS, DERIVED_KEYS):
-                await connection.execute(sa.delete(table).where(table.c.tenant == tenant))
-            no_key = {"key_version": None, "sealed_key": b""}
-            await connection.execute(sa.update(PARKED_RUNS).where(PARKED_RUNS.c.tenant == tenant).values(**no_key))
+        for _ in range(SHRED_TRIES):
+            with suppress(ConflictError):
+                return await self._shred(tenant, event)
+        raise UnavailableError("The tenant's keys are in use by another process.")
+
+    async def list_gone(self) -> Sequence[TenantId]:
+        """See the port."""
+        is_left = sa.and_(sa.func.length(TENANT_KEYS.c.wrapped) > 0, TENANT_KEYS.c.created_at <= TENANTS.c.gone_at)
+        query = sa.select(TENANT_KEYS.c.tenant).join(TENANTS, TENANTS.c.tenant == TENANT_KEYS.c.tenant)
+        query = query.where(TENANTS.c.gone_at > 0, is_left).distinct().order_by(TENANT_KEYS.c.tenant)
+        async with reading_all_tenants(self._engine) as connection:
+            return [TenantId(each) for each in (await connection.execute(query)).scalars()]
+
+    async def shredded_at(self) -> int:
+        """See the port."""
+        query = sa.select(sa.func.max(TENANT_KEYS.c.wrapped_at)).where(sa.func.length(TENANT_KEYS.c.wrapped) == 0)
+        async with reading_all_tenants(self._engine) as connection:
+            return (await connection.execute(query)).scalar() or 0
 
     async def load_derived(self, tenant: TenantId, purpose: str) -> DerivedKeyRow | None:
         """See the port."""
@@ -152,6 +177,25 @@ class SqlKeyStore:
         insert = insert_into(self._engine, DERIVED_KEYS).values(**values).on_conflict_do_nothing()
         async with refusing_gone_keys(), using(self._engine, row.tenant) as connection:
             return (await connection.execute(insert)).rowcount > 0
+
+    async def _shred(self, tenant: TenantId, event: AuditEvent) -> bool:
+        keys = TENANT_KEYS.c
+        newest = sa.select(sa.func.max(keys.version)).where(keys.tenant == tenant, sa.func.length(keys.wrapped) > 0)
+        async with refusing_gone_keys(), using(self._engine, tenant) as connection:
+            version = (await connection.execute(newest)).scalar()
+            if version is None:
+                return False
+            for table in (CONNECTIONS, DERIVED_KEYS, HOOK_REGISTRATIONS):
+                await connection.execute(sa.delete(table).where(table.c.tenant == tenant))
+            no_key = {"key_version": None, "sealed_key": b""}
+            await connection.execute(sa.update(PARKED_RUNS).where(PARKED_RUNS.c.tenant == tenant).values(**no_key))
+            # rows that are gone, not emptied: the database refuses what another process would seal under them yet
+            await connection.execute(sa.delete(TENANT_KEYS).where(keys.tenant == tenant))
+            at = event.at_milliseconds
+            grave = {"tenant": tenant, "version": version + 1, "minimum": version + 1, "wrapped": b""}
+            await connection.execute(sa.insert(TENANT_KEYS).values(**grave, created_at=at, wrapped_at=at))
+            await connection.execute(sa.insert(AUDIT_EVENTS), [write_event(event)])
+        return True
 
 
 def _read_key(row: Mapping[Any, Any]) -> KeyRow:

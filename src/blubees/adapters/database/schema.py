@@ -19,6 +19,8 @@ TENANTS = sa.Table(
     sa.Column("uninstalled", sa.Boolean, nullable=False),
     sa.Column("first_seen_at", sa.BigInteger, nullable=False),
     sa.Column("seen_at", sa.BigInteger, nullable=False),
+    # when its newest goodbye was heard here; 0 for never
+    sa.Column("gone_at", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 FLOWS = sa.Table(

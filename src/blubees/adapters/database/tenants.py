@@ -37,6 +37,13 @@ class SqlTenantStore:
         async with using(self._engine, TenantId(seen.tenant)) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant"], set_=values, where=newer))
 
+    async def leave(self, tenant: TenantId, said_at_milliseconds: int, heard_at_milliseconds: int) -> None:
+        """See the port."""
+        is_new = sa.and_(TENANTS.c.tenant == tenant, TENANTS.c.gone_at < said_at_milliseconds)
+        gone_at = max(said_at_milliseconds, heard_at_milliseconds)
+        async with using(self._engine, tenant) as connection:
+            await connection.execute(sa.update(TENANTS).where(is_new).values(gone_at=gone_at))
+
     async def list(self) -> Sequence[TenantRow]:
         """See the port."""
         async with reading_all_tenants(self._engine) as connection:
