@@ -64,6 +64,10 @@ def load_twin(name: str) -> ModuleType | None:
 
 
 def load_twins() -> None:
-    """Import all Python twins: a conduit does so before its lock."""
+    """Import all Python twins, and read the files beside them, whose actions they perform: a conduit does so before its lock.
+
+    The other files are not read there: plans bring their connectors with them (docs/decisions/0055).
+    """
     for name in list_catalogue():
-        load_twin(name)
+        if load_twin(name) is not None:
+            load_connector(name)

@@ -382,20 +382,28 @@ async def _wait_for_streams(conduit: Conduit) -> None:
     return await conduit.learn_all()
 
 
+def read_ahead() -> None:
+    """Read and import what will be needed, so that no file is opened after the lock, but those of rarer locales.
+
+    These can still be read then: the lock stops writing only.
+    """
+    load_book()
+    load_twins()
+    adf_schema.prepare()
+    load_common()
+
+
 def main() -> int:
     """Start: read, import, lock, run."""
     start = decode_start(sys.stdin.buffer.readline())
     sys.dont_write_bytecode = True
     events = EventLog(sys.stdout.buffer)
     tell_library_logs(events, start.settings.log_level)
-    load_book()
-    load_twins()
-    adf_schema.prepare()
+    read_ahead()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a held run may have a connection of its own
-    load_common()  # the files of rarer locales can still be read after the lock, which stops writing only
     lock = lock_process(require=start.settings.require_lockdown)
     sys.excepthook = lambda kind, _error, _trace: events("conduit_crashed", error=kind.__name__)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
