@@ -15,6 +15,7 @@ from blubees.model.ids import FlowId, RunId, TenantId
 from blubees.model.receipt import Receipt
 from blubees.ports import Lane, Put, RunTaker, Stand
 from blubees.steps.book import load_book
+from fakes.transfers import transfer_by_calls
 
 TENANT = TenantId("t" + "0" * 24)
 EPOCH = 1_795_000_000_000_000  # when the fake clock starts, in microseconds
@@ -75,12 +76,7 @@ class FakeLine:
     call_jira = call
 
     async def transfer(self, transfer: Transfer) -> Transferred | Failure:
-        """Ask both sides; what the source answers is not passed on."""
-        given = await self.call(transfer.source)
-        if isinstance(given, Failure) or given.status != 200:
-            return given if isinstance(given, Failure) else Transferred(is_sent=False, answer=given, size=0)
-        told = await self.call(transfer.target)
-        return told if isinstance(told, Failure) else Transferred(is_sent=True, answer=told, size=len(given.body))
+        return await transfer_by_calls(self.call, transfer)
 
 
 class FakeTaken:

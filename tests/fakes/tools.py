@@ -6,6 +6,7 @@ from blubees.model.call import Call, CallAnswer, Transfer, Transferred
 from blubees.model.failures import Failure
 from blubees.model.field_names import FieldNames
 from blubees.steps.contract import Example
+from fakes.transfers import transfer_by_calls
 
 
 class FakeTools:
@@ -46,8 +47,4 @@ class FakeTools:
     call_jira = call
 
     async def transfer(self, transfer: Transfer) -> Transferred | Failure:
-        given = await self.call(transfer.source)
-        if isinstance(given, Failure) or given.status != 200:
-            return given if isinstance(given, Failure) else Transferred(is_sent=False, answer=given, size=0)
-        told = await self.call(transfer.target)
-        return told if isinstance(told, Failure) else Transferred(is_sent=True, answer=told, size=len(given.body))
+        return await transfer_by_calls(self.call, transfer)
