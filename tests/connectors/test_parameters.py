@@ -1,5 +1,6 @@
 """Where a third party is, is told by the connection; whatever it tells, its secret goes to its own hosts only."""
 
+import msgspec
 import pytest
 
 from blubees.connectors.caller import Caller, JiraSite
@@ -100,6 +101,47 @@ def test_another_text_is_filled_as_strictly_as_a_host() -> None:
 
 def test_a_default_stands_in_for_what_is_not_told() -> None:
     assert fill_url(URL, {"site": "eu"}, {}) == "https://eu.acme.example/api/{id}?q={x}"
+
+
+def test_a_default_may_be_made_of_another_parameter() -> None:
+    defaults = {"host": "s3.{region}.acme.example", "region": "us"}
+    url = "https://{host}/x"
+    assert fill_url(url, defaults, {}) == "https://s3.us.acme.example/x"
+    assert fill_url(url, defaults, {"param_region": "eu"}) == "https://s3.eu.acme.example/x"
+    assert fill_url(url, defaults, {"param_region": "eu", "param_host": "minio.example:9000"}) == "https://minio.example:9000/x"
+    assert fill_url(url, defaults, {"param_region": "evil.example/"}) is None
+
+
+BUCKET = msgspec.structs.replace(
+    CALL,
+    url="https://{site}.acme.example/reports/a/b?x=1",
+    parameters={"site": "", "addressing": "virtual"},
+    names_bucket=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "addressing", "url"),
+    [
+        ("reports", "", "https://reports.north.acme.example/a/b?x=1"),
+        ("reports", "virtual", "https://reports.north.acme.example/a/b?x=1"),
+        ("reports", "path", "https://north.acme.example/reports/a/b?x=1"),
+        ("re.ports", "virtual", "https://north.acme.example/re.ports/a/b?x=1"),
+    ],
+)
+async def test_a_bucket_goes_where_the_connection_says(bucket: str, addressing: str, url: str) -> None:
+    caller, web = make_caller({"param_site": "north", "param_addressing": addressing})
+    call = msgspec.structs.replace(BUCKET, url=BUCKET.url.replace("reports", bucket))
+    assert isinstance(await caller.call(call), CallAnswer)
+    assert web.requests[0].url == url
+    assert ("Authorization", "Bearer s3cret") in web.requests[0].headers
+
+
+async def test_a_bucket_makes_no_other_host_the_connections() -> None:
+    caller, web = make_caller({"param_site": "south"})
+    found = await caller.call(BUCKET)
+    assert found == Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail="host")
+    assert web.requests == []
 
 
 def test_every_outgoing_kind_may_tell_its_connector_and_its_parameters() -> None:

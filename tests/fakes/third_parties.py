@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
-from blubees.model.call import Call, CallAnswer
+from blubees.model.call import Call, CallAnswer, Transfer, Transferred
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
@@ -38,6 +38,9 @@ class Way:
     async def __call__(self, call: Call) -> CallAnswer | Failure:
         self.calls.append(call)
         return await self._caller.call(call)
+
+    async def transfer(self, transfer: Transfer) -> Transferred | Failure:
+        return await self._caller.transfer(transfer)
 
     @property
     def lines(self) -> list[str]:

@@ -101,6 +101,33 @@ def test_aws_is_signed_for_what_the_host_says() -> None:
     assert authorise(unknown, given, 0) is LeaseProblem.REGION
 
 
+@pytest.mark.parametrize(
+    ("bound", "url", "problem"),
+    [
+        ("https://s3.example/reports/a", "https://reports.s3.example/a", None),
+        ("https://s3.example:9000/reports/a", "https://reports.s3.example:9000/a", None),
+        ("https://s3.example/reports/a", "https://s3.example/reports/a", None),
+        ("https://other.example/reports/a", "https://reports.other.example/a", LeaseProblem.HOST),
+        ("https://s3.example/reports/a", "https://evil.example/a", LeaseProblem.URL),
+        ("https://s3.example/reports/a", "https://evils3.example/a", LeaseProblem.URL),
+        ("https://s3.example/reports/a", "https://s3.example.evil.example/a", LeaseProblem.URL),
+    ],
+)
+def test_a_name_before_the_host_is_still_of_that_host(bound: str, url: str, problem: LeaseProblem | None) -> None:
+    given = lease(ConnectionKind.BEARER, hosts=("s3.example", "s3.example:9000"))
+    found = authorise(WebRequest(method="GET", url=url), given, 0, bound_url=bound)
+    assert found == problem or (problem is None and isinstance(found, WebRequest))
+
+
+def test_what_comes_in_pieces_is_signed_without_its_body_for_s3_alone() -> None:
+    hosts = ("reports.s3.eu-central-1.amazonaws.com", "sqs.eu-central-1.amazonaws.com")
+    given = lease(ConnectionKind.AWS_SIGV4, hosts=hosts, access_key_id="AKIAIOSFODNN7EXAMPLE")
+    s3 = authorise(WebRequest(method="PUT", url=f"https://{hosts[0]}/a"), given, 0, is_piped=True)
+    assert isinstance(s3, WebRequest)
+    assert ("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD") in s3.headers
+    assert authorise(WebRequest(method="PUT", url=f"https://{hosts[1]}/a"), given, 0, is_piped=True) is LeaseProblem.PAYLOAD
+
+
 def test_any_outgoing_kind_may_show_a_certificate() -> None:
     certificate = {"client_certificate": "CHAIN", "client_key": "KEY"}
     wanted = ClientCertificate(chain="CHAIN", private_key="KEY")

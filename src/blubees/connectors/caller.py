@@ -5,15 +5,15 @@ Made for each run by main/conduit.py; used by the engine as a step's tools.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
 
 from blubees.connectors.pace import PaceBook
-from blubees.connectors.parameters import fill_url
+from blubees.connectors.parameters import fill_url, place_bucket
 from blubees.connectors.transfer import Side, pass_file
-from blubees.model.authorisation import KINDS
+from blubees.model.authorisation import KINDS, PARAMETER_PREFIX
 from blubees.model.call import Call, CallAnswer, Transfer, Transferred, is_jira_path
 from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.failures import Failure, FailureCode
@@ -22,6 +22,7 @@ from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 from blubees.ports import Chance, Clock, LeaseDesk, WebClient
 from blubees.vault.lease import NEEDS_NONCE, LeaseProblem, authorise, hash_token
 
+ADDRESSING: Final = "addressing"  # the parameter of connectors whose actions name a bucket
 UNAUTHORISED: Final = 401  # RFC 9110, 15.5.2: "has not been applied"
 REFUSED: Final = 400  # RFC 9110: from here on the third party says no
 _SIDES: Final = {Side.SOURCE: "from", Side.TARGET: "to"}
@@ -51,6 +52,14 @@ class JiraSite:
     origin: str
     cloud_id: str
     token: Callable[[], str | None]
+
+
+class _Prepared(NamedTuple):
+    """A request without its credential. `bound_url`: the URL whose host must be one of the connection's."""
+
+    request: WebRequest
+    lease: Lease | None
+    bound_url: str
 
 
 class Caller:
@@ -113,38 +122,41 @@ class Caller:
         prepared = await self._prepare(call)
         if isinstance(prepared, Failure):
             return prepared
-        request, lease = prepared
+        request, lease, bound_url = prepared
         if lease is None:
             return await self._send(request)
-        authorised = self._authorise(request, lease)
+        authorised = self._authorise(request, lease, bound_url)
         if isinstance(authorised, Failure):
             return authorised
         found = await self._send(authorised)
         if isinstance(found, CallAnswer) and found.status == UNAUTHORISED and KINDS[lease.kind].has_grant:
-            return await self._send_once_more(request, call, lease, found)
+            return await self._send_once_more(prepared, call, lease, found)
         return found
 
-    async def _send_once_more(self, request: WebRequest, call: Call, lease: Lease, found: CallAnswer) -> CallAnswer | Failure:
+    async def _send_once_more(self, prepared: _Prepared, call: Call, lease: Lease, found: CallAnswer) -> CallAnswer | Failure:
         """The vendor refuses a granted token: call once more with another, if there is. What had a 401 was not applied."""
         name, refused = ConnectionName(call.connection), hash_token(lease.secret)
         other = await self._desk.borrow(self._tenant, name, call.use or Use(), refused)
         if not isinstance(other, Lease) or other.secret == lease.secret:
             return found
-        authorised = self._authorise(request, other)
+        authorised = self._authorise(prepared.request, other, prepared.bound_url)
         return authorised if isinstance(authorised, Failure) else await self._send(authorised)
 
-    async def _prepare(self, call: Call) -> tuple[WebRequest, Lease | None] | Failure:
+    async def _prepare(self, call: Call) -> _Prepared | Failure:
         lease = await self._borrow(ConnectionName(call.connection), call.use or Use()) if call.connection else None
         if isinstance(lease, Failure):
             return lease
-        url = call.url
+        url, settings = call.url, lease.settings if lease is not None else {}
         if call.parameters is not None:
-            filled = fill_url(url, call.parameters, lease.settings if lease is not None else {})
+            filled = fill_url(url, call.parameters, settings)
             if filled is None:
                 return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail="parameter")
             url = filled
-        request = _write_request(self._tenant, call, url)
-        return request, lease
+        bound_url = url
+        if call.names_bucket:  # a name below the connection's host is still at that host's owner
+            told = settings.get(PARAMETER_PREFIX + ADDRESSING) or (call.parameters or {}).get(ADDRESSING, "")
+            url = place_bucket(url, told)
+        return _Prepared(_write_request(self._tenant, call, url), lease, bound_url)
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         """Call the tenant's own Jira as the app; `call.url` is a path."""
@@ -156,7 +168,7 @@ class Caller:
         source = await self._prepare_side(transfer.source)
         if isinstance(source, Failure):
             return _blame(source, Side.SOURCE)
-        target = await self._prepare_side(transfer.target)
+        target = await self._prepare_side(transfer.target, is_piped=True)
         if isinstance(target, Failure):
             return _blame(target, Side.TARGET)
         self.refused = None
@@ -167,14 +179,14 @@ class Caller:
             return _blame(found, passed.side)
         return Transferred(is_sent=passed.side is Side.TARGET, answer=found, size=passed.size)
 
-    async def _prepare_side(self, call: Call) -> WebRequest | Failure:
+    async def _prepare_side(self, call: Call, *, is_piped: bool = False) -> WebRequest | Failure:
         if is_jira_path(call.url):
             return self._prepare_jira(call)
         prepared = await self._prepare(call)
         if isinstance(prepared, Failure):
             return prepared
-        request, lease = prepared
-        return request if lease is None else self._authorise(request, lease)
+        request, lease, bound_url = prepared
+        return request if lease is None else self._authorise(request, lease, bound_url, is_piped=is_piped)
 
     def _prepare_jira(self, call: Call) -> WebRequest | Failure:
         token = self._jira.token()
@@ -189,9 +201,10 @@ class Caller:
         lease = await self._desk.borrow(self._tenant, name, use)
         return lease if isinstance(lease, Lease) else _refuse(lease)
 
-    def _authorise(self, request: WebRequest, lease: Lease) -> WebRequest | Failure:
+    def _authorise(self, request: WebRequest, lease: Lease, bound_url: str, *, is_piped: bool = False) -> WebRequest | Failure:
         nonce = self._chance.bytes(16).hex() if lease.kind in NEEDS_NONCE else ""
-        authorised = authorise(request, lease, self._clock.now_milliseconds(), nonce)
+        now = self._clock.now_milliseconds()
+        authorised = authorise(request, lease, now, nonce, bound_url=bound_url, is_piped=is_piped)
         if isinstance(authorised, LeaseProblem):
             return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=authorised.value)
         return authorised

@@ -9,6 +9,7 @@ from typing import Final
 
 from blubees.model.authorisation import PARAMETER_PREFIX
 
+PATH_STYLE: Final = "path"
 _NAMED: Final = re.compile(r"\{([^{}/?#]*)\}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._~:-]{1,253}")
 _PATH: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,253}(/[A-Za-z0-9._~:@-]{1,253}){0,9}")
@@ -29,6 +30,19 @@ def fill_url(url: str, defaults: Mapping[str, str], settings: Mapping[str, str])
     return f"{scheme}{separator}{filled[0]}{slash}{filled[1]}"
 
 
+def place_bucket(url: str, addressing: str) -> str:
+    """Put the first part of a URL's path before its host, unless the connection has it stay there.
+
+    A name with a dot stays in the path: the certificate of the host would not be one for it, as AWS's own tools have it.
+    """
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    bucket, _, below = path.partition("/")
+    if addressing == PATH_STYLE or "." in bucket:
+        return url
+    return f"{scheme}://{bucket}.{host}/{below}"
+
+
 def _fill(text: str, defaults: Mapping[str, str], settings: Mapping[str, str], allowed: re.Pattern[str]) -> str | None:
     for name in _NAMED.findall(text):
         told = _find(name, defaults, settings) if name in defaults else ""
@@ -38,4 +52,8 @@ def _fill(text: str, defaults: Mapping[str, str], settings: Mapping[str, str], a
 
 
 def _find(name: str, defaults: Mapping[str, str], settings: Mapping[str, str]) -> str:
-    return settings.get(PARAMETER_PREFIX + name) or defaults[name]
+    told = settings.get(PARAMETER_PREFIX + name) or defaults[name]
+    if told != defaults[name]:
+        return told
+    # a default can be made of another parameter: s3.{region}.amazonaws.com
+    return _NAMED.sub(lambda found: settings.get(PARAMETER_PREFIX + found[1]) or defaults.get(found[1], ""), told)

@@ -29,17 +29,26 @@ class Meaning(StrEnum):
 
 
 class Place(StrEnum):
-    """Where an input goes."""
+    """Where an input goes.
+
+    `host`: before the host of the base URL, as a name below it; or first into the path, where the connection's parameter
+    `addressing` says `path`: the two ways in which servers of Amazon S3's protocol are told a bucket.
+    """
 
     PATH = "path"
     QUERY = "query"
     HEADER = "header"
     COOKIE = "cookie"
     BODY = "body"
+    HOST = "host"
 
 
 class Style(StrEnum):
-    """How a list or an object is written there: OpenAPI 3.1, "Parameter Object", style; `json` is its `content`."""
+    """How a list or an object is written there: OpenAPI 3.1, "Parameter Object", style; `json` is its `content`.
+
+    `numbered` (forms): `Tags.member.1.Key=a`, lists counted from one, as AWS's query protocol has it. `key` (path, header): the
+    name of an object with all of its slashes, `a//b/`, as in S3; the rest of it is percent-encoded.
+    """
 
     SIMPLE = "simple"
     LABEL = "label"
@@ -49,6 +58,8 @@ class Style(StrEnum):
     PIPE = "pipe"
     DEEP = "deep"
     JSON = "json"
+    NUMBERED = "numbered"
+    KEY = "key"
 
 
 class Content(StrEnum):
@@ -78,6 +89,7 @@ class ActionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         one_of: other inputs of which exactly one may be given beside it, this one counted.
         is_literal: it stands in the flow as it is, without smart values: a statement whose values are parameters.
         keeps_slashes: slashes in it part the path (place path only): a file's path in a repository.
+        pairs: two names: an object is sent as a list of such pairs, `{a: 1}` as `[{Key: a, Value: 1}]`.
     """
 
     schema: Schema
@@ -95,6 +107,7 @@ class ActionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     one_of: tuple[str, ...] = ()
     is_literal: bool = False
     keeps_slashes: bool = False
+    pairs: tuple[str, ...] = ()
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -113,6 +126,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         base_url: another than the connector's; empty: the same.
         content: what the body is; `none` where no input goes there.
         media_type: the body's; empty: the usual one of `content` (application/json, …).
+        content_md5: the body's MD5 is sent as Content-MD5 (RFC 1864), which some of S3's operations want.
         tool: for a connector with `speaks: mcp`, the server's name of the tool; else empty.
         tool_hash: of the tool's definition as it was imported: the server's must still be the same when the tool is called.
         hook: the name of a function in the connector's Python twin that makes the calls instead; empty: none.
@@ -123,6 +137,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     base_url: str = ""
     content: Content = Content.NONE
     media_type: str = ""
+    content_md5: bool = False
     fixed: Fixed = Fixed()
     tool: str = ""
     tool_hash: str = ""
@@ -133,21 +148,24 @@ class ActionOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """One value that an action gives: `at` is its path in the answer's body, `header` the header that it comes from instead.
 
     `*` in the path stands for each item of a list: what it finds is given as a list, or joined where the output is a text.
+    `pairs`: two names: a list of such pairs is given as an object, `[{Key: a, Value: 1}]` as `{a: 1}`.
     """
 
     schema: Schema
     at: Path = ()
     header: str = ""
     description: str = ""
+    pairs: tuple[str, ...] = ()
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How an answer is read.
 
     Attributes:
-        content: what a success's body is; None: as its Content-Type says.
-        at: the path of what is given (JSON only); empty: the whole.
-        schema: the form of what is given.
+        content: what a success's body is; None: as its Content-Type says. `xml`: it is read into a value as JSON would have
+            made one (connectors/actions/xml_reading.py), unless the form is a text.
+        at: the path of what is given (JSON and XML); empty: the whole.
+        schema: the form of what is given. In XML all is text: what is a list, a number or a truth is told by the form.
         outputs: what is given instead, by name: then only these.
         statuses: which statuses are a success beside 2xx.
         is_file: the body is a file: it is handed on in pieces and never held whole.

@@ -66,6 +66,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         pace: how fast it may be called; None: it is not known.
         parameters: what `{name}` in the URL stands for where the connection does not tell it (model/connector.py, Parameter);
             None: there is none in it.
+        names_bucket: the first part of the path is a name that goes before the host, unless the connection's parameter
+            `addressing` is `path` (model/action.py, Place.HOST).
     """
 
     method: str
@@ -82,6 +84,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     key_header: str = KEY_HEADER
     pace: Pace | None = None
     parameters: dict[str, str] | None = None
+    names_bucket: bool = False
 
 
 def is_jira_path(url: str) -> bool:

@@ -66,6 +66,8 @@ def _check_parameter(connector: Connector, name: str, settings: Mapping[str, str
         return f"{setting}: {connector.name} needs it: {parameter.title or name}{example}."
     if parameter.choices and text not in parameter.choices:
         return f"{setting}: must be one of {', '.join(parameter.choices)}."
+    if text == parameter.default:
+        return None  # ours, and perhaps made of another parameter
     if len(text) > TEXT_MAX_CHARACTERS or not re2.fullmatch(parameter.pattern, text):
         return f"{setting}: is not what {connector.name} has there; it matches {parameter.pattern}."
     return None

@@ -31,9 +31,18 @@ class LeaseProblem(StrEnum):
     URL = "url"
     KEY = "key"
     REGION = "region"
+    PAYLOAD = "payload"
 
 
-def authorise(request: WebRequest, lease: Lease, now_milliseconds: int, nonce: str = "") -> WebRequest | LeaseProblem:
+def authorise(
+    request: WebRequest,
+    lease: Lease,
+    now_milliseconds: int,
+    nonce: str = "",
+    *,
+    bound_url: str = "",
+    is_piped: bool = False,
+) -> WebRequest | LeaseProblem:
     """Give the call with its credential, or why it may not have it.
 
     The host is compared as the web client will use it: lower case, without a default port. Redirects to another origin
@@ -41,17 +50,22 @@ def authorise(request: WebRequest, lease: Lease, now_milliseconds: int, nonce: s
 
     Args:
         nonce: 16 bytes of chance in hex, other ones for each call; for the kinds in NEEDS_NONCE.
+        bound_url: whose host must be the connection's, where a name before it (a bucket) makes the request's another one;
+            empty: the request's own.
+        is_piped: the body comes in pieces, when all is signed; only S3 takes it unsigned.
     """
     if now_milliseconds >= lease.expires_at_milliseconds:
         return LeaseProblem.EXPIRED
-    host = _read_host(request.url)
-    if host is None:
+    host = _read_host(bound_url or request.url)
+    if host is None or (bound_url and not _is_below(_read_host(request.url), host)):
         return LeaseProblem.URL
     if host not in {_without_default_port(each, request.url) for each in lease.hosts}:
         return LeaseProblem.HOST
     put = _PUTTERS.get(lease.kind)
     if put is None or (lease.kind in NEEDS_NONCE and not nonce):
         return LeaseProblem.KIND  # a signing secret checks what comes in; it never goes out
+    if is_piped and lease.kind is ConnectionKind.AWS_SIGV4:
+        lease = msgspec.structs.replace(lease, settings={**lease.settings, "payload": "unsigned"})
     secrets = _name_secrets(lease)
     if "client_certificate" in secrets:
         shown = ClientCertificate(chain=secrets["client_certificate"], private_key=secrets.get("client_key", ""))
@@ -60,6 +74,10 @@ def authorise(request: WebRequest, lease: Lease, now_milliseconds: int, nonce: s
         return put(request, lease, now_milliseconds, nonce)
     except ValueError:
         return LeaseProblem.KEY
+
+
+def _is_below(host: str | None, bound: str) -> bool:
+    return host is not None and (host == bound or host.endswith(f".{bound}"))
 
 
 def hash_token(token: str) -> str:
@@ -149,6 +167,8 @@ def _sign_aws(request: WebRequest, lease: Lease, now: int, _nonce: str) -> WebRe
     )
     if not keys.region or not keys.service:
         return LeaseProblem.REGION
+    if not keys.signs_payload and keys.service != "s3":
+        return LeaseProblem.PAYLOAD
     return sign_aws(request, keys, now_milliseconds=now)
 
 

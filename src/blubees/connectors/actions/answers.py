@@ -8,8 +8,10 @@ import orjson
 
 from blubees.connectors.actions.error_rules import ErrorTable, compile_errors, read_document
 from blubees.connectors.actions.files import write_file
+from blubees.connectors.actions.pairs import join_pairs
 from blubees.connectors.actions.paths import MISSING, look_up, look_up_each
-from blubees.model.action import Action, Content, Schema
+from blubees.connectors.actions.xml_reading import XmlError, XmlForm, compile_form, find_kind, read_plain, read_xml
+from blubees.model.action import Action, Content
 from blubees.model.call import CallAnswer
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure, FailureCode
@@ -27,18 +29,42 @@ class ReadAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Output:
+    """One output. `header` empty: it is found by the path; `kind`: its type; `pairs`: the two names, or none."""
+
+    name: str
+    path: tuple[str, ...]
+    header: str
+    kind: str
+    pairs: tuple[str, ...]
+
+    def find(self, found: ReadAnswer) -> Any:
+        """Give its value, or a mark: what `*` of its path finds is joined where it is one text."""
+        if self.header:
+            told = found.headers.get(self.header)
+            return MISSING if told is None else read_plain(told, self.kind)
+        value = look_up_each(found.document, self.path)
+        if self.pairs:
+            return join_pairs(value, *self.pairs)
+        if self.kind == "string" and type(value) is list:
+            return "".join(each for each in value if type(each) is str)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerPlan:
     """Reads answers of one action.
 
     Attributes:
-        outputs: name, path, header (empty: by path), whether it is one text: what `*` of its path finds is then joined.
+        form: of answers in XML; None: they are not read as such.
     """
 
     errors: ErrorTable
     statuses: frozenset[int]
     content: Content | None
     at: tuple[str, ...]
-    outputs: tuple[tuple[str, tuple[str, ...], str, bool], ...]
+    outputs: tuple[_Output, ...]
+    form: XmlForm | None = None
 
     def read(self, answer: CallAnswer, now_milliseconds: int) -> ReadAnswer | Failure:
         """Read an answer's body, or name what it means."""
@@ -55,12 +81,10 @@ class AnswerPlan:
         """Give what the action gives of an answer."""
         if self.outputs:
             given: dict[str, Any] = {}
-            for name, path, header, is_text in self.outputs:
-                value = found.headers.get(header, MISSING) if header else look_up_each(found.document, path)
-                if is_text and type(value) is list:
-                    value = "".join(each for each in value if type(each) is str)
+            for each in self.outputs:
+                value = each.find(found)
                 if value is not MISSING:
-                    given[name] = value
+                    given[each.name] = value
             return given
         if not self.at:
             return found.document
@@ -77,6 +101,11 @@ class AnswerPlan:
                 return orjson.loads(answer.body)
             except orjson.JSONDecodeError:
                 return Failure(code=FailureCode.ANSWER_UNREADABLE, http_status=answer.status)
+        if content is Content.XML and self.form is not None:
+            try:
+                return read_xml(answer.body, self.form)
+            except XmlError as error:
+                return Failure(code=FailureCode.ANSWER_UNREADABLE, http_status=answer.status, detail=error.detail)
         if content in {Content.TEXT, Content.XML}:
             return answer.body.decode("utf-8", "replace")
         if content is Content.FORM:
@@ -95,13 +124,12 @@ def compile_answer(connector: Connector, action: Action) -> AnswerPlan:
         statuses=frozenset(answer.statuses),
         content=Content.BYTES if answer.is_file else answer.content,
         at=answer.at,
-        outputs=tuple((name, each.at, each.header.lower(), _is_text(each.schema)) for name, each in answer.outputs.items()),
+        outputs=tuple(
+            _Output(name, each.at, each.header.lower(), find_kind(each.schema), each.pairs)
+            for name, each in answer.outputs.items()
+        ),
+        form=compile_form(action, connector.schemas),
     )
-
-
-def _is_text(form: Schema) -> bool:
-    kinds = form.get("type")
-    return kinds == "string" or (isinstance(kinds, list) and "string" in kinds)
 
 
 def _tell_content(written: str) -> Content:

@@ -11,8 +11,9 @@ import orjson
 
 from blubees.connectors.actions.files import File
 from blubees.connectors.actions.paths import copy_tree, put_in
-from blubees.connectors.actions.styles import list_pairs, quote_part, write_plain
+from blubees.connectors.actions.styles import list_numbered, list_pairs, quote_part, write_plain
 from blubees.connectors.actions.values import resolve_form
+from blubees.connectors.actions.xml_writing import write_xml
 from blubees.model.action import Action, ActionInput, Content, Schema, Style
 from blubees.model.web import FilePart
 
@@ -65,6 +66,8 @@ def choose_builder(action: Action) -> Build | None:
         return _build_whole_json(kind) if is_whole else _build_flat_json(kind) if is_flat else _build_json(kind, fixed)
     if content is Content.FORM:
         return _build_form(kind, fixed)
+    if content is Content.XML and not is_whole:
+        return _build_xml(kind, fixed)
     if content is Content.MULTIPART:
         return lambda values: _write_multipart(kind, fixed, values)
     return lambda values: _write_whole(kind, action.request.media_type, values)
@@ -96,6 +99,21 @@ def _build_json(kind: str, fixed: dict[str, Any]) -> Build:
     return build
 
 
+def _build_xml(kind: str, fixed: dict[str, Any]) -> Build:
+    def build(values: Values) -> Body | None:
+        document = copy_tree(fixed)
+        for each, value in values:
+            put_in(document, each.at, value)
+        if not document:
+            return None
+        try:
+            return Body(kind, write_xml(document))
+        except ValueError:
+            raise BodyError("not_xml") from None
+
+    return build
+
+
 def _to_json(document: object) -> bytes:
     try:
         return orjson.dumps(document, option=orjson.OPT_UTC_Z)
@@ -121,6 +139,9 @@ def _list_form_pairs(each: ActionInput, value: Any) -> Iterator[tuple[str, str]]
     if not each.at and isinstance(value, dict):  # the whole form is one input
         for key, inner in value.items():
             yield from list_pairs(key, inner, each.style or Style.FORM, explode=True)
+        return
+    if each.style is Style.NUMBERED:
+        yield from list_numbered(".".join(each.at), value)
         return
     style = each.style or (Style.DEEP if isinstance(value, dict) else Style.FORM)
     if style is Style.JSON:

@@ -3,12 +3,14 @@
 Used by answers.py. What no rule tells is told by the status: connectors/meanings.py.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from blubees.connectors.actions.paths import MISSING, look_up
 from blubees.connectors.actions.waits import read_wait
+from blubees.connectors.actions.xml_reading import XmlError, read_xml
 from blubees.connectors.contract.words import split_path
 from blubees.connectors.meanings import find_meaning, read_retry_after
 from blubees.model.action import ErrorRule
@@ -18,6 +20,7 @@ from blubees.model.failures import Failure, FailureCode
 ANYTHING: Final = "*"
 PLAIN: Final = frozenset((str, int, float, bool))
 Test = Callable[[Any], bool]
+_XML: Final = re.compile(r"\s*(application|text)/([^;\s]+\+)?xml\s*(;|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +133,13 @@ def _compile_header_test(wanted: str) -> Test:
 
 
 def read_document(answer: CallAnswer, load: Callable[[bytes], Any], headers: Mapping[str, str]) -> Any:
-    """Read the body of an error as JSON, if it is; else nothing."""
-    if not answer.body or "json" not in headers.get("content-type", "json"):
+    """Read the body of an error as JSON or XML, as its type says; else nothing."""
+    written = headers.get("content-type", "json")
+    if not answer.body:
         return MISSING
     try:
-        return load(answer.body)
-    except ValueError:
+        if "json" in written:
+            return load(answer.body)
+        return read_xml(answer.body) if _XML.match(written) else MISSING
+    except (ValueError, XmlError):
         return MISSING

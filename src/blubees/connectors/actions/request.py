@@ -1,5 +1,7 @@
 """Builds an action's call from its inputs: what can be known before is worked out once. Used by perform.py and pages.py."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ import msgspec
 
 from blubees.connectors.actions.bodies import Body, BodyError, Build, choose_builder, is_file
 from blubees.connectors.actions.files import read_file, read_files
+from blubees.connectors.actions.pairs import split_pairs
 from blubees.connectors.actions.styles import Write, choose_writer
 from blubees.connectors.actions.values import Convert, MisfitError, compile_convert, takes_null, to_text
 from blubees.model.action import Action, ActionInput, Answer, Content, Place
@@ -17,6 +20,8 @@ from blubees.model.call import KEY_HEADER, Call, Pace
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure, FailureCode
 
+ADDRESSING: Final = "addressing"
+"""The parameter that tells where a bucket's name goes; its choices are `virtual` and `path`."""
 _JSON: Final = "application/json"
 MISSING: Final = "missing"
 ONE_OF: Final = "one_of"
@@ -56,7 +61,7 @@ class Taker:
         text, place = self.write(value), self.input.place
         if place is Place.QUERY:
             parts.query += [text] if text else []
-        elif place is Place.PATH:
+        elif place in {Place.PATH, Place.HOST}:
             parts.path[self.input.at[0]] = text
         elif place is Place.HEADER:
             parts.headers.append((self.input.at[0], text))
@@ -73,6 +78,8 @@ class RequestPlan:
         template: the call without what inputs bring; its URL is the base.
         path: texts, and at every second place the name of what goes between them.
         groups: inputs of which exactly one is given.
+        content_md5: the body's MD5 is sent.
+        takes_type: an input may tell what the body is.
     """
 
     template: Call
@@ -81,6 +88,8 @@ class RequestPlan:
     fixed_query: str
     build_body: Build | None
     groups: tuple[frozenset[str], ...]
+    content_md5: bool = False
+    takes_type: bool = False
 
     def build(self, given: Mapping[str, Any], connection: str = "") -> Call | Failure:
         """Build a call whose body is all there. A failure names the input, what was given and what is expected."""
@@ -106,8 +115,10 @@ class RequestPlan:
             return Failure(code=FailureCode.SETTING_INVALID, field="with", detail=error.detail)
         if parts.cookies:
             parts.headers.append(("Cookie", "; ".join(parts.cookies)))
-        if written is not None and written.media_type:
+        if written is not None and written.media_type and not (self.takes_type and _tells_type(parts.headers)):
             parts.headers.append(("Content-Type", written.media_type))
+        if self.content_md5 and written is not None:
+            parts.headers.append(("Content-MD5", _write_md5(written.content)))
         url = self.template.url + "".join([parts.path[part] if number % 2 else part for number, part in enumerate(self.path)])
         call = msgspec.structs.replace(
             self.template,
@@ -119,6 +130,15 @@ class RequestPlan:
         return call, written
 
 
+def _tells_type(headers: list[tuple[str, str]]) -> bool:
+    return any(name.lower() == "content-type" for name, _ in headers)
+
+
+def _write_md5(content: bytes) -> str:
+    """RFC 1864. It guards against what happens on the way, and against nobody."""
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
 def _refuse(name: str, detail: str) -> Failure:
     return Failure(code=FailureCode.INPUT_INVALID, field=f"with.{name}", detail=detail)
 
@@ -127,6 +147,7 @@ def compile_request(connector: Connector, action: Action) -> RequestPlan:
     """Compile an action's request."""
     limits = action.limits or connector.limits
     request = action.request
+    bucket = next((each.at[0] for each in action.inputs.values() if each.place is Place.HOST and each.at), "")
     headers = tuple(request.fixed.headers.items())
     own = {name.lower() for name, _ in headers} | {
         each.at[0].lower() for each in action.inputs.values() if each.place is Place.HEADER and each.at
@@ -141,6 +162,7 @@ def compile_request(connector: Connector, action: Action) -> RequestPlan:
         timeout_seconds=limits.timeout_seconds,
         answer_limit_bytes=limits.answer_limit_bytes,
         parameters=_list_defaults(connector, request.base_url or connector.base_url),
+        names_bucket=bool(bucket),
         key_header=action.key_header or KEY_HEADER,
         pace=Pace(
             name=connector.name,
@@ -154,9 +176,11 @@ def compile_request(connector: Connector, action: Action) -> RequestPlan:
     return RequestPlan(
         template=template,
         takers=compile_takers(connector, action),
-        path=tuple(re.split(r"\{([^{}]*)\}", request.path)),
+        path=tuple(re.split(r"\{([^{}]*)\}", f"/{{{bucket}}}{request.path}" if bucket else request.path)),
         fixed_query=fixed,
         build_body=choose_builder(action),
+        content_md5=request.content_md5,
+        takes_type="content-type" in own,
         groups=tuple({frozenset((name, *each.one_of)) for name, each in action.inputs.items() if each.one_of}),
     )
 
@@ -185,15 +209,20 @@ def take_inputs(takers: tuple[Taker, ...], given: Mapping[str, Any]) -> dict[str
 def _list_defaults(connector: Connector, base_url: str) -> dict[str, str] | None:
     """Give what the parameters of a base URL are where a connection does not tell; None: it has none."""
     named = re.findall(r"\{([^{}]*)\}", base_url)
-    return {name: connector.parameters[name].default for name in named if name in connector.parameters} if named else None
+    if not named:
+        return None
+    known = {name: each.default for name, each in connector.parameters.items()}
+    inner = [name for each in named for name in re.findall(r"\{([^{}]*)\}", known.get(each, ""))]
+    return {name: known[name] for name in (*named, *inner, ADDRESSING) if name in known}
 
 
 def _compile_taker(name: str, each: ActionInput, connector: Connector, action: Action) -> Taker:
     is_body = each.place is Place.BODY
+    convert = _choose_convert(each, connector, action)
     return Taker(
         name=name,
         input=each,
-        convert=_choose_convert(each, connector, action),
+        convert=split_pairs(convert, *each.pairs) if each.pairs else convert,
         takes_null=is_body and takes_null(each.schema, connector.schemas),
         write=None if is_body else choose_writer(each),
     )
@@ -205,7 +234,7 @@ def _choose_convert(each: ActionInput, connector: Connector, action: Action) -> 
         return read_file
     if content is Content.MULTIPART and is_file(each, connector.schemas):
         return read_files
-    if content in {Content.TEXT, Content.XML}:
+    if content is Content.TEXT or (content is Content.XML and not each.at):
         return to_text
     return compile_convert(each.schema, connector.schemas)
 

@@ -3,6 +3,7 @@
 Used by inputs.py: for each input one writer, chosen once.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import quote
@@ -21,6 +22,8 @@ DEFAULT_STYLES: Final = {
 }
 _BETWEEN: Final = {Style.SPACE: "%20", Style.PIPE: "%7C", Style.FORM: ",", Style.SIMPLE: ","}
 DEPTH_MAX: Final = 8
+_BUCKET: Final = re.compile(r"(?!xn--|\d+\.\d+\.\d+\.\d+$)[a-z0-9]([a-z0-9-]|\.(?![.-])|-(?!\.)){1,61}[a-z0-9]")
+"""docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html: no name that could lead to another host than meant."""
 
 
 def choose_writer(each: ActionInput) -> Write:
@@ -30,6 +33,10 @@ def choose_writer(each: ActionInput) -> Write:
     explode = each.explode if each.explode is not None else style in {Style.FORM, Style.DEEP}
     if style is Style.JSON:
         return _write_named(name, each.place)
+    if each.place is Place.HOST:
+        return _write_bucket
+    if style is Style.KEY:
+        return _quote_key
     if each.place is Place.PATH:
         return _path_writer(name, style, explode=explode, keeps_slashes=each.keeps_slashes)
     if each.place is Place.HEADER:
@@ -54,6 +61,15 @@ def list_pairs(name: str, value: Any, style: Style, *, explode: bool) -> Iterato
         yield from ((key, quote_text(each)) for key, each in value.items())
     elif isinstance(value, list | dict):
         yield name, _BETWEEN.get(style, ",").join(map(quote_text, _list_flat(value)))
+    else:
+        yield name, quote_text(value)
+
+
+def list_numbered(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Give the pairs of a form in AWS's query protocol: `name.1.key`; lists are counted from one."""
+    if isinstance(value, dict | list) and depth < DEPTH_MAX:
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value, start=1):
+            yield from list_numbered(f"{name}.{key}", each, depth + 1)
     else:
         yield name, quote_text(value)
 
@@ -123,6 +139,21 @@ def _write_matrix(name: str, value: Any, write: Write, *, explode: bool) -> str:
     if explode and isinstance(value, dict):
         return "".join(f";{key}={write(each)}" for key, each in value.items())
     return f";{name}={_write_simple(value, explode=False, write=write)}"
+
+
+def _write_bucket(value: Any) -> str:
+    text = to_text(value)
+    if not _BUCKET.fullmatch(text):
+        raise MisfitError(value, "bucket")
+    return text
+
+
+def _quote_key(value: Any) -> str:
+    """Quote a key, slashes and all; one with parts that would lead upwards on the way is refused."""
+    text = to_text(value)
+    if not text or {".", ".."} & set(text.split("/")):
+        raise MisfitError(value, "key")
+    return quote(text, safe="/")
 
 
 def _quote_segment(value: Any) -> str:

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import re2
 
+from blubees.connectors.actions.request import ADDRESSING
 from blubees.connectors.contract.check_action import ActionCheck, check_action, check_errors, check_inputs_given
 from blubees.connectors.contract.check_hook import check_delivery, check_signature
 from blubees.connectors.contract.check_schema import check_references
 from blubees.connectors.contract.grade import CHECKS
 from blubees.connectors.contract.problems import Complaints, Place, Problem
+from blubees.model.action import Place as InputPlace
 from blubees.model.call import Effect
 from blubees.model.connector import Connector, ConnectorTrigger, Hook, Parameter, PollRule, Speaks, TriggerSort
 from blubees.model.flow import SignatureScheme
@@ -67,10 +69,16 @@ def _check_head(connector: Connector, complaints: Complaints) -> None:
             complaints.add(("base_url",), f"The base URL is missing; the action {lacking[0]} has none of its own.")
     check_base_url(connector, connector.base_url, ("base_url",), complaints)
     used = set(_list_placeholders(connector))
+    used |= {inner for name in used if name in connector.parameters for inner in _list_inner(connector.parameters[name])}
+    if any(each.place is InputPlace.HOST for action in connector.actions.values() for each in action.inputs.values()):
+        used.add(ADDRESSING)
     for name, parameter in connector.parameters.items():
         if name not in used and connector.speaks is not Speaks.HOOK:
             complaints.add(("parameters", name), "Nothing uses it: no base URL and no setting of an auth scheme has it.")
         _check_parameter(parameter, ("parameters", name), complaints)
+        for inner in _list_inner(parameter):
+            if inner not in connector.parameters or _list_inner(connector.parameters[inner]):
+                complaints.add(("parameters", name, "default"), f"{{{inner}}} is no parameter whose default is plain.")
 
 
 def check_base_url(connector: Connector, url: str, place: Place, complaints: Complaints) -> None:
@@ -82,6 +90,11 @@ def check_base_url(connector: Connector, url: str, place: Place, complaints: Com
     for name in PLACEHOLDER.findall(url):
         if name not in connector.parameters:
             complaints.add_unknown(place, "parameter", name, connector.parameters)
+
+
+def _list_inner(parameter: Parameter) -> list[str]:
+    """List the parameters that another one's default is made of."""
+    return PLACEHOLDER.findall(parameter.default)
 
 
 def _list_placeholders(connector: Connector) -> Iterable[str]:
@@ -100,7 +113,7 @@ def _check_parameter(parameter: Parameter, place: Place, complaints: Complaints)
         complaints.add((*place, "pattern"), "This is no regular expression of RE2.")
         return
     for what in ("example", "default"):
-        text = getattr(parameter, what)
+        text = PLACEHOLDER.sub("x", getattr(parameter, what))
         if text and not pattern.fullmatch(text):
             complaints.add((*place, what), f"{text[:60]!r} does not match the pattern {parameter.pattern}.")
         if text and parameter.choices and text not in parameter.choices:

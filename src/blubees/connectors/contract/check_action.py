@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from blubees.connectors.actions.paths import EACH
+from blubees.connectors.actions.request import ADDRESSING
 from blubees.connectors.contract.problems import Complaints, Place
-from blubees.model.action import Action, ActionExample, ActionInput, Content, ErrorRule, PageKind, Style
+from blubees.model.action import Action, ActionExample, ActionInput, Content, ErrorRule, PageKind, Schema, Style
 from blubees.model.action import Place as InputPlace
 from blubees.model.call import Effect
 from blubees.model.connector import Connector, Speaks
@@ -25,13 +26,16 @@ OURS: Final = frozenset(
 )
 """Headers that are not an action's to set: the credential, and how a message is framed."""
 STYLES: Final = {
-    InputPlace.PATH: {Style.SIMPLE, Style.LABEL, Style.MATRIX, Style.JSON},
+    InputPlace.HOST: {Style.SIMPLE},
+    InputPlace.PATH: {Style.SIMPLE, Style.LABEL, Style.MATRIX, Style.JSON, Style.KEY},
     InputPlace.QUERY: {Style.FORM, Style.SPACE, Style.PIPE, Style.DEEP, Style.JSON},
-    InputPlace.HEADER: {Style.SIMPLE, Style.JSON},
+    InputPlace.HEADER: {Style.SIMPLE, Style.JSON, Style.KEY},
     InputPlace.COOKIE: {Style.FORM, Style.JSON},
-    InputPlace.BODY: {Style.FORM, Style.SPACE, Style.PIPE, Style.DEEP, Style.JSON},
+    InputPlace.BODY: {Style.FORM, Style.SPACE, Style.PIPE, Style.DEEP, Style.JSON, Style.NUMBERED},
 }
-WHOLE: Final = frozenset((Content.TEXT, Content.XML, Content.BYTES))
+WHOLE: Final = frozenset((Content.TEXT, Content.BYTES))
+TREES: Final = frozenset((Content.JSON, Content.XML))
+PAIR: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,11 @@ def _check_input(check: ActionCheck, name: str, each: ActionInput) -> None:
         check.complain(
             (*place, "at"), f"In the {each.place.value} an input has one name; this is {'.'.join(each.at) or 'none'}."
         )
-    if EACH in each.at and (check.action.request.content is not Content.JSON or each.schema.get("type") != "array"):
-        check.complain((*place, "at"), f"{EACH} in a path stands for the items of a list, in a body of JSON.")
+    if EACH in each.at and (check.action.request.content not in TREES or each.schema.get("type") != "array"):
+        check.complain((*place, "at"), f"{EACH} in a path stands for the items of a list, in a body of JSON or XML.")
+    _check_pairs(check, place, each.pairs, each.schema)
+    if each.style is Style.NUMBERED and check.action.request.content is not Content.FORM:
+        check.complain((*place, "style"), "numbered is a style of forms.")
     if each.style is not None and each.style not in STYLES[each.place]:
         allowed = ", ".join(sorted(style.value for style in STYLES[each.place]))
         check.complain((*place, "style"), f"{each.style.value} is no style of the {each.place.value}; allowed are: {allowed}.")
@@ -125,6 +132,29 @@ def _check_input(check: ActionCheck, name: str, each: ActionInput) -> None:
     for other in each.one_of:
         if other not in check.action.inputs:
             check.complaints.add_unknown(("actions", check.name, *place, "one_of"), "input", other, check.action.inputs)
+
+
+def _check_pairs(check: ActionCheck, place: Place, pairs: tuple[str, ...], schema: Schema) -> None:
+    kinds = schema.get("type")
+    if pairs and (len(pairs) != PAIR or "object" not in (kinds if isinstance(kinds, list) else [kinds])):
+        check.complain((*place, "pairs"), "The pairs of an object have two names: that of a name and that of a value.")
+
+
+def _check_bucket(check: ActionCheck) -> None:
+    """Check what goes before the host: that it is one, and that connections tell whether it does."""
+    names = [name for name, each in check.action.inputs.items() if each.place is InputPlace.HOST]
+    if not names:
+        return
+    request, connector = check.action.request, check.connector
+    if len(names) > 1 or not check.action.inputs[names[0]].is_required:
+        check.complain(("inputs", names[-1]), "One input goes before the host, and it is required.")
+    if not re.fullmatch(r"https?://[^/]+", request.base_url or connector.base_url):
+        check.complain(("inputs", names[0]), "It goes before the host or first into the path, so the base URL has no path.")
+    told = connector.parameters.get(ADDRESSING)
+    if told is None or set(told.choices) != {"virtual", "path"} or not told.default:
+        check.complain(
+            ("inputs", names[0]), f"The parameter {ADDRESSING}, with the choices virtual and path, tells where it goes."
+        )
 
 
 def _check_request(check: ActionCheck) -> None:
@@ -156,6 +186,7 @@ def _check_request(check: ActionCheck) -> None:
             check.complain(("inputs", name), f"It goes into the path, which has no {{{at}}}.")
         elif not check.action.inputs[name].is_required:
             check.complain(("inputs", name), "What goes into the path is required.")
+    _check_bucket(check)
     _check_body(check)
 
 
@@ -169,6 +200,9 @@ def _check_body(check: ActionCheck) -> None:
         check.complain(("inputs", whole[0]), "It is the whole body, so nothing else can go there.")
     if request.content in WHOLE and (len(whole) != len(inside) or request.fixed.body):
         check.complain(("request", "content"), f"A body of {request.content.value} is one input with an empty `at`.")
+    roots = {each.at[0] for each in inside.values() if each.at} | set(request.fixed.body)
+    if request.content is Content.XML and not whole and len(roots) != 1:
+        check.complain(("request", "content"), f"A body of xml has one root; these are {', '.join(sorted(roots)) or 'none'}.")
     seen: dict[tuple[str, ...], str] = {}
     for name, each in inside.items():
         for end in range(1, len(each.at) + 1):
@@ -230,6 +264,7 @@ def _check_answer(check: ActionCheck) -> None:
     for name, each in answer.outputs.items():
         if not INPUT_NAME.fullmatch(name):
             check.complain(("outputs", name), "An output's name is 1 to 100 letters, digits and _, beginning with a letter.")
+        _check_pairs(check, ("outputs", name), each.pairs, each.schema)
         if answer.is_file and not each.header:
             check.complain(("outputs", name), "Of a file's answer only headers can be read.")
 

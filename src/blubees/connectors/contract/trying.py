@@ -12,6 +12,7 @@ import orjson
 
 from blubees.connectors.actions.bodies import MEDIA_TYPES
 from blubees.connectors.actions.perform import CONNECTION, compile_action
+from blubees.connectors.actions.xml_reading import read_xml
 from blubees.connectors.contract.problems import Place, Problem
 from blubees.model.action import ActionExample, Ask, Content, Reply
 from blubees.model.call import Call, CallAnswer
@@ -90,19 +91,19 @@ async def _try(connector: Connector, name: str, example: ActionExample, hooks: M
 
 
 def fill_parameters(url: str, parameters: Mapping[str, str]) -> str:
-    """Put what the connection tells into a URL."""
-    for name, text in parameters.items():
+    """Put what the connection tells into a URL; a default may name another parameter."""
+    for name, text in (*parameters.items(), *parameters.items()):
         url = url.replace(f"{{{name}}}", text)
     return url
 
 
 def write_reply(reply: Reply) -> CallAnswer:
-    """Write an example's reply as it would come: a body that is no text as JSON, unless its headers say otherwise."""
+    """Write an example's reply as it would come: a body that is no text as JSON, a text that begins as XML does as such."""
     headers = {name.lower(): text for name, text in reply.headers.items()}
     if reply.body is None:
         return CallAnswer(status=reply.status, headers=headers, body=b"")
     if isinstance(reply.body, str) and "json" not in headers.get("content-type", ""):
-        headers.setdefault("content-type", MEDIA_TYPES[Content.TEXT])
+        headers.setdefault("content-type", MEDIA_TYPES[Content.XML if reply.body.startswith("<?xml") else Content.TEXT])
         return CallAnswer(status=reply.status, headers=headers, body=reply.body.encode())
     headers.setdefault("content-type", MEDIA_TYPES[Content.JSON])
     return CallAnswer(status=reply.status, headers=headers, body=orjson.dumps(reply.body))
@@ -129,9 +130,11 @@ def compare_call(ask: Ask, call: Call) -> Iterator[str]:
 
 
 def read_body(media_type: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
-    """Read a request's body as an example writes it: JSON as it is, a form as names to texts, else as text."""
+    """Read a request's body as an example writes it: JSON as it is, XML as a value, a form as names to texts, else as text."""
     if "json" in media_type:
         return orjson.loads(body) if body else None
+    if media_type.startswith(MEDIA_TYPES[Content.XML].partition(";")[0]) and body:
+        return read_xml(body)
     text = body.decode("utf-8", "replace")
     if media_type.startswith(MEDIA_TYPES[Content.FORM]):
         return _join(parse_qsl(text, keep_blank_values=True))
