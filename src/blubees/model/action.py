@@ -222,6 +222,9 @@ class Pages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         cursor_from: "item": the cursor is at `next` in the last item of the page instead of in the body.
         total: the path of how many there are in all; empty: a page that is not full, or empty, is the last.
         more: the path of whether there are more; empty: as the others tell.
+        last: the path of whether this page is the last, where the vendor says it so; where it does not: as the others tell.
+        until_empty: a page that is not full need not be the last, only an empty one is: some vendors leave out of a page what
+            may not be seen. Offsets then grow by what was asked for.
         hook: the function in the Python twin (hook).
     """
 
@@ -235,6 +238,8 @@ class Pages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cursor_from: str = "body"
     total: Path = ()
     more: Path = ()
+    last: Path = ()
+    until_empty: bool = False
     hook: str = ""
 
 

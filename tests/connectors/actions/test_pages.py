@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import orjson
 import pytest
 
@@ -134,6 +135,43 @@ async def test_a_link_to_another_origin_is_not_followed(link: str) -> None:
     found, urls = await perform(pages, lambda _query, _url: ({"items": ITEMS[:2], "next": link}, {}))
     assert found == ITEMS[:2]
     assert len([url for url in urls if not url.startswith("a.example/")]) == 0
+
+
+async def test_a_page_that_is_not_full_may_come_before_the_last() -> None:
+    """A vendor that tells whether a page is the last may leave out of the others what may not be seen."""
+
+    def by_flag(query: dict[str, str], _url: str) -> tuple[Any, dict[str, str]]:
+        start = int(query["page"])
+        return {"items": ITEMS[start : start + 2], "isLast": start + 2 >= len(ITEMS)}, {}
+
+    pages = Pages(kind=PageKind.OFFSET, items=("items",), input="page", first=0, size_input="size", size=3, last=("isLast",))
+    found, urls = await perform(pages, by_flag)
+    assert found == ITEMS
+    assert [url.partition("?")[2] for url in urls] == [f"page={start}&size=3" for start in (0, 2, 4, 6)]
+
+
+async def test_where_it_is_not_said_which_page_is_the_last_the_total_tells() -> None:
+    found, urls = await perform(msgspec.structs.replace(OFFSET, last=("isLast",)), by_offset)
+    assert found == ITEMS
+    assert len(urls) == 3
+
+
+async def test_a_last_page_ends_it_though_a_cursor_is_given() -> None:
+    pages = msgspec.structs.replace(CURSOR, last=("isLast",))
+    found, urls = await perform(pages, lambda _query, _url: ({"items": ITEMS, "meta": {"next": "3"}, "isLast": True}, {}))
+    assert found == ITEMS
+    assert len(urls) == 1
+
+
+async def test_only_an_empty_page_is_the_last_where_the_file_says_so() -> None:
+    def by_range(query: dict[str, str], _url: str) -> tuple[Any, dict[str, str]]:
+        start, size = int(query["page"]), int(query["size"])
+        return [each for each in ITEMS[start : start + size] if each["id"] != 1], {}
+
+    pages = Pages(kind=PageKind.OFFSET, input="page", first=0, size_input="size", size=3, until_empty=True)
+    found, urls = await perform(pages, by_range)
+    assert found == [each for each in ITEMS if each["id"] != 1]
+    assert [url.partition("?")[2] for url in urls] == [f"page={start}&size=3" for start in (0, 3, 6, 9)]
 
 
 async def test_pages_that_go_round_are_left() -> None:

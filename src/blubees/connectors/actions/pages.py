@@ -96,6 +96,8 @@ class PagePlan:
         pages, document = self.pages, found.document
         if pages.more and look_up(document, pages.more) is not True:
             return False
+        if pages.last and look_up(document, pages.last) is True:
+            return False
         if pages.kind is PageKind.HOOK:
             following = self.next_page(walk.inputs, document, found.headers) if self.next_page is not None else None
             walk.inputs = following or walk.inputs
@@ -111,13 +113,14 @@ class PagePlan:
             link = find_next_link(found.headers.get("link", "")) if is_header else look_up(document, pages.next)
             walk.next_url = self._follow(link) if isinstance(link, str) and link else ""
             return bool(walk.next_url)
-        walk.number += 1 if pages.kind is PageKind.PAGE else len(items)
+        walk.number += 1 if pages.kind is PageKind.PAGE else size if pages.until_empty else len(items)
         return bool(items) and not self._is_last(walk, document, items, size)
 
     def _is_last(self, walk: _Walk, document: Any, items: list[Any], size: int) -> bool:
-        if self.pages.more:
+        pages = self.pages
+        if pages.more or pages.until_empty or (pages.last and look_up(document, pages.last) is False):
             return False
-        total = look_up(document, self.pages.total) if self.pages.total else MISSING
+        total = look_up(document, pages.total) if pages.total else MISSING
         if isinstance(total, int):
             return len(walk.items) >= total
         return len(items) < size
