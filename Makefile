@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 LOCKS := requirements/bootstrap.lock requirements/dev.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run cluster test check format bench proof rolling chaos new-connector connector-pages lock clean
+.PHONY: help setup run cluster test check format bench proof rolling chaos new-connector connector-examples connector-pages lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ chaos: $(READY) ## 2,000 runs under faults, and what became of each; writes docs
 
 new-connector: $(READY) ## make the file of a new connector: make new-connector NAME=acme
 	@$(BIN)/python -m blubees.main.connector_files new "$(NAME)"
+
+connector-examples: $(READY) ## make examples of a connector from its OpenAPI document: NAME=jira DOCUMENT=file.json
+	@$(BIN)/python -m blubees.main.connector_files examples "$(NAME)" "$(DOCUMENT)"
 
 connector-pages: $(READY) ## write docs/connectors.md and a page for each connector of the catalogue
 	@$(BIN)/python -m blubees.main.connector_files pages

@@ -9,12 +9,15 @@ from importlib import resources
 from types import ModuleType
 from typing import Any, Final
 
+from blubees.connectors.contract.made_examples import add_examples
 from blubees.connectors.contract.problems import ConnectorError, Problem
 from blubees.connectors.contract.reader import read_connector
 from blubees.model.connector import Connector
 
 PACKAGE: Final = "blubees.connectors.catalog"
 SUFFIX: Final = ".yaml"
+MADE: Final = ".examples.json"
+"""Ends the name of a file of examples that a machine made."""
 
 
 @functools.cache
@@ -26,7 +29,9 @@ def list_catalogue() -> tuple[str, ...]:
 
 @functools.cache
 def load_connector(name: str) -> Connector | None:
-    """Give a connector of the catalogue; None when it has none of this name.
+    """Give a connector of the catalogue, as its file is; None when it has none of this name.
+
+    Examples that stand in a file of their own are left out: who runs flows needs none (`load_documented`).
 
     Raises:
         ConnectorError: its file is not sound; the tests see to it that none is.
@@ -39,6 +44,16 @@ def load_connector(name: str) -> Connector | None:
     if connector.name != name:
         raise ConnectorError([Problem(place=("name",), message=f"This must be {name!r}, as the file is called.", file=file)])
     return connector
+
+
+@functools.cache
+def load_documented(name: str) -> Connector | None:
+    """Give a connector with all its examples: those of the file that a machine made too. Raises ConnectorError."""
+    connector = load_connector(name)
+    place = resources.files(PACKAGE).joinpath(name + MADE)
+    if connector is None or not place.is_file():
+        return connector
+    return add_examples(connector, place.read_bytes(), name + MADE, list_hooks(name))
 
 
 def load_catalogue() -> tuple[Connector, ...]:

@@ -1,6 +1,7 @@
-"""Makes the files of a connector: a scaffold (`make new-connector`), and the catalogue's pages (`make connector-pages`).
+"""Makes the files of a connector: a scaffold (`make new-connector`), its examples, and the catalogue's pages.
 
-Called from the Makefile as `python -m blubees.main.connector_files new NAME` or `… pages`; the tests compare the pages.
+Called from the Makefile as `python -m blubees.main.connector_files new NAME`, `… examples NAME DOCUMENT` or `… pages`;
+the tests compare the pages.
 """
 
 import re
@@ -9,11 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from blubees.connectors.catalogue import list_catalogue, load_connector
+import orjson
+
+from blubees.connectors.catalogue import MADE, list_catalogue, load_connector, load_documented
 from blubees.connectors.contract.check import NAME
+from blubees.connectors.contract.made_examples import write_examples
 from blubees.connectors.contract.pages import write_index, write_page
 from blubees.connectors.contract.reader import read_connector
 from blubees.connectors.contract.words import write_words
+from blubees.main.example_maker import Maker
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 CATALOGUE: Final = Path("src/blubees/connectors/catalog")
@@ -60,7 +65,7 @@ def write_scaffold(name: str) -> str:
 
 def write_pages() -> dict[str, str]:
     """Write all pages of the catalogue, by their places below the project's root."""
-    connectors = [each for name in list_catalogue() if (each := load_connector(name)) is not None]
+    connectors = [each for name in list_catalogue() if (each := load_documented(name)) is not None]
     pages = {f"docs/connectors/{each.name}.md": write_page(each) for each in connectors}
     return {"docs/connectors.md": write_index(connectors), **pages}
 
@@ -71,7 +76,9 @@ def main(words: Sequence[str]) -> int:
         return _put_pages()
     if len(words) == 2 and words[0] == "new":  # noqa: PLR2004 - the word and the name
         return _put_scaffold(words[1])
-    sys.stderr.write("make new-connector NAME=acme, or make connector-pages\n")
+    if len(words) == 3 and words[0] == "examples":  # noqa: PLR2004 - the word, the name and the document
+        return _put_examples(words[1], Path(words[2]))
+    sys.stderr.write("make new-connector NAME=acme, make connector-examples NAME=acme DOCUMENT=file, or make connector-pages\n")
     return PROBLEMS
 
 
@@ -84,6 +91,19 @@ def _put_pages() -> int:
     for name, text in pages.items():
         (ROOT / name).write_text(text, encoding="utf-8")
     sys.stdout.write(f"{len(pages)} pages in docs/\n")
+    return 0
+
+
+def _put_examples(name: str, document: Path) -> int:
+    connector = load_connector(name)
+    if connector is None or not document.is_file():
+        sys.stderr.write(
+            f"NAME={name} must be a connector of the catalogue, DOCUMENT={document} its OpenAPI document as JSON.\n"
+        )
+        return PROBLEMS
+    made, lacking = Maker(connector, orjson.loads(document.read_bytes())).make_all()
+    (ROOT / CATALOGUE / f"{name}{MADE}").write_bytes(write_examples(made))
+    sys.stdout.write(f"{len(made)} actions have examples now. Not in the document: {', '.join(lacking) or 'none'}.\n")
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from blubees.connectors.catalogue import list_catalogue, load_connector
+from blubees.connectors.catalogue import list_catalogue, load_connector, load_documented
 from blubees.connectors.importers.limits import DOCUMENT_MAX_BYTES, FILES_MAX, ROUNDS_MAX
 from blubees.connectors.packing import pack_connector, unpack_connector
 from blubees.connectors.tenant_shelf import TenantShelf
@@ -186,7 +186,7 @@ class ConnectorService:
 
     async def load_action(self, tenant: TenantId, name: str, action: str) -> Connector:
         """A connector with one action, with its examples, and the forms nearest to it. Raises MissingError."""
-        known = await asyncio.to_thread(load_connector, name)
+        known = await asyncio.to_thread(load_documented, name)
         found = await self._shelf.find(tenant, name, actions=(action,))
         if found is None or action not in found.actions:
             raise MissingError("There is no such action. `connector search` finds them by words.")

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from blubees.connectors.catalogue import list_catalogue, list_hooks, load_connector
+from blubees.connectors.catalogue import list_catalogue, list_hooks, load_connector, load_documented
 from blubees.connectors.contract.trying import try_examples
 from blubees.model.action import Ask
 from blubees.model.connector import Connector
@@ -16,7 +16,7 @@ SLACK = load_connector("slack")
 
 @pytest.mark.parametrize("name", list_catalogue())
 async def test_examples_are_as_they_say(name: str) -> None:
-    connector = load_connector(name)
+    connector = load_documented(name)
     assert connector is not None
     hooks: dict[str, Callable[..., Any]] = list_hooks(name)
     problems = [str(each) for action in connector.actions for each in await try_examples(connector, action, hooks)]

@@ -1,4 +1,4 @@
-"""Files that go from an action to another in pieces: `{from: jira.get_attachment, with: {…}}` as an input of type file.
+"""Files that go from an action to another in pieces: `{from: jira.get_attachment_content, with: {…}}` as an input of type file.
 
 Compiled with the step that takes the file (steps/actions.py), performed as one transfer. Source: docs/decisions/0042.
 """

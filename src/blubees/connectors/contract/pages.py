@@ -22,6 +22,8 @@ EFFECTS: Final = {
     Effect.KEYED: "done once, by its key",
     Effect.UNSAFE: "not done twice",
 }
+MANY: Final = 100
+"""A connector with more actions shows each example in a line: its page would be of no use, and too long to be shown."""
 
 
 def write_index(connectors: Iterable[Connector]) -> str:
@@ -81,6 +83,8 @@ def write_page(connector: Connector) -> str:
     if connector.triggers:
         parts += ["## Triggers", *(_write_trigger(connector, name, each) for name, each in connector.triggers.items())]
     parts.append("## Actions")
+    if len(connector.actions) > MANY:
+        parts.append("Each example is the step, and below what it gives. `blubees connector search` finds actions by words.\n")
     for group in dict.fromkeys(action.group for action in connector.actions.values()):
         if group:
             parts.append(f"### {group}")
@@ -92,7 +96,9 @@ def _write_row(connector: Connector) -> str:
     graded = grade_connector(connector)
     kinds = ", ".join(dict.fromkeys(each.kind for each in connector.auth.values())) or "none"
     name = f"[{connector.title}](connectors/{connector.name}.md) `{connector.name}`"
-    return f"| {name} | {graded.grade} | {len(connector.actions)} | {len(connector.triggers)} | {kinds} |"
+    is_told = not connector.triggers and "triggers" in connector.exemptions
+    triggers = f"[see there](connectors/{connector.name}.md)" if is_told else str(len(connector.triggers))
+    return f"| {name} | {graded.grade} | {len(connector.actions)} | {triggers} | {kinds} |"
 
 
 def _write_connection(connector: Connector) -> Iterator[str]:
@@ -163,6 +169,8 @@ def _write_example(connector: Connector, name: str, example: ActionExample) -> s
     if needs_connection(connector, name):
         given = {"connection": "my-" + connector.name.replace("_", "-"), **given}
     step = {"id": "step", "kind": f"{connector.name}.{name}", "with": given}
+    if len(connector.actions) > MANY:
+        return f"\n```json\n{_plain(step)}\n{_plain(example.gives)}\n```"
     gives = f"gives\n```json\n{_json(example.gives)}\n```" if example.gives is not None else "gives nothing."
     return f"\n```json\n{_json(step)}\n```\n{gives}"
 
