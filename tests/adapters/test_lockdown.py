@@ -19,7 +19,7 @@ if mode == "open file":
     writable = open(inside("there"), "r+b")
 if mode == "rlimit only":
     lockdown._restrict_files = lambda libc: 0
-    lockdown._restrict_calls = lambda: False
+    lockdown._restrict_calls = lambda also: False
 try:
     report = lockdown.lock_process()
 except lockdown.LockdownError as error:

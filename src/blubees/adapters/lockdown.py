@@ -12,9 +12,12 @@ import signal
 import stat
 import struct
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from blubees.adapters.denied_calls import LEAVES_TRACES
 
 try:
     import pyseccomp  # before the lock: its import looks for libc through a temp file
@@ -33,95 +36,6 @@ _WRITE_FILE: Final = 1 << 1
 _DIRECTORY_RIGHTS: Final = sum(1 << bit for bit in range(4, 13))  # remove and make of every type
 _REFER: Final = 1 << 13  # ABI 2
 _TRUNCATE: Final = 1 << 14  # ABI 3
-_DENIED_CALLS: Final = [
-    "setxattr",
-    "lsetxattr",
-    "fsetxattr",
-    "setxattrat",
-    "removexattr",
-    "lremovexattr",
-    "fremovexattr",
-    "utime",
-    "utimes",
-    "utimensat",
-    "futimesat",
-    "memfd_create",
-    "memfd_secret",
-    "ptrace",
-    "process_vm_writev",
-    "process_vm_readv",
-    "process_madvise",
-    "pidfd_getfd",
-    "add_key",
-    "keyctl",
-    "request_key",
-    "bpf",
-    "io_uring_setup",
-    "io_uring_enter",
-    "io_uring_register",
-    "chmod",
-    "fchmod",
-    "fchmodat",
-    "fchmodat2",
-    "chown",
-    "fchown",
-    "fchownat",
-    "lchown",
-    "msgget",
-    "msgsnd",
-    "msgctl",
-    "semget",
-    "semop",
-    "shmget",
-    "shmat",
-    "shmctl",
-    "mq_open",
-    "mq_timedsend",
-    "mkdir",
-    "mkdirat",
-    "mknod",
-    "mknodat",
-    "symlink",
-    "symlinkat",
-    "link",
-    "linkat",
-    "rename",
-    "renameat",
-    "renameat2",
-    "unlink",
-    "unlinkat",
-    "rmdir",
-    "truncate",
-    "creat",
-    "open_by_handle_at",
-    "name_to_handle_at",
-    "fanotify_init",
-    "quotactl",
-    "quotactl_fd",
-    "acct",
-    "mount",
-    "umount2",
-    "move_mount",
-    "fsopen",
-    "fsmount",
-    "open_tree",
-    "pivot_root",
-    "chroot",
-    "swapon",
-    "swapoff",
-    "userfaultfd",
-    "perf_event_open",
-    "kexec_load",
-    "kexec_file_load",
-    "init_module",
-    "finit_module",
-    "delete_module",
-    "reboot",
-    "syslog",
-    "unshare",
-    "setns",
-    "personality",
-]
 
 
 class LockdownError(Exception):
@@ -156,11 +70,12 @@ class LockReport:
         return not self.missing
 
 
-def lock_process(*, require: bool = False) -> LockReport:
+def lock_process(*, require: bool = False, also: Collection[str] = ()) -> LockReport:
     """Lock this process for good.
 
     Args:
         require: refuse to go on where the kernel lacks a lock.
+        also: calls of the kernel that are refused besides those that leave traces (adapters/denied_calls.py).
 
     Raises:
         LockdownError: a regular file is open for writing, other threads run already (Landlock binds one thread and those it
@@ -186,7 +101,7 @@ def lock_process(*, require: bool = False) -> LockReport:
         rlimit_core=resource.getrlimit(resource.RLIMIT_CORE) == (0, 0),
         not_dumpable=libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0,
         landlock=_restrict_files(libc),
-        seccomp=_restrict_calls(),
+        seccomp=_restrict_calls(also),
     )
     return _judge(report, require=require)
 
@@ -261,13 +176,13 @@ def _allow_beneath(libc: ctypes.CDLL, ruleset: int, folder: Path, rights: int) -
     return refused
 
 
-def _restrict_calls() -> bool:
-    """Forbid the calls that leave something behind without a file being written."""
+def _restrict_calls(also: Collection[str]) -> bool:
+    """Forbid the calls that leave something behind without a file being written, and some more."""
     if pyseccomp is None or platform.machine() not in {"x86_64", "aarch64"}:
         return False
     try:
         deny = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-        for name in _DENIED_CALLS:
+        for name in (*LEAVES_TRACES, *also):
             try:
                 deny.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
             except (OSError, ValueError, RuntimeError):

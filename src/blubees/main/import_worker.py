@@ -1,20 +1,25 @@
-"""The process in which a stranger's document is read: no network, no database, bounds on time and memory.
+"""The process in which a stranger's document is read: locked away from everything, with bounds on time and memory.
 
 Started by main/import_bench.py as `python -m blubees.main.import_worker`: an ImportOrder in, its answer out, as MessagePack.
+After its imports it opens no file, no socket and no program (docs/decisions/0043): what is needed later is imported here.
 """
 
 import gc
+import os
 import resource
 import sys
 from typing import Final
 
 import msgspec
 
+from blubees.adapters.denied_calls import REACHES_OUT
+from blubees.adapters.lockdown import LockdownError, lock_process
 from blubees.connectors.differences import compare_connectors
 from blubees.connectors.importers.book import Told, import_document
 from blubees.connectors.importers.limits import MEMORY_BYTES, SECONDS
 from blubees.connectors.importers.openapi.refs import NeedsFilesError
 from blubees.connectors.packing import pack_connector, unpack_connector
+from blubees.main.import_bench import NOT_LOCKED
 from blubees.model.errors import InputError
 from blubees.model.ids import TenantId
 from blubees.ports import ImportMade, ImportNeeds, ImportOrder, ImportRefusal
@@ -55,6 +60,10 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        lock_process(require=os.environ.get("BLUBEES_REQUIRE_LOCKDOWN", "") == "1", also=REACHES_OUT)
+    except LockdownError:
+        return NOT_LOCKED
     gc.disable()  # millions of values that stay until the end: a collection finds nothing
     order = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=ImportOrder)
     sys.stdout.buffer.write(msgspec.msgpack.encode(make(order)))
