@@ -101,13 +101,13 @@ async def find_way(port: int, desk: OneKey | None = None) -> AsyncIterator[Way]:
         await web.close()
 
 
-def write_lease(port: int) -> Lease:
+def write_lease(port: int, secret: str = "right") -> Lease:  # noqa: S107 - made up
     """Open the credential of `there`: a bearer token, for this loopback port alone."""
     return Lease(
         kind=ConnectionKind.BEARER,
         hosts=(f"127.0.0.1:{port}",),
         user_name="",
         parameter="",
-        secret="right",
+        secret=secret,
         expires_at_milliseconds=FakeClock().now_milliseconds() + 60_000,
     )

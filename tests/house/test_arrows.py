@@ -30,6 +30,8 @@ WRONG_ARROWS = {
     "a socket in the connectors": ("blubees/connectors/planted.py", "import socket\n"),
     "a database driver in the conduit": ("blubees/main/conduit.py", "import sqlite3\n"),
     "the database below the conduit": ("blubees/engine/launch.py", "import sqlalchemy\n"),
+    "the service starts operators' programs": ("blubees/main/connectors.py", "import blubees.main.stdio_bridge\n"),
+    "the protocol's SDK in the conduit": ("blubees/main/conduit.py", "import mcp\n"),
     "a step kind imports another": ("blubees/steps/kinds/stop.py", "import blubees.steps.kinds.fail\n"),
     "the engine reaches into the step kinds": ("blubees/engine/planted.py", "import blubees.steps.kinds.stop\n"),
     "the product imports the development site": ("blubees/doors/planted.py", "import devsite\n"),

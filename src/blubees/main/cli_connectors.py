@@ -212,6 +212,34 @@ def mock(
     os.execv(sys.executable, [sys.executable, "-m", "devsite.document_mock", str(file), "--port", str(port)])  # noqa: S606
 
 
+@connector_app.command(name="serve-stdio")
+def serve_stdio(
+    *command: Annotated[str, cyclopts.Parameter(allow_leading_hyphen=True)],
+    host: str = "127.0.0.1",
+    port: int = 8792,
+    env: Annotated[tuple[str, ...], cyclopts.Parameter(negative="")] = (),
+    allow_host: Annotated[tuple[str, ...], cyclopts.Parameter(negative="")] = (),
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> int:
+    """Start an MCP server that speaks stdio, and serve it over HTTP on this machine, for `connector import --ask mcp`.
+
+    It is a program of yours, outside BluBees: what flows send to it, it may keep. The token is made and shown once, or taken
+    from BLUBEES_BRIDGE_TOKEN.
+
+    Args:
+        command: the program and its arguments, after `--`.
+        host: the address to listen on; another one than loopback needs --certificate and --key.
+        env: NAME (a variable of yours) or NAME=VALUE: the program gets it, besides PATH, HOME, LOGNAME, SHELL, TERM and USER.
+        allow_host: a name (or name:port) by which it is called, too: that of a front that speaks TLS.
+        certificate, key: PEM files, to serve by TLS.
+    """
+    from blubees.main.stdio_command import serve_program  # noqa: PLC0415 - as in main/cli.py
+
+    is_good = serve_program(command, host=host, port=port, given=env, hosts=allow_host, certificate=certificate, key=key)
+    return 0 if is_good else PROBLEMS
+
+
 @connector_app.command
 def remove(name: str, *, yes: Flag = False, tenant: Tenant = "", data: Data = DATA) -> int:
     """Remove an imported connector. Versions that are published go on: they have what they use with them.
