@@ -30,6 +30,7 @@ from product import Product, call, run_product, wait_for  # noqa: E402 - the tes
 
 from blubees.main.live_view import watch_trial  # noqa: E402 - after the path is set
 from blubees.steps.book import list_kinds  # noqa: E402 - after the path is set
+from progress import say  # noqa: E402 - beside this file
 from proof_clock import KINDS, exercise_clock  # noqa: E402 - see above
 from proof_cluster import prove_cluster  # noqa: E402 - beside this file
 from proof_defects import exercise_defects, list_missed  # noqa: E402 - beside this file
@@ -169,6 +170,7 @@ def exercise(product: Any, canaries: Canaries) -> str:
     flows = [(entry.name, write_flow(product.site_url, entry.name, canaries)) for entry in PERFORMED]
     flows += [(name, write_failure(product.site_url, name)) for name in FAILURES]
     hooks: list[str] = []
+    say(f"payload through {len(flows)} flows")
     for name, flow in flows:
         path = product.publish(json.dumps(flow))
         hooks.append(path)
@@ -189,6 +191,7 @@ def exercise(product: Any, canaries: Canaries) -> str:
         )
         call(path + "x" + canaries.plant(f"{name}: wrong token"), b"{}", JSON)
     exercise_clock(product, canaries.plant)
+    say("test runs and dry runs, watched")
     watch_trials(product, [flow["id"] for _, flow in flows], canaries)
     return hooks[-1]
 
@@ -196,7 +199,9 @@ def exercise(product: Any, canaries: Canaries) -> str:
 def exercise_one_machine(product: Product, canaries: Canaries, doors: Doors, *, image: bool) -> int:
     """Send canaries through everything, with faults; gives how many runs were started."""
     hook = exercise(product, canaries)
+    say("doors, sign-offs, run modes, calls in doubt")
     HEARD.extend(doors.exercise())
+    say("kills, a full disk, no memory, a backup, a restart of all")
     for number in range(3):
         call(hook, json.dumps({"c": canaries.plant(f"SIGKILL {number}"), "pad": "x" * 100_000}).encode(), JSON)
         os.kill(product.find("blubees.main.conduit")[0], signal.SIGKILL)
@@ -293,6 +298,7 @@ def prove_one_machine(vendor: Vendor) -> Result:
         log = product.log.read_bytes()
         leaks, deleted = plant_leaks(disk, canaries), plant_deleted(disk, canaries)
         written = read_written(image, disk)
+    say(f"a search of {len(written):,} bytes")
     found = scan(written + b"".join(doors.in_jira), canaries.made)
     caught = {canary.text for canary, _ in scan(written, [*leaks, deleted, *declared.made])}
     missed = [leak.place for leak in leaks if leak.text not in caught]
@@ -361,7 +367,10 @@ def main() -> int:
     }
     chosen = sys.argv[1:] or list(ways)
     try:
-        results = [ways[name](vendor) for name in chosen]
+        results = []
+        for name in chosen:
+            say(f"part {name}")
+            results.append(ways[name](vendor))
     finally:
         vendor.stop()
     good = all(result.good for result in results)

@@ -15,6 +15,7 @@ from product import call, free_port, wait_for
 from blubees.main import postgres_child
 from blubees.main.cluster import start_site
 from chaos_cluster import ChaosCluster, ClusterProduct
+from progress import say
 from proof_disk import Result, make_disk, make_folder, read_written
 from proof_doors import Doors
 from proof_scan import Canaries, Canary, say_found, scan
@@ -131,8 +132,10 @@ def prove_cluster(vendor: Vendor, exercise: Callable[[Any, Canaries], str]) -> R
         with run_cluster(disk / "cluster", vendor) as product:
             hook = exercise(product, canaries)
             doors = Doors(product, vendor, canaries.plant)
+            say("doors, sign-offs, run modes, calls in doubt")
             done = doors.exercise()
             done.append(doors.doubt(lambda: kill_conduits(product.cluster)))
+            say("kills, a copy of the database, a restart of all but the nodes")
             done += try_faults(product, hook, canaries.plant)
             runs = len(product.operator().get("/runs?limit=1000"))
             plant_in_database(product, planted)
@@ -140,6 +143,7 @@ def prove_cluster(vendor: Vendor, exercise: Callable[[Any, Canaries], str]) -> R
         logs = b"".join(path.read_bytes() for path in (disk / "cluster").glob("*.log"))
         statements = (disk / "cluster" / "postgresql" / "log").read_bytes()
         written = read_written(image, disk)
+    say(f"a search of {len(written) + len(stores):,} bytes")
     found = scan(written + stores + b"".join(doors.in_jira), canaries.made)
     caught = {canary.text for canary, _ in scan(written, planted.made)}
     missed = [canary.place for canary in planted.made if canary.text not in caught]

@@ -36,6 +36,7 @@ from blubees.vault.rotation import Rotation  # noqa: E402 - see above
 from blubees.vault.run_keys import RunKeys  # noqa: E402 - see above
 from blubees.vault.secrets import VaultService  # noqa: E402 - see above
 from fakes.vault_rows import make_parked_row, make_shredding  # noqa: E402 - see above
+from progress import say  # noqa: E402 - beside this file
 from proof_disk import Result, make_disk, make_folder, read_written  # noqa: E402 - beside this file
 from proof_scan import Canaries, list_forms, say_found, scan  # noqa: E402 - beside this file
 
@@ -289,6 +290,7 @@ class Campaign:
         if len(self.first) != len(TENANTS) * (CONNECTIONS + RUNS + 1):
             self.wrong.append(f"{len(self.first)} opened at first")
         for level in Level:
+            say(f"keys of the level {level.value} are changed {rounds} times{self.defect and ': ' + self.defect}")
             for number in range(rounds):
                 self._rotate(level, f"{level.value} {number}")
         code, swapped = ask(self.folder, "swap", self.defect)
