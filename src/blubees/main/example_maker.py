@@ -62,9 +62,12 @@ class Maker:
         sent = _find_sent(operation)
         parameters = {(each["in"], each["name"]): each for each in operation.get("parameters", ())}
         inputs: dict[str, Any] = {}
+        walked = {action.pages.input, action.pages.size_input} if action.pages is not None else set()
         path, query = action.request.path, dict(action.request.fixed.query)
         body: Any = dict(action.request.fixed.body) or None
         for name, each in action.inputs.items():
+            if name in walked:
+                continue
             if each.place is Place.BODY:
                 value = self._find_sent_value(each, sent)
                 if value is not MISSING:
@@ -166,13 +169,17 @@ def _write(value: Any) -> str:  # noqa: ANN401 - JSON
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _write_ask(action: Action, asked: Asked, **query: str) -> Ask:
-    return Ask(
-        method=action.request.method,
-        path=asked.path,
-        query={**asked.query, **query},
-        body=None if action.request.content in {Content.NONE, Content.MULTIPART} else asked.body,
-    )
+def _write_ask(action: Action, asked: Asked, carried: Mapping[str, int | str] | None = None) -> Ask:
+    """Write what must be asked; `carried`: inputs by which pages are walked."""
+    query, body = dict(asked.query), dict(asked.body) if isinstance(asked.body, dict) else asked.body
+    for name, value in (carried or {}).items():
+        taken = action.inputs[name]
+        if taken.place is Place.BODY:
+            body = _put(body, taken.at, value)
+        else:
+            query[taken.at[0]] = str(value)
+    is_shown = action.request.content not in {Content.NONE, Content.MULTIPART}
+    return Ask(method=action.request.method, path=asked.path, query=query, body=body if is_shown else None)
 
 
 def _make_file(action: Action, asked: Asked) -> ActionExample:
@@ -197,22 +204,21 @@ def _make_pages(action: Action, pages: Pages, asked: Asked, body: Any) -> Action
     first = shorten_answer(whole[0])
     second = _vary(shorten_answer(whole[1])) if len(whole) > 1 else _vary(first)
     listed = [[first], [second], []] if pages.until_empty else [[first], [second]]
-    size = {action.inputs[pages.size_input].at[0]: str(pages.size)} if pages.size_input else {}
+    size = {pages.size_input: pages.size} if pages.size_input else {}
     asks, replies = [], []
     for number, items in enumerate(listed):
         is_last = number == len(listed) - 1
         mark = _find_mark(pages, number)
         replies.append(Reply(status=200, body=_write_page(pages, items, number, is_last=is_last)))
-        carried = {action.inputs[pages.input].at[0]: mark} if mark else {}
-        asks.append(_write_ask(action, asked, **size, **carried))
+        asks.append(_write_ask(action, asked, {**size, pages.input: mark} if mark != "" else size))
     return ActionExample(inputs=asked.inputs, asks=tuple(asks), replies=tuple(replies), gives=[first, second])
 
 
-def _find_mark(pages: Pages, number: int) -> str:
-    """Find what the query carries for a page, from 0; nothing for the first of a cursor."""
+def _find_mark(pages: Pages, number: int) -> int | str:
+    """Find what is carried for a page, from 0; nothing for the first of a cursor."""
     if pages.kind is PageKind.CURSOR:
         return "eyJvIjoyfQ==" if number else ""
-    return str(pages.first + number * (pages.size if pages.until_empty else 1))
+    return pages.first + number * (pages.size if pages.until_empty else 1)
 
 
 def _write_page(pages: Pages, items: list[Any], number: int, *, is_last: bool) -> Any:  # noqa: ANN401 - JSON
