@@ -767,8 +767,11 @@ class ScheduleStore(Protocol):
         """Forget it, if it is there."""
         ...
 
-    async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[ScheduleRow]:
-        """Those of all tenants that are installed, with a tick to claim or an order to send again; the longest due first."""
+    async def list_due(self, now_milliseconds: int, *, ahead_milliseconds: int, limit: int) -> Sequence[ScheduleRow]:
+        """Those of all tenants that are installed, with a tick to claim or an order to send again; the longest due first.
+
+        With them those that were claimed later than `ahead_milliseconds`: by a clock that was ahead.
+        """
         ...
 
     async def swap(self, seen: ScheduleRow, changed: ScheduleRow) -> bool:

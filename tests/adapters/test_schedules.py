@@ -74,11 +74,15 @@ async def test_what_is_due_is_listed_for_all_installed_tenants_the_longest_due_f
     await store.put(row(flow="not-yet", next_due_milliseconds=NOW + 1))
     await store.put(row(flow="unanswered", deadline_milliseconds=NOW, **claimed))
     await store.put(row(flow="under-way", deadline_milliseconds=NOW + 1, **claimed))
-    listed = [(each.tenant, each.flow) for each in await store.list_due(NOW, limit=9)]
+    listed = [(each.tenant, each.flow) for each in await store.list_due(NOW, ahead_milliseconds=NOW, limit=9)]
     assert listed == [(B, "tick"), (A, "tick"), (A, "unanswered")]
-    assert len(await store.list_due(NOW, limit=1)) == 1
+    assert len(await store.list_due(NOW, ahead_milliseconds=NOW, limit=1)) == 1
+    assert [each.flow for each in await store.list_due(0, ahead_milliseconds=NOW, limit=9)] == []
+    await store.put(row(flow="ahead", next_due_milliseconds=NOW + 9, claimed_at_milliseconds=NOW + 1))
+    assert [each.flow for each in await store.list_due(0, ahead_milliseconds=NOW, limit=9)] == ["ahead"]
+    await store.remove(A, FlowId("ahead"))
     await database.tenants.record(seen(B, gone=True))
-    assert [each.tenant for each in await store.list_due(NOW, limit=9)] == [A, A]
+    assert [each.tenant for each in await store.list_due(NOW, ahead_milliseconds=NOW, limit=9)] == [A, A]
 
 
 async def test_of_many_that_swap_at_a_time_one_wins(database: Database) -> None:

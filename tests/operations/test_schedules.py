@@ -193,6 +193,31 @@ async def test_after_a_standstill_there_is_one_run_or_none(world: World) -> None
     assert (await world.row(B)).next_due_milliseconds > world.clock.milliseconds
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_a_clock_that_was_ahead_stops_no_schedule(world: World, is_answered: bool) -> None:
+    await world.publish(SCHEDULE)
+    world.clock.advance(3_600 + 5)
+    await world.scheduler.fire_due()
+    early = world.orders.orders[0]
+    if is_answered:
+        await world.scheduler.note(world.answer(early))
+    world.clock.advance(-3_600)
+    await world.scheduler.fire_due()
+    if not is_answered:
+        assert await world.scheduler.fire_due() == 1, "it is asked for again at once, and not when that clock's time comes"
+        await world.scheduler.note(world.answer(early))
+    dues = []
+    for _ in range(61):
+        world.clock.advance(60)
+        await world.scheduler.fire_due()
+        dues.append((await world.row()).claimed_due_milliseconds)
+        await world.scheduler.note(world.answer(msgspec.structs.replace(early, due_milliseconds=dues[-1])))
+    assert dues == [START + 60_000 * number for number in range(1, 62)], "each at its time"
+    assert early.due_milliseconds in dues, "and the early one again, whose runs are known by it"
+    second = next(order for order in world.orders.orders if order.due_milliseconds == START + 60_000)
+    assert second.last_milliseconds <= START + 5_000, "what is searched since then is not searched since tomorrow"
+
+
 async def test_what_is_not_live_or_not_installed_fires_nothing(world: World) -> None:
     await world.publish(SCHEDULE)
     await world.publish(SCHEDULE, tenant=B)

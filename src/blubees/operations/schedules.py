@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from blubees.flows.timing import judge_tick
+from blubees.flows.timing import find_next, judge_tick
 from blubees.model.errors import BluBeesError, ConflictError, MissingError, UnavailableError
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.order import Fire
@@ -60,10 +60,13 @@ class Scheduler:
 
     async def fire_due(self) -> int:
         """Fire everything that is due now; gives how many orders were sent. Raises UnavailableError: the database is away."""
-        sent = 0
-        for row in await self._store.list_due(self._clock.now_milliseconds(), limit=ROWS_AT_ONCE):
+        sent, now = 0, self._clock.now_milliseconds()
+        for row in await self._store.list_due(now, ahead_milliseconds=now + SKEW_MILLISECONDS, limit=ROWS_AT_ONCE):
             try:
-                sent += await (self._send_again(row) if row.claimed_due_milliseconds else self._claim(row))
+                if row.claimed_at_milliseconds > now + SKEW_MILLISECONDS:
+                    await self._set_back(row, now)
+                else:
+                    sent += await (self._send_again(row) if row.claimed_due_milliseconds else self._claim(row))
             except Exception:  # noqa: BLE001 - one flow's trouble, whatever it is, is not the others'
                 self._events("schedule_not_fired", tenant=row.tenant, flow=row.flow)
         return sent
@@ -94,6 +97,21 @@ class Scheduler:
     async def list(self, tenant: TenantId) -> Sequence[ScheduleRow]:
         """Give the tenant's rows."""
         return await self._store.list(tenant)
+
+    async def _set_back(self, row: ScheduleRow, now: int) -> None:
+        """A clock that was ahead has claimed a tick: the next one is the first after now, not after that clock's time.
+
+        A tick that was fired early comes again at its time, and starts nothing twice: its runs are known by it.
+        """
+        self._events("clock_was_ahead", tenant=row.tenant, flow=row.flow)
+        changed = msgspec.structs.replace(
+            row,
+            next_due_milliseconds=min(row.next_due_milliseconds, find_next(row.timing, row.anchor_milliseconds, now)),
+            last_due_milliseconds=min(row.last_due_milliseconds, now),
+            claimed_at_milliseconds=now,
+            deadline_milliseconds=min(row.deadline_milliseconds, now),
+        )
+        await self._store.swap(row, changed)
 
     async def _claim(self, row: ScheduleRow) -> bool:
         now = self._clock.now_milliseconds()
@@ -154,7 +172,7 @@ def _note_answer(row: ScheduleRow, fired: Fired, now: int) -> ScheduleRow:
     if failure is None:
         return msgspec.structs.replace(
             closed,
-            last_due_milliseconds=fired.due_milliseconds,
+            last_due_milliseconds=min(fired.due_milliseconds, now),  # it may have been claimed by a clock that was ahead
             cursor=fired.cursor or row.cursor,
             failures=0,
             failure="",

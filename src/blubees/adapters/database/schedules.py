@@ -46,14 +46,14 @@ class SqlScheduleStore:
         async with using(self._engine, tenant) as connection:
             await connection.execute(sa.delete(SCHEDULES).where(_is_row(tenant, flow)))
 
-    async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[ScheduleRow]:
+    async def list_due(self, now_milliseconds: int, *, ahead_milliseconds: int, limit: int) -> Sequence[ScheduleRow]:
         """See the port."""
         is_due = (SCHEDULES.c.claimed_due == 0) & (SCHEDULES.c.next_due <= now_milliseconds)
         is_unanswered = (SCHEDULES.c.claimed_due > 0) & (SCHEDULES.c.deadline <= now_milliseconds)
         query = (
             sa.select(SCHEDULES)
             .join(TENANTS, TENANTS.c.tenant == SCHEDULES.c.tenant)
-            .where(is_due | is_unanswered, TENANTS.c.uninstalled == sa.false())
+            .where(is_due | is_unanswered | (SCHEDULES.c.claimed_at > ahead_milliseconds), TENANTS.c.uninstalled == sa.false())
             .order_by(SCHEDULES.c.next_due)
             .limit(limit)
         )
