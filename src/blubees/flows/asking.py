@@ -4,8 +4,8 @@ Called by flows/firing.py. The calls are those of the step kinds `jira.search_is
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -45,10 +45,14 @@ _CURSOR: Final = re.compile(CURSOR_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is new: each item's name for its delivery, the item, and where the next poll goes on (empty: where this one did)."""
+    """What is new: each item's name for its delivery, the item, and where the next poll goes on (empty: where this one did).
+
+    `take_away`: takes the items from where they were found, for when all of their runs are accepted; None: they stay there.
+    """
 
     items: tuple[tuple[str, Any], ...]
     cursor: str
+    take_away: Callable[[], Awaitable[Failure | None]] | None = field(default=None, compare=False)
 
 
 class _Asker:

@@ -2,10 +2,12 @@
 
 What is new is told by a time or a growing number in each item: kept in the database as the poll's cursor, so it must be a
 reference and no content (docs/decisions/0003). Items as new as the cursor come once more, for their time may be shared; their
-delivery is known for a day. So when nothing has come for half a day, only what is newer counts.
+delivery is known for a day. So when nothing has come for half a day, only what is newer counts. A list without a cursor, whose
+items are taken away when their runs are accepted (a queue), is new as a whole.
 """
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,13 +24,14 @@ from blubees.flows.asking import FORGETTING_MILLISECONDS, ID_CHARACTERS, POLL_IT
 from blubees.flows.check_trigger import find_trigger
 from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import Purpose, Use
-from blubees.model.connector import PollRule
+from blubees.model.connector import Connector, PollRule
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow
 from blubees.model.order import Fire
 from blubees.model.schedule import CURSOR_PATTERN, PollStart
 from blubees.steps.actions import CATALOGUE
 
+Hooks = Mapping[str, Callable[..., Any]]
 _CURSOR: Final = re.compile(CURSOR_PATTERN)
 _NUMBER: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
 
@@ -63,25 +66,50 @@ async def poll_action(line: Line, order: Fire, published: PublishedFlow, now_mil
         given[rule.since_input] = order.cursor
     if connector.actions[rule.action].pages is not None:
         given.setdefault(LIMIT, POLL_ITEMS)
-    hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
+    hooks: Hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
     asker = _Asker(line, now_milliseconds, Use(purpose=Purpose.POLL, flow=published.flow.id))
     items = await compile_action(connector, rule.action, hooks)(given, asker)
     if isinstance(items, Failure):
-        place = f"trigger{items.field.removeprefix('with')}" if items.field.startswith("with") else "trigger"
-        return Failure(
-            code=items.code,
-            field=place,
-            http_status=items.http_status,
-            retry_after_seconds=items.retry_after_seconds,
-            detail=items.detail,
-        )
+        return _rename(items)
     if not isinstance(items, list):
         return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_list")
+    if rule.taken_by:
+        return _tell_taken(rule, items, lambda: _take_away(connector, rule, hooks, {**given, rule.taken_input: items}, asker))
     poll = trigger.poll
     is_passed_over = not order.last_milliseconds and (poll is None or poll.start is PollStart.NOW)
     if not rule.cursor_at:
         return _tell_by_id(rule, items, order.cursor, is_passed_over=is_passed_over)
     return _tell_news(rule, items, order.cursor, now_milliseconds, is_passed_over=is_passed_over)
+
+
+async def _take_away(
+    connector: Connector, rule: PollRule, hooks: Hooks, given: dict[str, Any], asker: _Asker
+) -> Failure | None:
+    """Take the items from where they were found."""
+    known = {*connector.actions[rule.taken_by].inputs, CONNECTION}
+    taken = {name: value for name, value in given.items() if name in known}
+    found = await compile_action(connector, rule.taken_by, hooks)(taken, asker)
+    return _rename(found) if isinstance(found, Failure) else None
+
+
+def _rename(failure: Failure) -> Failure:
+    """The setting stands in the trigger, not in a step."""
+    place = f"trigger{failure.field.removeprefix('with')}" if failure.field.startswith("with") else "trigger"
+    return Failure(
+        code=failure.code,
+        field=place,
+        http_status=failure.http_status,
+        retry_after_seconds=failure.retry_after_seconds,
+        detail=failure.detail,
+    )
+
+
+def _tell_taken(rule: PollRule, items: list[Any], take_away: Callable[[], Awaitable[Failure | None]]) -> News | Failure:
+    """Tell all that was found; a poll that found nothing takes nothing away."""
+    named = [(_read(look_up(item, rule.id_at)), item) for item in items]
+    if any(not 1 <= len(identity) <= ID_CHARACTERS for identity, _ in named):
+        return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_id")
+    return News(tuple(named), "", take_away if named else None)
 
 
 def _tell_by_id(rule: PollRule, items: list[Any], cursor: str, *, is_passed_over: bool) -> News | Failure:
@@ -108,7 +136,15 @@ def _tell_news(rule: PollRule, items: list[Any], cursor: str, now: int, *, is_pa
             return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger", detail="no_reference")
         dated.append((at, identity, item))
     dated.sort(key=lambda each: _order(each[0]))
+    is_more = len(dated) > POLL_ITEMS and not is_passed_over
+    if is_more and _order(dated[0][0]) == _order(dated[POLL_ITEMS][0]):
+        return Failure(
+            code=FailureCode.RUN_TOO_LARGE, field="trigger", detail="items"
+        )  # of one time: none could be gone on from
+    dated = dated[:POLL_ITEMS] if is_more else dated  # the next poll goes on with the others
     newest = max((each[0] for each in dated), key=_order, default=cursor)
+    if rule.settles_seconds and not is_passed_over:
+        newest = _find_settled(dated, cursor, now - rule.settles_seconds * 1_000)
     if cursor and _order(newest) < _order(cursor):
         newest = cursor
     if is_passed_over:
@@ -118,6 +154,12 @@ def _tell_news(rule: PollRule, items: list[Any], cursor: str, now: int, *, is_pa
         low = _order(cursor)
         dated = [each for each in dated if _order(each[0]) > low or (_order(each[0]) == low and not is_old)]
     return News(tuple((f"{identity}|{at}", item) for at, identity, item in dated), newest)
+
+
+def _find_settled(dated: list[tuple[str, str, Any]], cursor: str, until: int) -> str:
+    """Give the newest time that none can come before any more; the cursor where there is none."""
+    settled = [at for at, _, _ in dated if (moment := read_date(at)) is not None and moment.timestamp() * 1_000 <= until]
+    return max(settled, key=_order, default=cursor)
 
 
 def _read(value: Any) -> str:  # noqa: ANN401 - JSON

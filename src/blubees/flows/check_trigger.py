@@ -147,7 +147,9 @@ def _write_poll(
     every = trigger.get("every_seconds", poll.every_seconds)
     if type(every) is not int or not POLL_SECONDS[0] <= every <= POLL_SECONDS[1]:
         checks.read.complain((*PLACE, "every_seconds"), f"A poll asks every {POLL_SECONDS[0]} to {POLL_SECONDS[1]} seconds.")
-    if "start" in trigger:
+    if "start" in trigger and poll.taken_by:
+        checks.read.complain((*PLACE, "start"), f"{on} takes all that is there, at the first poll too. Remove it.")
+    elif "start" in trigger:
         checks.expect_choice((*PLACE, "start"), trigger, PollStart)
     given = {*poll.inputs, *filter(None, (poll.since_input,))}
     _check_inputs(checks, connector, connector.actions[poll.action], trigger, given, on)

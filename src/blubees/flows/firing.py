@@ -118,6 +118,8 @@ class FiringDesk:
             name = "issue" if flow.flow.trigger.poll and flow.flow.trigger.poll.jql else "item"
             events = [(f"poll|{each}", {"poll": poll, name: item}) for each, item in news.items]
             runs, failure = await self._start(flow, order, events)
+            if failure is None and news.take_away is not None:  # not before: what is taken away does not come again
+                failure = await news.take_away()
             return runs, news.cursor, failure
         found = await self._list_events(flow, order)
         if isinstance(found, Failure):

@@ -72,6 +72,11 @@ class PollRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             the newest first, and goes on from the id of the first; `inputs` bound it to what came within a day.
         id_at: the path, in an item, of what tells it from others.
         every_seconds: how often, if the flow says nothing.
+        settles_seconds: an item may be listed so long after the time that it bears (an upload in parts bears the time of its
+            begin): the cursor stays so far behind now. What comes again by that is known by its delivery.
+        taken_by: the action that takes away what was listed, called when all of its runs are accepted and not before: of a
+            queue, whose messages come again until then. Such a list has no cursor, and `action` may hide what it lists.
+        taken_input: the input of that action which is given the list of the items; the others are the list's own, by name.
     """
 
     action: str
@@ -80,6 +85,9 @@ class PollRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cursor_at: Path = ()
     id_at: Path
     every_seconds: int = 300
+    settles_seconds: int = 0
+    taken_by: str = ""
+    taken_input: str = ""
 
 
 class ConnectorTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

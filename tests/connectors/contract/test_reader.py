@@ -121,6 +121,81 @@ triggers:
     assert "There is no input 'titel'" in complain(HEAD + ACTIONS + listing + text.replace("title:", "titel:"))[0]
 
 
+QUEUE = """  receive:
+    request: {method: POST, path: /receive}
+    inputs: {queue: text}
+    effect: idempotent
+  remove:
+    request: {method: POST, path: /remove}
+    inputs: {queue: text, messages: list}
+    effect: idempotent
+triggers:
+  message:
+    sort: poll
+    poll: {action: receive, id_at: id, taken_by: remove, taken_input: messages}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("taken_by: remove, taken_input: messages", "id_at: id", "only one that reads may stand"),
+        ("taken_by: remove", "taken_by: removes", "There is no action 'removes'"),
+        ("taken_input: messages", "taken_input: message", "There is no input 'message'"),
+        ("taken_input: messages", "taken_input: messages, cursor_at: at", "there is no cursor beside it"),
+        (
+            "messages: list}\n    effect: idempotent",
+            "messages: list}\n    effect: unsafe",
+            "what takes away may be called twice",
+        ),
+        ("taken_input: messages", "taken_input: messages, settles_seconds: 99999", "allowed are 0 to 36000"),
+    ],
+)
+def test_what_takes_away_may_be_called_twice_and_has_no_cursor(old: str, new: str, told: str) -> None:
+    assert read(HEAD + ACTIONS + QUEUE).triggers["message"].poll is not None
+    assert QUEUE.count(old) == 1
+    if new == "id_at: id":  # without what takes away
+        old, new = f", {old}", ""
+    problems = complain(HEAD + ACTIONS + QUEUE.replace(old, new))
+    assert any(told in problem for problem in problems), problems
+
+
+BUCKET = """name: acme
+title: Acme
+base_url: https://{host}
+parameters:
+  region: {default: eu}
+  host: {default: "s3.{region}.acme.example", pattern: "[a-z0-9.-]+"}
+  addressing: {choices: [virtual, path], default: virtual}
+actions:
+  get:
+    request: {path: "/{key}"}
+    inputs: {bucket: text in host, key: {type: text, style: key}, tags: {type: object?, pairs: [Key, Value]}}
+    effect: read
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("default: virtual", "default: ''", "tells where it goes"),
+        ("[virtual, path]", "[virtual, other, path]", "tells where it goes"),
+        ("  addressing:", "  addresing:", "tells where it goes"),
+        ("https://{host}", "https://{host}/v1", "so the base URL has no path"),
+        ("bucket: text in host", "bucket: text? in host", "and it is required"),
+        ("s3.{region}", "s3.{regionn}", "{regionn} is no parameter whose default is plain"),
+        ("[Key, Value]", "[Key]", "have two names"),
+        ("object?", "text?", "have two names"),
+        ("style: key", "style: numbered", "numbered is no style of the path"),
+    ],
+)
+def test_a_bucket_is_named_where_a_connection_can_tell_where_it_goes(old: str, new: str, told: str) -> None:
+    assert read(BUCKET).actions["get"].inputs["bucket"].is_required
+    assert BUCKET.count(old) == 1
+    problems = complain(BUCKET.replace(old, new))
+    assert any(told in problem for problem in problems), problems
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

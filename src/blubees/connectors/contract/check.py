@@ -24,6 +24,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 BASE_URL: Final = re.compile(r"(https?|postgresql|mysql|smtps?|imaps)://[^/?#@\s]+(/[^?#\s]*)?")
 REASON_MIN: Final = 10
+SETTLES_MAX_SECONDS: Final = 36_000  # deliveries are remembered for a day: flows/asking.py
 POLL_SECONDS: Final = (30, 2_592_000)
 SCHEMES: Final = frozenset((*(each.value for each in SignatureScheme), "hook"))
 
@@ -188,7 +189,13 @@ def _check_hook(
 
 def _check_poll(connector: Connector, poll: PollRule, place: Place, complaints: Complaints) -> None:
     given = (poll.since_input,)
-    _check_use(connector, poll.action, poll.inputs, (*place, "action"), complaints, given=given, is_asked=True)
+    is_taken = bool(poll.taken_by)
+    place_of = (*place, "action")
+    _check_use(connector, poll.action, poll.inputs, place_of, complaints, must_read=not is_taken, given=given, is_asked=True)
+    if is_taken:
+        _check_taken(connector, poll, place, complaints)
+    if not 0 <= poll.settles_seconds <= SETTLES_MAX_SECONDS:
+        complaints.add((*place, "settles_seconds"), f"{poll.settles_seconds}; allowed are 0 to {SETTLES_MAX_SECONDS}.")
     action = connector.actions.get(poll.action)
     if action is not None and poll.since_input and poll.since_input not in action.inputs:
         complaints.add_unknown((*place, "since_input"), "input", poll.since_input, action.inputs)
@@ -198,6 +205,20 @@ def _check_poll(connector: Connector, poll: PollRule, place: Place, complaints: 
         complaints.add((*place, "every_seconds"), f"{poll.every_seconds}; allowed are {POLL_SECONDS[0]} to {POLL_SECONDS[1]}.")
     if not poll.id_at:
         complaints.add((*place, "id_at"), "`id_at` is empty: nothing tells one item from another.")
+
+
+def _check_taken(connector: Connector, poll: PollRule, place: Place, complaints: Complaints) -> None:
+    """Check what takes items away: it may be called twice, and there is no cursor beside it."""
+    taken_by = connector.actions.get(poll.taken_by)
+    if taken_by is None:
+        complaints.add_unknown((*place, "taken_by"), "action", poll.taken_by, connector.actions)
+        return
+    if taken_by.effect not in {Effect.IDEMPOTENT, Effect.KEYED}:
+        complaints.add((*place, "taken_by"), f"Its effect is {taken_by.effect.value}; what takes away may be called twice.")
+    if poll.taken_input not in taken_by.inputs:
+        complaints.add_unknown((*place, "taken_input"), "input", poll.taken_input, taken_by.inputs)
+    if poll.since_input or poll.cursor_at:
+        complaints.add((*place, "taken_by"), "What is taken away does not come again: there is no cursor beside it.")
 
 
 def _check_use(
