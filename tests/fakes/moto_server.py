@@ -31,33 +31,25 @@ ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
-class Aws:
-    """All services of one account: what is asked goes to the one that the signature names."""
+async def answer(request: Request) -> Response:
+    """Have moto answer: what is asked goes to the service that the signature names."""
+    path = request.scope["raw_path"].decode() + (f"?{request.url.query}" if request.url.query else "")
+    service = request.headers["authorization"].partition("Credential=")[2].split("/")[3]
+    host = f"{service}.amazonaws.com" if service == "s3" else f"{service}.{REGION}.amazonaws.com"
+    headers = HTTPHeaders()
+    for name, value in request.headers.items():
+        headers[name] = value
+    asked = AWSPreparedRequest(request.method, f"https://{host}{path}", headers, await request.body(), stream_output=False)
+    answered = botocore_stubber.process_request(asked)
+    assert answered is not None
+    status, told, body = answered
+    content = body.encode() if isinstance(body, str) else body
+    kept = {name: str(value) for name, value in told.items() if request.method == "HEAD" or name.lower() != "content-length"}
+    return Response(content, status, kept)
 
-    def __init__(self) -> None:
-        self.paths: list[str] = []
 
-    async def answer(self, request: Request) -> Response:
-        path = request.scope["raw_path"].decode() + (f"?{request.url.query}" if request.url.query else "")
-        self.paths.append(f"{request.method} {path}")
-        service = request.headers["authorization"].partition("Credential=")[2].split("/")[3]
-        host = f"{service}.amazonaws.com" if service == "s3" else f"{service}.{REGION}.amazonaws.com"
-        headers = HTTPHeaders()
-        for name, value in request.headers.items():
-            headers[name] = value
-        asked = AWSPreparedRequest(request.method, f"https://{host}{path}", headers, await request.body(), stream_output=False)
-        answered = botocore_stubber.process_request(asked)
-        assert answered is not None
-        status, told, body = answered
-        content = body.encode() if isinstance(body, str) else body
-        kept = {
-            name: str(value) for name, value in told.items() if request.method == "HEAD" or name.lower() != "content-length"
-        }
-        return Response(content, status, kept)
-
-    def make_app(self) -> Starlette:
-        methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
-        return Starlette(routes=[Route("/{path:path}", self.answer, methods=methods)])
+def make_app() -> Starlette:
+    return Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "HEAD", "PUT", "POST", "DELETE"])])
 
 
 @contextlib.contextmanager
@@ -102,7 +94,7 @@ class Visit(NamedTuple):
     desk: OneKey
     way: Way
     connectors: dict[str, Connector]
-    aws: Aws
+    port: int
 
 
 @contextlib.asynccontextmanager
@@ -113,8 +105,7 @@ async def visit_aws(service: str, *names: str) -> AsyncIterator[Visit]:
         service: what calls are signed for, until the desk's lease is another.
     """
     with mock_aws():
-        aws = Aws()
-        async with serve(lambda _: aws.make_app()) as port:
+        async with serve(lambda _: make_app()) as port:
             desk = OneKey(write_lease(port, service))
             connectors = {name: move(name, port) for name in names}
             async with find_way(port, desk) as way:
@@ -125,4 +116,4 @@ async def visit_aws(service: str, *names: str) -> AsyncIterator[Visit]:
                     done = compile_action(connectors[name], short, list_hooks(name))
                     return await done({"connection": "there", **inputs}, tools)
 
-                yield Visit(perform, desk, way, connectors, aws)
+                yield Visit(perform, desk, way, connectors, port)
