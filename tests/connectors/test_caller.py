@@ -185,3 +185,57 @@ async def test_a_file_that_is_too_large_is_the_sources() -> None:
     found = await caller.transfer(transfer())
     assert found == Failure(code=FailureCode.ANSWER_TOO_LARGE, field="with.from_url")
     assert len(web.requests) == 1
+
+
+class Storage(Vendor):
+    """A vendor whose files go from one place to another; which tokens each place takes is told by method."""
+
+    def __init__(self, *tokens: str, **taken: str) -> None:
+        super().__init__(*tokens)
+        self.by_method = taken
+        self.web = FakeWeb(self.answer)
+
+    def answer(self, request: WebRequest) -> WebAnswer:
+        token = dict(request.headers)["Authorization"].removeprefix("Bearer ")
+        self.seen.append(f"{request.method} {token} {len(request.body)}")
+        is_taken = self.by_method.get(request.method, token) == token
+        return WebAnswer(status=200 if is_taken else 401, headers={}, body=b"file" if is_taken else b"")
+
+    async def pass_on(self, effect: Effect = Effect.READ) -> Transferred | Failure:
+        site = JiraSite("", "", lambda: None)
+        self.caller = Caller(TENANT, self.web, self, FakeClock(), FakeChance(), site)
+        places = {"url": "https://example.com/", "connection": "vendor"}
+        source = Call(method="GET", effect=effect, answer_limit_bytes=100, **places)  # type: ignore[arg-type]
+        return await self.caller.transfer(
+            Transfer(source=source, target=Call(method="PUT", effect=Effect.UNSAFE, **places))  # type: ignore[arg-type]
+        )
+
+
+async def test_a_file_goes_once_more_when_either_sides_token_has_ended_meanwhile() -> None:
+    for taken, seen in (
+        ({"GET": "new"}, ["GET old 0", "GET new 0", "PUT new 4"]),
+        ({"PUT": "new"}, ["GET old 0", "PUT old 4", "GET new 0", "PUT new 4"]),
+    ):
+        vendor = Storage("old", "new", **taken)
+        found = await vendor.pass_on()
+        assert isinstance(found, Transferred)
+        assert (found.is_sent, found.answer.status, found.size) == (True, 200, 4)
+        assert vendor.seen == seen
+        assert vendor.refused == [hash_token("old")]
+        assert vendor.caller.http_status == 200
+
+
+async def test_a_side_that_goes_on_refusing_is_told_and_what_is_no_reading_is_not_asked_for_again() -> None:
+    vendor = Storage("old", "new", GET="none")
+    found = await vendor.pass_on()
+    assert isinstance(found, Transferred)
+    assert (found.is_sent, found.answer.status, vendor.seen) == (False, 401, ["GET old 0", "GET new 0"])
+    vendor = Storage("old", "new", PUT="new")
+    found = await vendor.pass_on(Effect.UNSAFE)
+    assert isinstance(found, Transferred)
+    assert (found.is_sent, found.answer.status, vendor.seen) == (True, 401, ["GET old 0", "PUT old 4"])
+    assert vendor.caller.refused == found.answer
+    vendor = Storage("old", PUT="new")  # there is no other token
+    found = await vendor.pass_on()
+    assert isinstance(found, Transferred)
+    assert (found.answer.status, vendor.seen) == (401, ["GET old 0", "PUT old 4"])

@@ -3,6 +3,7 @@
 Made for each run by main/conduit.py; used by the engine as a step's tools.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -14,7 +15,7 @@ from blubees.connectors.pace import PaceBook
 from blubees.connectors.parameters import fill_url, place_bucket
 from blubees.connectors.transfer import Side, pass_file
 from blubees.model.authorisation import KINDS, PARAMETER_PREFIX
-from blubees.model.call import Call, CallAnswer, Transfer, Transferred, is_jira_path
+from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred, is_jira_path
 from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import ConnectionName, TenantId
@@ -25,6 +26,7 @@ from blubees.vault.lease import NEEDS_NONCE, LeaseProblem, authorise, hash_token
 ADDRESSING: Final = "addressing"  # the parameter of connectors whose actions name a bucket
 UNAUTHORISED: Final = 401  # RFC 9110, 15.5.2: "has not been applied"
 REFUSED: Final = 400  # RFC 9110: from here on the third party says no
+REPEATABLE: Final = frozenset({Effect.READ, Effect.IDEMPOTENT})
 _SIDES: Final = {Side.SOURCE: "from", Side.TARGET: "to"}
 _PROBLEMS: Final[dict[WebProblem, FailureCode]] = {
     WebProblem.REFUSED_ADDRESS: FailureCode.EGRESS_REFUSED,
@@ -60,6 +62,16 @@ class _Prepared(NamedTuple):
     request: WebRequest
     lease: Lease | None
     bound_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side of a transfer. `prepared`: none for Jira's; `request`: with the credential; `is_piped`: it gets the file."""
+
+    call: Call
+    prepared: _Prepared | None
+    request: WebRequest
+    is_piped: bool
 
 
 class Caller:
@@ -129,18 +141,23 @@ class Caller:
         if isinstance(authorised, Failure):
             return authorised
         found = await self._send(authorised)
-        if isinstance(found, CallAnswer) and found.status == UNAUTHORISED and KINDS[lease.kind].has_grant:
-            return await self._send_once_more(prepared, call, lease, found)
-        return found
+        if not isinstance(found, CallAnswer) or found.status != UNAUTHORISED:
+            return found
+        anew = await self._authorise_anew(call, prepared)  # what had a 401 was not applied
+        if anew is None:
+            return found
+        return anew if isinstance(anew, Failure) else await self._send(anew)
 
-    async def _send_once_more(self, prepared: _Prepared, call: Call, lease: Lease, found: CallAnswer) -> CallAnswer | Failure:
-        """The vendor refuses a granted token: call once more with another, if there is. What had a 401 was not applied."""
+    async def _authorise_anew(self, call: Call, prepared: _Prepared, *, is_piped: bool = False) -> WebRequest | Failure | None:
+        """The vendor refuses a granted token: add another one; None: there is no other."""
+        request, lease, bound_url = prepared
+        if lease is None or not KINDS[lease.kind].has_grant:
+            return None
         name, refused = ConnectionName(call.connection), hash_token(lease.secret)
         other = await self._desk.borrow(self._tenant, name, call.use or Use(), refused)
         if not isinstance(other, Lease) or other.secret == lease.secret:
-            return found
-        authorised = self._authorise(prepared.request, other, prepared.bound_url)
-        return authorised if isinstance(authorised, Failure) else await self._send(authorised)
+            return None
+        return self._authorise(request, other, bound_url, is_piped=is_piped)
 
     async def _prepare(self, call: Call) -> _Prepared | Failure:
         lease = await self._borrow(ConnectionName(call.connection), call.use or Use()) if call.connection else None
@@ -164,29 +181,52 @@ class Caller:
         return request if isinstance(request, Failure) else await self._send(request)
 
     async def transfer(self, transfer: Transfer) -> Transferred | Failure:
-        """Pass a file from one third party to another; a failure's field names the side that is to blame."""
-        source = await self._prepare_side(transfer.source)
-        if isinstance(source, Failure):
-            return _blame(source, Side.SOURCE)
-        target = await self._prepare_side(transfer.target, is_piped=True)
-        if isinstance(target, Failure):
-            return _blame(target, Side.TARGET)
-        self.refused = None
-        passed = await pass_file(self._web, source, target, transfer.part)
-        self.request_bytes += passed.size
+        """Pass a file from one third party to another; a failure's field names the side that is to blame.
+
+        A side that refuses a granted token is asked once more with another one. When that is the target, the file has to be
+        asked for again: what is no mere reading is not.
+        """
+        sides, renewed = dict[Side, _Side](), set[Side]()
+        while True:
+            for side, call in ((Side.SOURCE, transfer.source), (Side.TARGET, transfer.target)):
+                if side not in sides:
+                    prepared = await self._prepare_side(call, is_piped=side is Side.TARGET)
+                    if isinstance(prepared, Failure):
+                        return _blame(prepared, side)
+                    sides[side] = prepared
+            self.refused = None
+            passed = await pass_file(self._web, sides[Side.SOURCE].request, sides[Side.TARGET].request, transfer.part)
+            self.request_bytes += passed.size
+            is_again = passed.side not in renewed and (passed.side is Side.SOURCE or transfer.source.effect in REPEATABLE)
+            anew = await self._prepare_anew(sides[passed.side], passed.answer) if is_again else None
+            if isinstance(anew, Failure):
+                return _blame(anew, passed.side)
+            if anew is None:
+                break
+            sides = {passed.side: anew}  # the other one is prepared again, too: its signature may be good for one call
+            renewed.add(passed.side)
         found = self._read(passed.answer)
         if isinstance(found, Failure):
             return _blame(found, passed.side)
         return Transferred(is_sent=passed.side is Side.TARGET, answer=found, size=passed.size)
 
-    async def _prepare_side(self, call: Call, *, is_piped: bool = False) -> WebRequest | Failure:
+    async def _prepare_side(self, call: Call, *, is_piped: bool) -> _Side | Failure:
         if is_jira_path(call.url):
-            return self._prepare_jira(call)
+            own = self._prepare_jira(call)
+            return own if isinstance(own, Failure) else _Side(call, None, own, is_piped)
         prepared = await self._prepare(call)
         if isinstance(prepared, Failure):
             return prepared
-        request, lease, bound_url = prepared
-        return request if lease is None else self._authorise(request, lease, bound_url, is_piped=is_piped)
+        bare, lease, bound_url = prepared
+        request = bare if lease is None else self._authorise(bare, lease, bound_url, is_piped=is_piped)
+        return request if isinstance(request, Failure) else _Side(call, prepared, request, is_piped)
+
+    async def _prepare_anew(self, side: _Side, answer: WebAnswer | WebFailure) -> _Side | Failure | None:
+        """Prepare a side again whose token was refused; None: that is not so, or there is no other."""
+        if side.prepared is None or isinstance(answer, WebFailure) or answer.status != UNAUTHORISED:
+            return None
+        anew = await self._authorise_anew(side.call, side.prepared, is_piped=side.is_piped)
+        return dataclasses.replace(side, request=anew) if isinstance(anew, WebRequest) else anew
 
     def _prepare_jira(self, call: Call) -> WebRequest | Failure:
         token = self._jira.token()
