@@ -16,6 +16,7 @@ from blubees.flows.live import ForgetfulSeenDesk, Live, LiveDesk, LiveStream, Va
 from blubees.model.connection import ConnectionKind, Lease, Use
 from blubees.model.event import Admission, Verdict
 from blubees.model.failures import Failure
+from blubees.model.flow import UNPUBLISHED
 from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.model.receipt import RunReceipt, Trial
 from blubees.model.web import WebAnswer, WebRequest
@@ -49,12 +50,18 @@ class Desk:
 class World:
     """A conduit's part for trials; the third party says back what it was sent, the credential too."""
 
-    def __init__(self, steps: str = STEPS) -> None:
+    def __init__(self, steps: str = STEPS, version: int = 1) -> None:
         self.clock, self.receipts = FakeClock(), list[RunReceipt]()
         self.used: set[str] = set()
         self.web = FakeWeb(self.answer)
         self.desk = LiveDesk(
-            make_shelf(make_plan(steps)), self.make_runner, self.claim, self.receipts.append, SEALER, self.clock, FakeChance()
+            make_shelf(make_plan(steps, version=version)),
+            self.make_runner,
+            self.claim,
+            self.receipts.append,
+            SEALER,
+            self.clock,
+            FakeChance(),
         )
 
     def answer(self, request: WebRequest) -> WebAnswer:
@@ -79,8 +86,8 @@ class World:
         ticket = Ticket(tenant=TENANT, flow=FLOW, version=version, expires_at_milliseconds=self.clock.milliseconds + 60_000)
         return seal_ticket(SEALER, TRIAL_PURPOSES[trial], ticket)
 
-    async def watch(self, trial: Trial, document: Any) -> list[tuple[str, dict[str, Any]]]:
-        live = await self.desk.start(TENANT, FLOW, self.ticket(trial), document)
+    async def watch(self, trial: Trial, document: Any, version: int = 1) -> list[tuple[str, dict[str, Any]]]:
+        live = await self.desk.start(TENANT, FLOW, self.ticket(trial, version), document)
         assert isinstance(live, Live)
         text = b""
         while chunk := await live.stream.read():
@@ -119,6 +126,13 @@ async def test_a_dry_run_shows_what_it_would_have_sent() -> None:
     assert [(each["step"], each["body"]) for each in would] == [("post", {"a": "Ada"})]
     assert [request.method for request in world.web.requests] == ["GET"]
     assert world.receipts[0].trial is Trial.DRY_RUN
+
+
+async def test_of_a_flow_that_is_published_nowhere_no_receipt_tells() -> None:
+    world = World(version=UNPUBLISHED)
+    events = await world.watch(Trial.TEST, {"n": "Ada"}, UNPUBLISHED)
+    assert (events[-1][0], events[-1][1]["outcome"], len(world.web.requests)) == ("run_ends", "finished", 2)
+    assert world.receipts == []
 
 
 async def test_a_ticket_is_good_once_for_its_flow_and_a_minute() -> None:

@@ -90,6 +90,11 @@ def test_a_document_is_imported_and_its_actions_are_called(
     assert code == 1
     assert "planet: the action has no such input" in wrong
 
+    # nobody has a flow of these, so that there is no run of one; what borrowed the connection is in the trail
+    assert product.operator().get(f"/tenants/{tenant}/runs") == []
+    (lease,) = [each for each in product.operator().get(f"/tenants/{tenant}/audit") if each["action"] == "lease_opened"]
+    assert (lease["connection"], lease["flow"][:4], lease["step"]) == ("my-galaxy", "try-", "call")
+
     # in a flow, which is told when another import breaks it
     flow = "id: visit\nname: Visit\ntrigger: {on: webhook}\nsteps:\n  - {id: look, kind: galaxy.get_planet, with: {planet_id: 4}}\n"
     product.publish(flow, probe=False)

@@ -25,7 +25,7 @@ from blubees.model.call import Call, CallAnswer
 from blubees.model.errors import TamperedError
 from blubees.model.event import Admission, Verdict
 from blubees.model.failures import Failure, explain_failure
-from blubees.model.flow import TriggerKind
+from blubees.model.flow import UNPUBLISHED, TriggerKind
 from blubees.model.ids import FlowId, TenantId
 from blubees.model.receipt import RunReceipt, Trial
 from blubees.model.seen import SeenQuestion
@@ -283,7 +283,8 @@ class LiveDesk:
         if not isinstance(end, Ended):  # nothing waits in a trial, and nobody waits for its answer
             return
         receipt = end.receipt
-        self._add_receipt(receipt)
+        if message.version != UNPUBLISHED:  # else the ledger would tell of a flow that nobody has
+            self._add_receipt(receipt)
         failure = describe_failure(receipt.failure) if receipt.failure is not None else {}
         answer = end.answer
         answered = {} if answer is None else {"answer": Value({"status": answer.status, "body": _read_body(answer.body)})}

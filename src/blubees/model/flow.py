@@ -4,7 +4,7 @@ Made by flows/document.py; compiled by engine/plan.py. A structured tree: blocks
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -257,12 +257,15 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     error_flow: str = ""
 
 
+UNPUBLISHED: Final = 0
+
+
 class PublishedFlow(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable version of a flow as conduits get it ("plan").
 
     Attributes:
         tenant: whose flow it is.
-        version: counts from 1.
+        version: counts from 1; `UNPUBLISHED`: it is kept nowhere, and neither is a trial of it.
         flow: the document.
         hook_token_hash: hex SHA-256 of the webhook's token (webhook flows only), else empty.
         is_live: whether it starts runs; one that does not is there for runs that were parked with it.

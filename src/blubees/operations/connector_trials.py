@@ -1,6 +1,7 @@
 """Lets an operator perform one action once: as a trial of a flow of one step, which is kept nowhere. Called by doors.
 
-Names come here, values do not: they go to a conduit with the ticket, as the trial's event (docs/decisions/0023).
+No receipt tells of it, since nobody has that flow; where it borrows a connection, the audit trail does. Names come here,
+values do not: they go to a conduit with the ticket, as the trial's event (docs/decisions/0023).
 """
 
 import hashlib
@@ -15,14 +16,13 @@ from blubees.model.action import Action
 from blubees.model.call import Effect
 from blubees.model.connector import Connector
 from blubees.model.errors import InputError, MissingError
-from blubees.model.flow import Flow, PublishedFlow, Step, Trigger, TriggerKind
+from blubees.model.flow import UNPUBLISHED, Flow, PublishedFlow, Step, Trigger, TriggerKind
 from blubees.model.ids import FlowId, StepId, TenantId
 from blubees.model.receipt import Trial
 from blubees.operations.tickets import GivenTicket, TicketDesk
 from blubees.ports import ConnectorShelf, PlanBoard
 
 STEP: Final = StepId("call")
-VERSION: Final = 1
 _PREFIX: Final = "try-"
 
 
@@ -75,9 +75,9 @@ class ActionTrials:
         digest = hashlib.sha256(msgspec.json.encode([step, pinned])).hexdigest()[:24]
         flow = Flow(id=FlowId(_PREFIX + digest), name=step.kind, trigger=Trigger(on=TriggerKind.WEBHOOK), steps=(step,))
         await self._board.post_past(
-            PublishedFlow(tenant=tenant, version=VERSION, flow=flow, is_live=False, connectors=(pinned,))
+            PublishedFlow(tenant=tenant, version=UNPUBLISHED, flow=flow, is_live=False, connectors=(pinned,))
         )
-        given: GivenTicket = self._tickets.give_for_plan(tenant, flow.id, VERSION, order.trial)
+        given: GivenTicket = self._tickets.give_for_plan(tenant, flow.id, UNPUBLISHED, order.trial)
         return ActionTicket(ticket=given.ticket, door=given.door, flow=flow.id)
 
 
