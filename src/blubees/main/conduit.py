@@ -86,7 +86,7 @@ from blubees.flows.redrive import RedriveDesk
 from blubees.main.broker_line import connect
 from blubees.main.memory import follow_forever
 from blubees.main.orders import send_to_desks
-from blubees.main.settings import ProcessStart, decode_start
+from blubees.main.settings import ProcessStart, Settings, decode_start
 from blubees.model.errors import UnavailableError
 from blubees.model.flow import PublishedFlow
 from blubees.model.ids import FlowId, TenantId
@@ -111,10 +111,11 @@ class FrontServer(uvicorn.Server):
         yield
 
 
-def _make_way_out(loopback_ports: frozenset[int], settings: SettingsShelf, clock: Clock, chance: Chance) -> ProtocolRouter:
+def _make_way_out(settings: Settings, shelf: SettingsShelf, clock: Clock, chance: Chance) -> ProtocolRouter:
     """Make the one way to third parties."""
-    web = GuardedWebClient(loopback_ports, find_judge=settings.find_judge)
-    return ProtocolRouter(web, make_protocols(loopback_ports, clock, chance), settings.find_judge)
+    ports, authorities = frozenset(settings.allowed_loopback_ports), settings.extra_ca_file or None
+    web = GuardedWebClient(ports, extra_ca_file=authorities, find_judge=shelf.find_judge)
+    return ProtocolRouter(web, make_protocols(ports, clock, chance, authorities), shelf.find_judge)
 
 
 class Conduit:
@@ -125,7 +126,7 @@ class Conduit:
         self._broker, self._lock, self._settings, self._events = broker, lock, settings, events
         clock, chance = SystemClock(), SystemChance()
         self.tenant_settings = SettingsShelf()
-        self.web = _make_way_out(frozenset(settings.allowed_loopback_ports), self.tenant_settings, clock, chance)
+        self.web = _make_way_out(settings, self.tenant_settings, clock, chance)
         run_sealer = Sealer(start.run_key, chance)
         lease_sealer = Sealer(start.lease_key, chance)
         self._desk = NatsLeaseDesk(broker, lease_sealer.seal, lease_sealer.unseal)

@@ -28,9 +28,10 @@ OpenLease = Callable[[TenantId, ConnectionName, Sequence[Use], str], Awaitable[L
 class TenantWebClient(GuardedWebClient):
     """A guarded client by whose calls each tenant's own rules of hosts hold, as they are kept when it calls."""
 
-    def __init__(self, ports: frozenset[int], find_settings: Callable[[TenantId], Awaitable[TenantSettings]]) -> None:
+    def __init__(self, settings: Settings, find_settings: Callable[[TenantId], Awaitable[TenantSettings]]) -> None:
         self._shelf, self._find_settings = SettingsShelf(), find_settings
-        super().__init__(ports, find_judge=self._shelf.find_judge)
+        ports = frozenset(settings.allowed_loopback_ports)
+        super().__init__(ports, extra_ca_file=settings.extra_ca_file or None, find_judge=self._shelf.find_judge)
 
     async def call(self, request: WebRequest) -> WebAnswer | WebFailure:
         """See the port."""
@@ -49,7 +50,7 @@ def build_connectors(
     open_lease: OpenLease,
 ) -> ConnectorService:
     """Build it. Documents are fetched, and servers asked, through a guarded web client of its own."""
-    web = TenantWebClient(frozenset(settings.allowed_loopback_ports), find_settings)
+    web = TenantWebClient(settings, find_settings)
     desk = _Desk(open_lease)
 
     def make_send(tenant: TenantId) -> Send:

@@ -54,7 +54,7 @@ def build_oauth(
     settings = start.settings
     with socket.socket(fileno=os.dup(start.listen_fd)) as door:
         port = door.getsockname()[1]
-    web = GuardedWebClient(frozenset(settings.allowed_loopback_ports))
+    web = GuardedWebClient(frozenset(settings.allowed_loopback_ports), extra_ca_file=settings.extra_ca_file or None)
     keeper = GrantKeeper(parts.vault, database.grants, clock, events, parking.release)
     grants = GrantService(parts.vault, database.grants, keeper, web, clock, chance, events)
     scopes = ScopeChooser(flows.list_scopes)

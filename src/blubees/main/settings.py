@@ -5,6 +5,7 @@ can be read by others of the same user, a pipe that was read can't.
 """
 
 import os
+import ssl
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         app_id: the app's ARI: the audience of invocation tokens.
         environment_id: the Forge environment that this deployment serves; "any" is for development.
         allowed_loopback_ports: loopback ports that outgoing calls may reach; for development and tests, shown in /readyz.
+        extra_ca_file: certificates of authorities that outgoing calls trust besides the system's, for third parties with one of
+            their own; empty: none.
         require_lockdown: refuse to start where the kernel lacks a lock.
         public_url: where third parties reach the conduits: the beginning of call-back addresses.
         oauth_callback: where vendors send browsers back: this path of a control plane; empty for its own port on loopback.
@@ -56,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     kms_keys: tuple[str, ...] = ()
     aws_region: str = ""
     aws_endpoint: str = ""
+    extra_ca_file: str = ""
 
     @property
     def reached_at(self) -> str:
@@ -90,6 +94,7 @@ def read_settings(data: Path | None = None) -> Settings:
         kms_keys=tuple(each.strip() for each in given.get("BLUBEES_KMS_KEYS", "").split(",") if each.strip()),
         aws_region=given.get("BLUBEES_AWS_REGION", ""),
         aws_endpoint=given.get("BLUBEES_AWS_ENDPOINT", ""),
+        extra_ca_file=_read_authorities("BLUBEES_EXTRA_CA_FILE"),
     )
 
 
@@ -98,6 +103,17 @@ def _read_number(name: str, default: int, low: int, high: int) -> int:
     if not text.isdecimal() or not low <= int(text) <= high:
         raise ValueError(f"{name}: {text!r} is not a whole number from {low} to {high}. Change or unset it.")
     return int(text)
+
+
+def _read_authorities(name: str) -> str:
+    text = os.environ.get(name, "")
+    if not text:
+        return ""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
+    except (OSError, ssl.SSLError):
+        raise ValueError(f"{name}: {text!r} can't be read, or is not one of certificates (PEM). Change or unset it.") from None
+    return str(Path(text).resolve())
 
 
 def _read_level(name: str) -> str:

@@ -35,7 +35,7 @@ def build_vendor_parts(
     shelf: ConnectorShelf | None = None,
 ) -> VendorParts:
     """Build them."""
-    web = GuardedWebClient(frozenset(settings.allowed_loopback_ports))
+    web = GuardedWebClient(frozenset(settings.allowed_loopback_ports), extra_ca_file=settings.extra_ca_file or None)
     desk, chosen = VaultDesk(), shelf or CatalogueShelf()
     no_site = JiraSite("", "", lambda: None)  # only conduits have the app's token
 

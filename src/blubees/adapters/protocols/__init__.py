@@ -9,9 +9,11 @@ from blubees.adapters.protocols.smtp import SmtpClient
 from blubees.ports import Chance, Clock, ProtocolClient
 
 
-def make_protocols(allowed_loopback_ports: frozenset[int], clock: Clock, chance: Chance) -> dict[str, ProtocolClient]:
+def make_protocols(
+    allowed_loopback_ports: frozenset[int], clock: Clock, chance: Chance, extra_ca_file: str | None = None
+) -> dict[str, ProtocolClient]:
     """Make the clients, by the scheme of their URLs. All go out through one guard."""
-    dialer = Dialer(allowed_loopback_ports, extra_ca_file=None, resolve=None)
+    dialer = Dialer(allowed_loopback_ports, extra_ca_file=extra_ca_file, resolve=None)
     smtp = SmtpClient(dialer, clock, chance)
     return {
         "imaps": ImapClient(BlockingCalls(dialer)),
