@@ -95,6 +95,7 @@ async def test_why_there_is_no_lease_is_told_as_what_a_person_can_do() -> None:
     for refusal, code in (
         (LeaseRefusal.MISSING, FailureCode.CONNECTION_MISSING),
         (LeaseRefusal.UNAVAILABLE, FailureCode.BUSY),
+        (LeaseRefusal.KEY_DISABLED, FailureCode.BUSY),
         (LeaseRefusal.NO_GRANT, FailureCode.CREDENTIAL_REFUSED),
         (LeaseRefusal.GRANT_DEAD, FailureCode.CREDENTIAL_REFUSED),
     ):
@@ -105,6 +106,8 @@ async def test_why_there_is_no_lease_is_told_as_what_a_person_can_do() -> None:
         assert found.code is code
         assert vendor.seen == []
         assert explain_failure(found)[1]
+        if code is FailureCode.BUSY:
+            assert "third party" not in explain_failure(found)[0]
 
 
 async def _give(refusal: LeaseRefusal) -> LeaseRefusal:

@@ -14,7 +14,7 @@ from blubees.adapters.database import Database, open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.model.audit import Actor, AuditEvent
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Purpose, Use
-from blubees.model.errors import InputError, MissingError, TamperedError, UnavailableError
+from blubees.model.errors import InputError, KeyDisabledError, MissingError, TamperedError, UnavailableError
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.model.vault import Level
 from blubees.operations.audit import AT_ONCE, DAY_MILLISECONDS, LEASE_DAYS, OTHER_DAYS, AuditLog, LeaseClerk
@@ -154,6 +154,15 @@ async def test_events_that_come_at_a_time_are_kept_together_and_no_lease_without
         await clerk.answer(A, NAME, [USE])
     store.is_away = False
     assert isinstance(await clerk.answer(A, NAME, [USE]), Lease)
+
+
+async def test_a_key_that_is_disabled_is_the_reason_and_is_told(world: World) -> None:
+    async def refuse(*_given: object) -> Lease:
+        raise KeyDisabledError("The KMS key is disabled.")
+
+    clerk = LeaseClerk(refuse, world.log)
+    assert await clerk.answer(A, NAME, [USE]) is LeaseRefusal.KEY_DISABLED
+    assert await world.told() == [("lease_refused", "crm", "loop[2]/ask", 1, "key_disabled")]
 
 
 async def test_events_go_when_their_time_is_over(world: World) -> None:

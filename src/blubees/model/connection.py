@@ -147,4 +147,5 @@ class LeaseRefusal(StrEnum):
     UNAVAILABLE = "unavailable"
     NO_GRANT = "no_grant"  # nobody has said yes yet
     GRANT_DEAD = "grant_dead"  # a person must say yes again, or set its client right
+    KEY_DISABLED = "key_disabled"  # at the key provider: its owner can enable it again
     NOT_ALLOWED = "not_allowed"  # this flow may not use it, or not for that

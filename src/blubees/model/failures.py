@@ -220,6 +220,14 @@ DETAILS: Final[dict[tuple[FailureCode, str], tuple[str, str]]] = {
         "All connections that this site may have at a time are in use. This call was not made.",
         "Let the step try again (`retry`), or have fewer runs wait for slow third parties at a time (`runs`).",
     ),
+    (FailureCode.BUSY, "vault"): (
+        "The vault did not answer, so that the connection's credential could not be opened. This call was not made.",
+        "Let the step try again (`retry`), or run again later.",
+    ),
+    (FailureCode.BUSY, "key_disabled"): (
+        "The key that this site's credentials are under is disabled at the key management service. This call was not made.",
+        "Have whoever owns that key enable it again; then retry the run.",
+    ),
     (FailureCode.EGRESS_REFUSED, "host_rules"): (
         "This site's settings do not permit calls to that host.",
         "Call another host, or have an administrator permit it: `tenants settings --egress-allow` and `--egress-deny`.",

@@ -12,7 +12,7 @@ import msgspec
 
 from blubees.model.audit import Actor, AuditAction, AuditEvent
 from blubees.model.connection import Lease, LeaseRefusal, Use
-from blubees.model.errors import BluBeesError
+from blubees.model.errors import BluBeesError, KeyDisabledError
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.operations.rounds import do_hourly
 from blubees.ports import AuditStore, Chance, Clock, Events
@@ -103,7 +103,10 @@ class LeaseClerk:
         Raises:
             UnavailableError: it can't be noted, or not be opened now. TamperedError: the connection does not open.
         """
-        lease = await self._open_lease(tenant, name, uses[0], refused)
+        try:
+            lease = await self._open_lease(tenant, name, uses[0], refused)
+        except KeyDisabledError:  # whoever waits for it shall hear that, and not that somebody is busy
+            lease = LeaseRefusal.KEY_DISABLED
         counts: dict[Use, int] = {}
         for use in uses:
             counts[use] = counts.get(use, 0) + 1
