@@ -797,6 +797,43 @@ class RegistrationRow(msgspec.Struct, frozen=True, kw_only=True):
     registered_at_milliseconds: int = 0
 
 
+class RenewalRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A registration that ends by itself, and when it is renewed.
+
+    Attributes:
+        inputs: of the action that renews it (JSON), as far as registering gave them.
+        registered_at_milliseconds: of the registration that is meant; another one has a row of its own, or needs none.
+        tries: since it was renewed the last time.
+    """
+
+    tenant: TenantId
+    flow: FlowId
+    inputs: str
+    registered_at_milliseconds: int
+    due_milliseconds: int
+    tries: int = 0
+
+
+class RenewalStore(Protocol):
+    """Registrations that end by themselves: at most one a flow."""
+
+    async def put(self, row: RenewalRow) -> None:
+        """Insert or replace."""
+        ...
+
+    async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[RenewalRow]:
+        """Those of all tenants that are to be renewed, the longest due first."""
+        ...
+
+    async def swap(self, seen: RenewalRow, changed: RenewalRow) -> bool:
+        """Change a row if it is as it was seen; False when somebody else was first. One UPDATE: no lock, no leader."""
+        ...
+
+    async def remove(self, seen: RenewalRow) -> None:
+        """Forget it, if it is as it was seen."""
+        ...
+
+
 class RegistrationStore(Protocol):
     """What is registered at vendors: at most one webhook a flow."""
 

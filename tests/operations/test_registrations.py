@@ -67,7 +67,9 @@ class World:
 
         calls, shelf = VendorCalls(open_line, clock), FakeShelf({"acme": ACME, "twilio": load_connector("twilio") or ACME})
         self.tests = ConnectionTests(self.vault, shelf, calls)
-        registrations = Registrations(database.registrations, self.vault, calls, clock, chance, "https://bees.example")
+        registrations = Registrations(
+            database.registrations, self.vault, calls, clock, chance, "https://bees.example", database.renewals
+        )
         self.flows = FlowService(
             database.flows,
             self.board,

@@ -80,9 +80,10 @@ def _bare(schema: Any, depth: int = 0) -> Any:  # noqa: ANN401 - JSON Schema
 
 
 def list_used_actions(trigger: ConnectorTrigger) -> tuple[str, ...]:
-    """Give the names of the actions that a trigger uses: to poll, to take away, to register, to take it back."""
+    """Give the names of the actions that a trigger uses: to poll, to take away, to register, to renew, to take it back."""
     polled = (trigger.poll.action, trigger.poll.taken_by) if trigger.poll is not None else ()
-    called = (trigger.hook.register, trigger.hook.unregister) if trigger.hook is not None else ()
+    hook = trigger.hook
+    called = (hook.register, hook.unregister, hook.renew) if hook is not None else ()
     return tuple(filter(None, (*polled, *called)))
 
 

@@ -198,7 +198,7 @@ class _Checker:
             return
         self.expect_names(place, signature, ("scheme",), ("connection", "header", "prefix", "encoding"))
         scheme = self.expect_choice((*place, "scheme"), signature, SignatureScheme)
-        if scheme in {SignatureScheme.HOOK, SignatureScheme.HMAC}:
+        if scheme in {SignatureScheme.HOOK, SignatureScheme.HMAC, SignatureScheme.TOKEN}:
             self.read.complain((*place, "scheme"), "This scheme belongs to triggers of connectors (`on: slack.message`).")
         if "encoding" in signature:
             self.expect_choice((*place, "encoding"), signature, SignatureEncoding)

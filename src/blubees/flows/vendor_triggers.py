@@ -47,6 +47,18 @@ class VendorHook:
         events = look_up(document, self.hook.each_at[:-1])
         return events if isinstance(events, list) and len(events) <= EVENTS_MAX else None
 
+    def list_tokens(self, document: object) -> list[str]:
+        """Give the secret that stands in each event of a delivery (scheme `token`), empty where none does; none: no event."""
+        return [_read("", self.hook.token_at, {}, event) for event in self.list_events(document) or ()]
+
+    def hide_token(self, event: object) -> object:
+        """Give an event without the secret in it: runs need not know that."""
+        *way, last = self.hook.token_at
+        holder = look_up(event, tuple(way))
+        if isinstance(holder, dict):
+            holder.pop(last, None)
+        return event
+
     def read_delivery(self, headers: Mapping[str, str], document: object) -> str:
         """Give the vendor's id of a delivery; empty when it has none."""
         known = _read(self.hook.delivery_header, self.hook.delivery_at, headers, document)

@@ -52,6 +52,7 @@ from blubees.operations.farewell import Farewell
 from blubees.operations.ledger import Ledger
 from blubees.operations.parking import AT_ONCE, ParkingService
 from blubees.operations.recovery import Recovery
+from blubees.operations.renewals import Renewals
 from blubees.operations.run_control import RunControl
 from blubees.operations.schedules import Scheduler
 from blubees.operations.seen import SeenService
@@ -260,6 +261,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         asyncio.create_task(sign_offs.see_to_all_forever(events)),
         asyncio.create_task(recovery.recover_forever()),
         asyncio.create_task(oauth.grants.renew_due_forever()),
+        asyncio.create_task(
+            Renewals(database.renewals, database.registrations, flows, vendors.calls, clock, events).renew_forever()
+        ),
     ]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())

@@ -22,6 +22,7 @@ class VendorParts:
     shelf: ConnectorShelf
     tests: ConnectionTests
     registrations: Registrations
+    calls: VendorCalls
     web: GuardedWebClient
     desk: VaultDesk
 
@@ -43,5 +44,5 @@ def build_vendor_parts(
         return Caller(tenant, web, desk, clock, chance, no_site)
 
     calls = VendorCalls(open_line, clock)
-    registrations = Registrations(database.registrations, vault, calls, clock, chance, settings.reached_at)
-    return VendorParts(chosen, ConnectionTests(vault, chosen, calls), registrations, web, desk)
+    registrations = Registrations(database.registrations, vault, calls, clock, chance, settings.reached_at, database.renewals)
+    return VendorParts(chosen, ConnectionTests(vault, chosen, calls), registrations, calls, web, desk)

@@ -25,6 +25,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         scheme: a signature scheme of model/flow.py (`hmac_sha256`, `github`, `none`, …), or `hook` for the Python twin's.
         header, prefix, encoding: of hmac_sha256 and hmac.
         digests, signed, time_header, time_unit: of hmac: the hash, what it is over, and when it was sent (Signature).
+        token_at: of token: the path in an event of the secret that the vendor was given.
         event_header: the header that names the event; event_at: its path in the body instead.
         delivery_header: the header with the id of the delivery; delivery_at: its path in the body instead.
         delivery_with: further paths in the body, written with dots, where only all together tell a delivery from others.
@@ -33,9 +34,12 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         accepted, accepted_type: what is answered, with status 200, where the vendor reads our answer; and its media type.
         challenge_at: the path of what must be answered when the vendor proves our address; empty: it does not.
         challenge_query: the name, in the query, of what must be answered when the vendor proves our address (by GET or POST).
-        register: the action that registers our address, with `register_inputs` ("$url", "$secret" and "$events" stand for
+        register: the action that registers our address, with `register_inputs` ("$url", "$secret", "$events", "$expires":
             ours); empty: a person registers it by hand, as `by_hand` tells.
         unregister: the action that takes it back; what `register` gave is its inputs by the same names.
+        lasts_seconds: after how long a registration ends by itself; "$expires" is that time (RFC 3339, UTC). 0: it stays.
+        renew: the action that lets it last as long again, with `renew_inputs` ("$expires") and, as with `unregister`, what
+            `register` gave. It is asked at half the time; where it finds nothing, our address is registered anew.
     """
 
     scheme: str = "none"
@@ -46,6 +50,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     signed: tuple[str, ...] = ()
     time_header: str = ""
     time_unit: str = "seconds"
+    token_at: Path = ()
     event_header: str = ""
     event_at: Path = ()
     delivery_header: str = ""
@@ -59,6 +64,9 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     register: str = ""
     register_inputs: dict[str, Any] = {}
     unregister: str = ""
+    lasts_seconds: int = 0
+    renew: str = ""
+    renew_inputs: dict[str, Any] = {}
     by_hand: str = ""
 
 

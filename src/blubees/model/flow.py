@@ -30,7 +30,8 @@ class TriggerKind(StrEnum):
 class SignatureScheme(StrEnum):
     """How a third party signs its webhooks.
 
-    For connectors only: `hmac`, over the parts that its file names (SignedPart); `hook`, as its Python twin knows.
+    For connectors only: `hmac`, over the parts that its file names (SignedPart); `token`: no signature, our secret stands in
+    each event; `hook`, as its Python twin knows.
     """
 
     NONE = "none"
@@ -41,6 +42,7 @@ class SignatureScheme(StrEnum):
     STANDARD_WEBHOOKS = "standard_webhooks"
     GITLAB = "gitlab"
     HMAC = "hmac"
+    TOKEN = "token"  # noqa: S105 - a word
     HOOK = "hook"
 
 

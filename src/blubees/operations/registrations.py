@@ -5,7 +5,8 @@ the connection `hook-FLOW`. Kept of a registration is what is needed to take it 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,11 +19,11 @@ from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow, SignatureScheme, Trigger
 from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.operations.vendor_calls import VendorCalls
-from blubees.ports import Chance, Clock, RegistrationRow, RegistrationStore
+from blubees.ports import Chance, Clock, RegistrationRow, RegistrationStore, RenewalRow, RenewalStore
 from blubees.vault.secrets import VaultService
 
 SECRET_BYTES: Final = 32
-URL, EVENTS = "$url", "$events"
+URL, EVENTS, EXPIRES = "$url", "$events", "$expires"
 
 
 class Registrations:
@@ -30,6 +31,7 @@ class Registrations:
 
     Args:
         public_url: where conduits are reached from outside, without a / at its end.
+        renewals: keeps what is to be done before registrations end by themselves (operations/renewals.py).
     """
 
     def __init__(
@@ -40,13 +42,15 @@ class Registrations:
         clock: Clock,
         chance: Chance,
         public_url: str,
+        renewals: RenewalStore,
     ) -> None:
+        self._renewals = renewals
         self._store, self._vault, self._calls = store, vault, calls
         self._clock, self._chance, self._public_url = clock, chance, public_url
 
     async def prepare(self, published: PublishedFlow) -> bool:
         """See flows/registering.py."""
-        if _find_hook(published) is None:
+        if find_hook(published) is None:
             await self.withdraw(published.tenant, published.flow.id)
             return False
         row = await self._store.load(published.tenant, published.flow.id)
@@ -54,7 +58,7 @@ class Registrations:
 
     async def register(self, published: PublishedFlow, token: str) -> Failure | None:
         """See flows/registering.py."""
-        found = _find_hook(published)
+        found = find_hook(published)
         if found is None:
             return None
         connector, rule, hook = found
@@ -67,14 +71,16 @@ class Registrations:
             URL: f"{self._public_url}/hooks/{published.tenant}/{token}",
             SECRET: secret,
             EVENTS: list(rule.events),
+            EXPIRES: write_end(hook, self._clock),
         }
-        inputs = {**_put_in(hook.register_inputs, words), **trigger.inputs}
+        inputs = {**put_in(hook.register_inputs, words), **trigger.inputs}
         outcome = await self._calls.perform(
             published.tenant, connector, hook.register, {**inputs, CONNECTION: trigger.connection}
         )
         if isinstance(outcome, Failure):
             return outcome
         told = {**trigger.inputs, **(outcome if isinstance(outcome, dict) else {})}
+        now = self._clock.now_milliseconds()
         back = connector.actions.get(hook.unregister)
         needed = back.inputs if back is not None else {}
         kept = {hook.unregister: back} if back is not None else {}
@@ -85,11 +91,21 @@ class Registrations:
                 source=_name_source(trigger),
                 connection=trigger.connection,
                 action=hook.unregister if back is not None else "",
-                inputs=msgspec.json.encode({name: told[name] for name in needed if name in told}).decode(),
+                inputs=_choose(told, needed),
                 connector=msgspec.json.encode(msgspec.structs.replace(connector, actions=kept, triggers={})).decode(),
-                registered_at_milliseconds=self._clock.now_milliseconds(),
+                registered_at_milliseconds=now,
             )
         )
+        if hook.renew:
+            await self._renewals.put(
+                RenewalRow(
+                    tenant=published.tenant,
+                    flow=published.flow.id,
+                    inputs=_choose(told, connector.actions[hook.renew].inputs),
+                    registered_at_milliseconds=now,
+                    due_milliseconds=now + count_until_renewal(hook),
+                )
+            )
         return None
 
     async def withdraw(self, tenant: TenantId, flow: FlowId) -> Failure | None:
@@ -120,7 +136,8 @@ class Registrations:
         return secret
 
 
-def _find_hook(published: PublishedFlow) -> tuple[Connector, ConnectorTrigger, Hook] | None:
+def find_hook(published: PublishedFlow) -> tuple[Connector, ConnectorTrigger, Hook] | None:
+    """Find how a flow's webhook is registered; None: it is not."""
     name = published.flow.trigger.connector
     found = find_trigger(published.connectors, name) if name else None
     if found is None or found[1].hook is None or not found[1].hook.register:
@@ -134,10 +151,27 @@ def _name_source(trigger: Trigger) -> str:
     return hashlib.sha256(msgspec.json.encode(facts, order="deterministic")).hexdigest()
 
 
-def _put_in(value: Any, words: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
-    """Put our words in where they are named; a text may hold one."""
+def put_in(value: Any, words: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
+    """Put our words in where they are named."""
     if isinstance(value, dict):
-        return {name: _put_in(each, words) for name, each in value.items()}
+        return {name: put_in(each, words) for name, each in value.items()}
     if isinstance(value, list):
-        return [_put_in(each, words) for each in value]
+        return [put_in(each, words) for each in value]
     return words.get(value, value) if isinstance(value, str) else value
+
+
+def write_end(hook: Hook, clock: Clock) -> str:
+    """Write when a registration ends that is made or renewed now (RFC 3339, UTC); empty: it does not."""
+    if not hook.lasts_seconds:
+        return ""
+    end = datetime.fromtimestamp(clock.now_milliseconds() // 1_000 + hook.lasts_seconds, UTC)
+    return end.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def count_until_renewal(hook: Hook) -> int:
+    """Milliseconds until one is renewed: half its time, so that there is time to try again."""
+    return hook.lasts_seconds * 500
+
+
+def _choose(told: Mapping[str, object], needed: Iterable[str]) -> str:
+    return msgspec.json.encode({name: told[name] for name in needed if name in told}).decode()

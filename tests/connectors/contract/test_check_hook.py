@@ -32,6 +32,65 @@ triggers:
 """
 
 
+LASTING = """\
+name: acme
+title: Acme
+base_url: https://acme.example
+actions:
+  subscribe:
+    request: {method: POST, path: /hooks}
+    inputs: {url: text, expires: text, secret: text}
+    effect: unsafe
+  renew:
+    request: {method: PATCH, path: "/hooks/{id}"}
+    inputs: {id: text, expires: text}
+    effect: idempotent
+triggers:
+  told:
+    sort: webhook
+    hook:
+      scheme: token
+      token_at: state.secret
+      register: subscribe
+      register_inputs: {url: $url, secret: $secret, expires: $expires}
+      lasts_seconds: 3600
+      renew: renew
+      renew_inputs: {expires: $expires}
+"""
+
+
+def test_what_is_said_of_a_registration_that_ends_by_itself_is_read() -> None:
+    connector = read_connector(LASTING, "acme.yaml")
+    assert check_connector(connector) == ()
+    hook = connector.triggers["told"].hook
+    assert hook is not None
+    assert (hook.token_at, hook.lasts_seconds, hook.renew) == (("state", "secret"), 3600, "renew")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("      token_at: state.secret\n", "", "The scheme token needs `token_at`"),
+        ("scheme: token", "scheme: none", "The scheme token needs `token_at`, where the secret stands; no other has it."),
+        ("      renew: renew\n", "", "`renew` an action: both or neither."),
+        ("      lasts_seconds: 3600\n", "", "`renew` an action: both or neither."),
+        ("lasts_seconds: 3600", "lasts_seconds: 599", "`lasts_seconds` is 599; allowed is 600 to 34560000."),
+        (
+            "      renew: renew\n",
+            "      renew: renw\n",
+            "There is no action 'renw'; there are: renew, subscribe. Did you mean renew?",
+        ),
+        ("renew_inputs: {expires", "renew_inputs: {expiry", "There is no input of renew 'expiry'; there are: expires, id."),
+        ("      register: subscribe\n", "      by_hand: In the settings.\n", "There is nothing to renew without `register`."),
+    ],
+)
+def test_what_is_wrong_with_one_that_ends_is_told(old: str, new: str, told: str) -> None:
+    assert LASTING.count(old) == 1
+    with pytest.raises(ConnectorError) as caught:
+        read_connector(LASTING.replace(old, new), "acme.yaml")
+    assert told in str(caught.value)
+
+
 def test_what_is_said_of_a_webhook_is_read() -> None:
     connector = read_connector(GOOD, "acme.yaml")
     assert check_connector(connector) == ()

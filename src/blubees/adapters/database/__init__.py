@@ -17,6 +17,7 @@ from blubees.adapters.database.grants import SqlGrantStore
 from blubees.adapters.database.keys import SqlKeyStore
 from blubees.adapters.database.parking import SqlParkedStore
 from blubees.adapters.database.registrations import SqlRegistrationStore
+from blubees.adapters.database.renewals import SqlRenewalStore
 from blubees.adapters.database.row_security import build_walls, check_walls
 from blubees.adapters.database.runs import SqlRunStore
 from blubees.adapters.database.schedules import SqlScheduleStore
@@ -27,7 +28,7 @@ from blubees.adapters.database.tenants import SqlTenantStore
 from blubees.adapters.database.transaction import opening
 from blubees.model.errors import BluBeesError, InputError, UnavailableError
 
-NEWEST_REVISION: Final = "0018"
+NEWEST_REVISION: Final = "0019"
 CONNECT_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 POOL: Final = 8  # connections of one control plane
@@ -58,6 +59,7 @@ class Database:
         self.runs = SqlRunStore(engine)
         self.settings = SqlSettingsStore(engine)
         self.registrations = SqlRegistrationStore(engine)
+        self.renewals = SqlRenewalStore(engine)
         self.schedules = SqlScheduleStore(engine)
         self.seen = SqlSeenStore(engine)
         self.parked = SqlParkedStore(engine)

@@ -13,6 +13,7 @@ from blubees.adapters.database.schema import (
     CONNECTIONS,
     DERIVED_KEYS,
     HOOK_REGISTRATIONS,
+    HOOK_RENEWALS,
     PARKED_RUNS,
     TENANT_KEYS,
     TENANTS,
@@ -185,7 +186,7 @@ class SqlKeyStore:
             version = (await connection.execute(newest)).scalar()
             if version is None:
                 return False
-            for table in (CONNECTIONS, DERIVED_KEYS, HOOK_REGISTRATIONS):
+            for table in (CONNECTIONS, DERIVED_KEYS, HOOK_REGISTRATIONS, HOOK_RENEWALS):
                 await connection.execute(sa.delete(table).where(table.c.tenant == tenant))
             no_key = {"key_version": None, "sealed_key": b""}
             await connection.execute(sa.update(PARKED_RUNS).where(PARKED_RUNS.c.tenant == tenant).values(**no_key))

@@ -47,6 +47,17 @@ VERSIONS = sa.Table(
     sa.Column("connectors", sa.Text, nullable=False, server_default=""),
 )
 
+HOOK_RENEWALS = sa.Table(
+    "hook_renewals",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("flow", sa.String(63), primary_key=True),
+    sa.Column("inputs", sa.Text, nullable=False),
+    sa.Column("registered_at", sa.BigInteger, nullable=False),
+    sa.Column("due", sa.BigInteger, nullable=False, index=True),
+    sa.Column("tries", sa.Integer, nullable=False),
+)
+
 HOOK_REGISTRATIONS = sa.Table(
     "hook_registrations",
     METADATA,

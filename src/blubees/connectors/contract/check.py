@@ -11,7 +11,7 @@ import re2
 
 from blubees.connectors.actions.request import ADDRESSING
 from blubees.connectors.contract.check_action import ActionCheck, check_action, check_errors, check_inputs_given
-from blubees.connectors.contract.check_hook import check_delivery, check_signature
+from blubees.connectors.contract.check_hook import check_delivery, check_lasting, check_signature
 from blubees.connectors.contract.check_schema import check_references
 from blubees.connectors.contract.grade import CHECKS
 from blubees.connectors.contract.problems import Complaints, Place, Problem
@@ -173,6 +173,7 @@ def _check_hook(
         complaints.add((*place, "scheme"), "The Python twin has no function `verify_event`.")
     check_signature(hook, place, complaints)
     check_delivery(hook, place, complaints)
+    check_lasting(hook, place, complaints, connector.actions)
     if trigger.events and not hook.event_header and not hook.event_at:
         complaints.add((*place, "event_at"), "`event_header` or `event_at` must tell where a delivery names its event.")
     if not hook.register and not hook.by_hand:

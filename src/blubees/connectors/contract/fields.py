@@ -12,7 +12,10 @@ from blubees.connectors.contract.problems import Complaints, Place
 from blubees.connectors.contract.words import split_path
 
 PATHS: Final = frozenset(
-    ("at", "items", "next", "total", "more", "last", "event_at", "delivery_at", "each_at", "challenge_at", "cursor_at", "id_at")
+    (
+        *("at", "items", "next", "total", "more", "last"),
+        *("event_at", "delivery_at", "each_at", "token_at", "challenge_at", "cursor_at", "id_at"),
+    )
 )
 """Fields that are paths: a text there is split at its dots."""
 _Noun = TypeVar("_Noun", bound=msgspec.Struct)
