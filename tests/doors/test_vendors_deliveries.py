@@ -101,6 +101,9 @@ class World:
         }
         return await self.send(body, headers)
 
+    async def send_microsoft(self, events: list[object]) -> tuple[int, bytes, bytes]:
+        return await self.send(json.dumps({"value": events}).encode(), {"content-type": "application/json"})
+
     async def send_notion(self, document: object, token: str = SECRET) -> tuple[int, bytes, bytes]:
         body = json.dumps(document, separators=(",", ":")).encode()
         signature = f"sha256={hmac.digest(token.encode(), body, hashlib.sha256).hex()}"
@@ -196,3 +199,42 @@ async def test_notions_events_are_signed_by_its_token() -> None:
     assert (await world.send_notion(event, "another"))[0] == 404
     assert (await world.send(b'{"verification_token":"secret_x"}', {"content-type": "application/json"}))[0] == 404
     assert [each.delivery for each in world.events] == ["e1"]
+
+
+def change(message: str, secret: object = SECRET, **more: object) -> dict[str, object]:
+    return {"subscriptionId": "S1", "clientState": secret, "changeType": "created", "resourceData": {"id": message}, **more}
+
+
+async def test_microsofts_events_carry_our_secret_and_runs_do_not_see_it() -> None:
+    world = World(publish("on: microsoft_outlook.message_arrived, connection: c"))
+    about_itself = {"subscriptionId": "S1", "clientState": SECRET, "lifecycleEvent": "reauthorizationRequired"}
+    assert (await world.send_microsoft([change("m1"), about_itself, change("m2", changeType="updated"), change("m3")]))[
+        0
+    ] == 202
+    assert [each.delivery for each in world.events] == ["m1", "m3"]
+    assert world.events[0].document == {"subscriptionId": "S1", "changeType": "created", "resourceData": {"id": "m1"}}
+    assert [json.loads(each.body) for each in world.events] == [each.document for each in world.events]
+    assert SECRET.encode() not in b"".join(each.body for each in world.events)
+
+
+@pytest.mark.parametrize("other", ["", "the-vendors-own-secres", None, 7, SECRET + "x", [SECRET]])
+async def test_where_one_event_lacks_our_secret_none_is_taken(other: object) -> None:
+    world = World(publish("on: microsoft_outlook.message_arrived, connection: c"))
+    assert (await world.send_microsoft([change("m1"), change("m2", other)]))[0] == 404
+    assert (world.events, world.door.refusals) == ([], {"signature_wrong": 1})
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"value": {}}', b'{"value": []}', b"null"])
+async def test_what_has_no_event_of_microsofts_is_refused(body: bytes) -> None:
+    world = World(publish("on: microsoft_outlook.message_arrived, connection: c"))
+    assert (await world.send(body, {"content-type": "application/json"}))[0] == 404
+    assert world.events == []
+
+
+async def test_microsoft_proves_our_address_by_the_query_of_an_empty_post() -> None:
+    world = World(publish("on: microsoft_teams.message_posted, connection: c, inputs: {resource: chats/C/messages}"))
+    query = b"validationToken=Validation%3a+Testing+client+application+reachability+for+subscription+Request-Id%3a+a1"
+    status, media_type, body = await world.send(b"", {"content-type": "text/plain; charset=utf-8"}, query)
+    assert (status, media_type) == (200, b"text/plain; charset=utf-8")
+    assert body == b"Validation: Testing client application reachability for subscription Request-Id: a1"
+    assert world.events == []
