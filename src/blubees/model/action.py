@@ -47,7 +47,8 @@ class Style(StrEnum):
     """How a list or an object is written there: OpenAPI 3.1, "Parameter Object", style; `json` is its `content`.
 
     `numbered` (forms): `Tags.member.1.Key=a`, lists counted from one, as AWS's query protocol has it. `key` (path, header): the
-    name of an object with all of its slashes, `a//b/`, as in S3; the rest of it is percent-encoded.
+    name of an object with all of its slashes, `a//b/`, as in S3; the rest of it is percent-encoded. `prefix` (header): each
+    name of an object is a header of its own, with the input's name before it: `x-amz-meta-` and `{issue: OPS-7}`.
     """
 
     SIMPLE = "simple"
@@ -60,6 +61,7 @@ class Style(StrEnum):
     JSON = "json"
     NUMBERED = "numbered"
     KEY = "key"
+    PREFIX = "prefix"
 
 
 class Content(StrEnum):
@@ -147,6 +149,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ActionOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One value that an action gives: `at` is its path in the answer's body, `header` the header that it comes from instead.
 
+    A header with `*` at its end stands for all that begin so: they are given as an object, by the rest of their names.
     `*` in the path stands for each item of a list: what it finds is given as a list, or joined where the output is a text.
     `pairs`: two names: a list of such pairs is given as an object, `[{Key: a, Value: 1}]` as `{a: 1}`.
     """

@@ -29,7 +29,8 @@ async def test_objects_are_put_listed_in_pages_copied_and_deleted() -> None:
         assert await aws.perform("amazon_s3.create_bucket", bucket="reports") == {"location": "/reports"}
         keys = [ODD, "2026//x/", "2026/b.txt", "c.txt"]
         for key in keys:
-            put = await aws.perform("amazon_s3.put_object", bucket="reports", key=key, file="hello", tags="project=OPS")
+            more = {"tags": "project=OPS", "metadata": {"Issue": "OPS-7", "n": 7}}
+            put = await aws.perform("amazon_s3.put_object", bucket="reports", key=key, file="hello", **more)
             assert put == {"etag": '"5d41402abc4b2a76b9719d911017c592"'}
         aws.way.calls.clear()
         listed = await aws.perform("amazon_s3.list_objects", bucket="reports", prefix="2026/")
@@ -39,7 +40,12 @@ async def test_objects_are_put_listed_in_pages_copied_and_deleted() -> None:
         assert [each["Key"] for each in first] == [ODD]
         assert await aws.perform("amazon_s3.list_folders", bucket="reports") == [{"Prefix": "2026/"}]
 
-        assert (await aws.perform("amazon_s3.head_object", bucket="reports", key=ODD))["size"] == 5
+        looked = await aws.perform("amazon_s3.head_object", bucket="reports", key=ODD)
+        assert (looked["size"], looked["metadata"]) == (5, {"issue": "OPS-7", "n": "7"})
+        odd = {"metadata": {"a: b\r\nx-evil": "1"}}
+        refused = await aws.perform("amazon_s3.put_object", bucket="reports", key="a", file="hello", **odd)
+        assert isinstance(refused, Failure)
+        assert (refused.code, refused.field) == (FailureCode.INPUT_INVALID, "with.metadata")
         got = await aws.perform("amazon_s3.get_object", bucket="reports", key=ODD)
         assert (got["base64"], got["media_type"]) == ("aGVsbG8=", "text/plain")
         copied = await aws.perform("amazon_s3.copy_object", source=f"reports/{ODD}", bucket="reports", key="copy.txt")

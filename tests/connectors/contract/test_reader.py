@@ -187,6 +187,11 @@ actions:
         ("[Key, Value]", "[Key]", "have two names"),
         ("object?", "text?", "have two names"),
         ("style: key", "style: numbered", "numbered is no style of the path"),
+        (
+            "key: {type: text, style: key}",
+            "key: text in path, x: {type: text?, in: header, style: prefix}",
+            "a style of objects",
+        ),
     ],
 )
 def test_a_bucket_is_named_where_a_connection_can_tell_where_it_goes(old: str, new: str, told: str) -> None:

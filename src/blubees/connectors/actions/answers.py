@@ -17,6 +17,7 @@ from blubees.model.connector import Connector
 from blubees.model.failures import Failure, FailureCode
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
+ALL: Final = "*"  # at the end of a header's name: all that begin so
 _OK: Final = range(200, 300)
 
 
@@ -30,16 +31,20 @@ class ReadAnswer:
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """One output. `header` empty: it is found by the path; `kind`: its type; `pairs`: the two names, or none."""
+    """One output. `header` empty: by the path; `prefix`: of headers; `kind`: its type; `pairs`: two names, or none."""
 
     name: str
     path: tuple[str, ...]
     header: str
     kind: str
     pairs: tuple[str, ...]
+    prefix: str = ""
 
     def find(self, found: ReadAnswer) -> Any:
         """Give its value, or a mark: what `*` of its path finds is joined where it is one text."""
+        if self.prefix:
+            length = len(self.prefix)
+            return {name[length:]: text for name, text in found.headers.items() if name.startswith(self.prefix)}
         if self.header:
             told = found.headers.get(self.header)
             return MISSING if told is None else read_plain(told, self.kind)
@@ -125,11 +130,15 @@ def compile_answer(connector: Connector, action: Action) -> AnswerPlan:
         content=Content.BYTES if answer.is_file else answer.content,
         at=answer.at,
         outputs=tuple(
-            _Output(name, each.at, each.header.lower(), find_kind(each.schema), each.pairs)
+            _Output(name, each.at, each.header.lower(), find_kind(each.schema), each.pairs, _find_prefix(each.header.lower()))
             for name, each in answer.outputs.items()
         ),
         form=compile_form(action, connector.schemas),
     )
+
+
+def _find_prefix(header: str) -> str:
+    return header.removesuffix(ALL) if header.endswith(ALL) else ""
 
 
 def _tell_content(written: str) -> Content:

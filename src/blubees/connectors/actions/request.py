@@ -13,9 +13,9 @@ import msgspec
 from blubees.connectors.actions.bodies import Body, BodyError, Build, choose_builder, is_file
 from blubees.connectors.actions.files import read_file, read_files
 from blubees.connectors.actions.pairs import split_pairs
-from blubees.connectors.actions.styles import Write, choose_writer
+from blubees.connectors.actions.styles import Write, choose_writer, list_prefixed
 from blubees.connectors.actions.values import Convert, MisfitError, compile_convert, takes_null, to_text
-from blubees.model.action import Action, ActionInput, Answer, Content, Place
+from blubees.model.action import Action, ActionInput, Answer, Content, Place, Style
 from blubees.model.call import KEY_HEADER, Call, Pace
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure, FailureCode
@@ -40,13 +40,14 @@ class _Parts:
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """Takes one input. `write` None: it goes into the body."""
+    """Takes one input. `write` None: it goes into the body; `prefix`: of the headers that its names become; empty: none do."""
 
     name: str
     input: ActionInput
     convert: Convert | None
     takes_null: bool
     write: Write | None
+    prefix: str = ""
 
     def take(self, given: Mapping[str, Any], parts: _Parts) -> bool:
         """Convert and write what is given; gives whether something required is missing. Raises MisfitError."""
@@ -57,6 +58,9 @@ class Taker:
             value = self.convert(value)
         if self.write is None:
             parts.body.append((self.input, value))
+            return False
+        if self.prefix:
+            parts.headers += list_prefixed(self.prefix, value)
             return False
         text, place = self.write(value), self.input.place
         if place is Place.QUERY:
@@ -225,6 +229,7 @@ def _compile_taker(name: str, each: ActionInput, connector: Connector, action: A
         convert=split_pairs(convert, *each.pairs) if each.pairs else convert,
         takes_null=is_body and takes_null(each.schema, connector.schemas),
         write=None if is_body else choose_writer(each),
+        prefix=each.at[0] if each.style is Style.PREFIX else "",
     )
 
 

@@ -22,6 +22,7 @@ DEFAULT_STYLES: Final = {
 }
 _BETWEEN: Final = {Style.SPACE: "%20", Style.PIPE: "%7C", Style.FORM: ",", Style.SIMPLE: ","}
 DEPTH_MAX: Final = 8
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _BUCKET: Final = re.compile(r"(?!xn--|\d+\.\d+\.\d+\.\d+$)[a-z0-9]([a-z0-9-]|\.(?![.-])|-(?!\.)){1,61}[a-z0-9]")
 """docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html: no name that could lead to another host than meant."""
 
@@ -63,6 +64,14 @@ def list_pairs(name: str, value: Any, style: Style, *, explode: bool) -> Iterato
         yield name, _BETWEEN.get(style, ",").join(map(quote_text, _list_flat(value)))
     else:
         yield name, quote_text(value)
+
+
+def list_prefixed(prefix: str, value: Any) -> list[tuple[str, str]]:
+    """Give an object's names as headers of their own, behind a prefix."""
+    headers = [(prefix + name, to_text(each)) for name, each in value.items()]
+    if not all(_TOKEN.fullmatch(name) for name, _ in headers):
+        raise MisfitError(value, "names_of_headers")
+    return headers
 
 
 def list_numbered(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ STYLES: Final = {
     InputPlace.HOST: {Style.SIMPLE},
     InputPlace.PATH: {Style.SIMPLE, Style.LABEL, Style.MATRIX, Style.JSON, Style.KEY},
     InputPlace.QUERY: {Style.FORM, Style.SPACE, Style.PIPE, Style.DEEP, Style.JSON},
-    InputPlace.HEADER: {Style.SIMPLE, Style.JSON, Style.KEY},
+    InputPlace.HEADER: {Style.SIMPLE, Style.JSON, Style.KEY, Style.PREFIX},
     InputPlace.COOKIE: {Style.FORM, Style.JSON},
     InputPlace.BODY: {Style.FORM, Style.SPACE, Style.PIPE, Style.DEEP, Style.JSON, Style.NUMBERED},
 }
@@ -122,6 +122,8 @@ def _check_input(check: ActionCheck, name: str, each: ActionInput) -> None:
     if EACH in each.at and (check.action.request.content not in TREES or each.schema.get("type") != "array"):
         check.complain((*place, "at"), f"{EACH} in a path stands for the items of a list, in a body of JSON or XML.")
     _check_pairs(check, place, each.pairs, each.schema)
+    if each.style is Style.PREFIX and each.schema.get("type") != "object":
+        check.complain((*place, "style"), "prefix is a style of objects: each name is a header.")
     if each.style is Style.NUMBERED and check.action.request.content is not Content.FORM:
         check.complain((*place, "style"), "numbered is a style of forms.")
     if each.style is not None and each.style not in STYLES[each.place]:
