@@ -368,7 +368,7 @@ async def test_a_server_of_tools_is_asked_and_again_another_time(world: World) -
 
 async def test_a_server_that_wants_oauth_says_where_and_is_then_asked_with_it(world: World) -> None:
     world.send = Server(is_open=False)
-    with pytest.raises(InputError, match=r"wants OAuth.*as\.example/a"):
+    with pytest.raises(InputError, match=r"wants OAuth, of as\.example\..*--mcp https://mcp\.example/mcp.*client_id"):
         await world.service.take(A, "tools", Document(url="https://mcp.example/mcp", ask="mcp"))
     report = await world.service.take(A, "tools", Document(url="https://mcp.example/mcp", ask="mcp", connection="there"))
     assert report.is_kept

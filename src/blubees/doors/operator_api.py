@@ -95,6 +95,7 @@ class ConnectionBody(BaseModel):
     settings: dict[str, Annotated[str, Field(max_length=4_000)]] = Field(default_factory=dict, max_length=40)
     flows: list[str] = Field(default_factory=list, max_length=100)
     source: Literal["", "env", "aws-secrets-manager"] = ""
+    mcp: str = Field("", max_length=2_048)
 
 
 class PermitBody(BaseModel):
@@ -286,6 +287,7 @@ def _connection_routes(services: OperatorServices) -> APIRouter:
             settings=body.settings,
             flows=tuple(body.flows),
             source=body.source,
+            mcp=body.mcp,
         )
         return _tell(saved)
 

@@ -28,6 +28,7 @@ def add(
     *,
     kind: str = "",
     connector: str = "",
+    mcp: str = "",
     host: tuple[str, ...] = (),
     user_name: str = "",
     parameter: str = "",
@@ -41,6 +42,7 @@ def add(
     Args:
         kind: how calls are authorised (docs/connections.md); left out, the connector's first way.
         connector: of the catalogue, or imported: brings the addresses, headers and hosts that its vendor prescribes.
+        mcp: the address of an MCP server that wants OAuth: it says where; a client is registered there, where that is allowed.
         host: host or host:port that the secret may go to; may stand several times.
         user_name: for basic.
         parameter: the header's or query parameter's name, for the API-key kinds.
@@ -53,9 +55,12 @@ def add(
     tenant = client.choose_tenant(tenant)
     body: dict[str, Any] = {"kind": kind or None, "hosts": list(host), "user_name": user_name, "parameter": parameter}
     settings = read_settings(setting) | ({"connector": connector} if connector else {})
-    body |= {"settings": settings} | read_secrets(is_object=fields)
+    body |= {"settings": settings, "mcp": mcp} | ({} if mcp and not fields else read_secrets(is_object=fields))
     saved = client.put(f"/tenants/{tenant}/connections/{name}", body)
-    print(f"{name}: kept, fingerprint {saved['fingerprint']}")  # noqa: T201 - see above
+    if mcp:
+        print(f"{name}: kept, as client {saved['settings']['client_id']}. Now: connection authorize {name}")  # noqa: T201 - see above
+    else:
+        print(f"{name}: kept, fingerprint {saved['fingerprint']}")  # noqa: T201 - see above
 
 
 @connection_app.command(name="show")

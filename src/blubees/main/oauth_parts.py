@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from blubees.adapters.database import Database
 from blubees.adapters.web_client import GuardedWebClient
+from blubees.connectors.caller import Caller, JiraSite
 from blubees.doors.operator_grants import CALLBACK_PATH
 from blubees.flows.versions import FlowService
 from blubees.main.settings import ProcessStart
@@ -13,9 +14,12 @@ from blubees.main.vault_parts import VaultParts
 from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.operations.audit import LeaseClerk
+from blubees.operations.client_registration import ClientRegistrar
 from blubees.operations.connections import ConnectionService
+from blubees.operations.connector_asking import Send
 from blubees.operations.grants import GrantDesk, ScopeChooser
 from blubees.operations.parking import ParkingService
+from blubees.operations.vendor_calls import VaultDesk
 from blubees.ports import Chance, Clock, Events
 from blubees.vault.oauth.consents import ConsentService
 from blubees.vault.oauth.grants import GrantService
@@ -54,6 +58,7 @@ def build_oauth(
     settings = start.settings
     with socket.socket(fileno=os.dup(start.listen_fd)) as door:
         port = door.getsockname()[1]
+    callback = settings.oauth_callback or f"http://127.0.0.1:{port}{CALLBACK_PATH}"
     web = GuardedWebClient(frozenset(settings.allowed_loopback_ports), extra_ca_file=settings.extra_ca_file or None)
     keeper = GrantKeeper(parts.vault, database.grants, clock, events, parking.release)
     grants = GrantService(parts.vault, database.grants, keeper, web, clock, chance, events)
@@ -67,7 +72,7 @@ def build_oauth(
         clock,
         chance,
         events,
-        callback=settings.oauth_callback or f"http://127.0.0.1:{port}{CALLBACK_PATH}",
+        callback=callback,
         choose_scopes=scopes.choose,
     )
     desk = GrantDesk(parts.vault, grants, consents, scopes)
@@ -75,7 +80,10 @@ def build_oauth(
     async def open_lease(tenant: TenantId, name: ConnectionName, use: Use, refused: str) -> Lease | LeaseRefusal:
         return await grants.open_lease(tenant, name, refused, use)
 
+    def make_send(tenant: TenantId) -> Send:
+        return Caller(tenant, web, VaultDesk(), clock, chance, JiraSite("", "", lambda: None)).call
+
     clerk = LeaseClerk(open_lease, parts.log)
-    return OAuthParts(
-        clerk, grants, consents, desk, ConnectionService(parts.vault, keeper, grants, flows.connectors, parts.log), web
-    )
+    clients = ClientRegistrar(make_send, callback)
+    connections = ConnectionService(parts.vault, keeper, grants, flows.connectors, parts.log, clients)
+    return OAuthParts(clerk, grants, consents, desk, connections, web)

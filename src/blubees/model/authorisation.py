@@ -260,6 +260,7 @@ KINDS: Final[dict[ConnectionKind, Kind]] = {
                 name="authorize_params", title="further parameters of the authorize URL, a JSON object", sort=Sort.JSON
             ),
             SettingField(name="issuer", title="who must stand in the answer's `iss` (RFC 9207)"),
+            SettingField(name="registration_url", title="where a client registers itself (RFC 7591)", sort=Sort.URL),
             SettingField(name="pkce", title="none where the vendor refuses S256", choices=("S256", "none"), default="S256"),
             *_ASKED,
             *_TOKEN,

@@ -12,6 +12,7 @@ from blubees.model.connector import Connector
 from blubees.model.errors import InputError, MissingError
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.operations.audit import AuditLog
+from blubees.operations.client_registration import ClientRegistrar
 from blubees.operations.connection_filling import choose_scheme, fill_settings, find_hosts
 from blubees.ports import ConnectorShelf
 from blubees.vault.oauth.grants import GrantService
@@ -26,10 +27,16 @@ class ConnectionService:
     """Adds, lists and deletes connections."""
 
     def __init__(
-        self, vault: VaultService, keeper: GrantKeeper, grants: GrantService, shelf: ConnectorShelf, log: AuditLog
+        self,
+        vault: VaultService,
+        keeper: GrantKeeper,
+        grants: GrantService,
+        shelf: ConnectorShelf,
+        log: AuditLog,
+        clients: ClientRegistrar | None = None,
     ) -> None:
         self._vault, self._keeper, self._grants, self._shelf = vault, keeper, grants, shelf
-        self._log = log
+        self._log, self._clients = log, clients
         self._fetching: set[asyncio.Task[LeaseRefusal | None]] = set()
 
     async def save(
@@ -46,17 +53,22 @@ class ConnectionService:
         settings: Mapping[str, str] | None = None,
         flows: tuple[str, ...] = (),
         source: str = "",
+        mcp: str = "",
     ) -> Connection:
         """Add or replace. What the setting `connector` names brings what its vendor prescribes, and the hosts.
 
         Args:
             kind: None: the connector's first.
+            mcp: the address of an MCP server, which says itself how it is authorised.
             source: where it was taken over from; empty: it was given.
 
         Raises:
-            InputError: with all problems.
+            InputError: with all problems. UnavailableError: somebody who must be asked does not answer now.
         """
         known = dict(settings or {})
+        if mcp and self._clients is not None:
+            prepared = await self._clients.prepare(tenant, mcp, known)
+            kind, known, hosts = ConnectionKind.OAUTH2_CODE, prepared.settings, hosts or (prepared.host,)
         if CONNECTOR in known:
             connector = await self._find_connector(tenant, known[CONNECTOR])
             kind, scheme = choose_scheme(connector, kind)
@@ -64,6 +76,9 @@ class ConnectionService:
             hosts = hosts or find_hosts(connector, known)
         if kind is None:
             raise InputError("kind: say one, or name a connector.")
+        client = await self._clients.register(tenant, known) if self._clients is not None else None
+        if client is not None:
+            known, secrets = known | client.settings, {**(secrets or {}), **client.secrets}
         saved = await self._vault.save(
             tenant,
             name=name,
@@ -77,7 +92,7 @@ class ConnectionService:
             flows=flows,
         )
         action = AuditAction.SECRETS_IMPORTED if source else AuditAction.CONNECTION_SAVED
-        await self._note(tenant, action, saved.name, source)
+        await self._note(tenant, action, saved.name, source or ("registered" if client is not None else ""))
         if KINDS[kind].has_grant:
             await self._keeper.reset(tenant, saved.name)
         if KINDS[kind].has_grant and kind not in CONSENTED:  # what waits for it may go on

@@ -3,9 +3,9 @@
 It is asked without a credential first: so it is known whether it wants one, and which.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -52,16 +52,19 @@ async def ask_server(send: Send, ask: str, url: str, connection: str) -> Asked:
         found = await ask_it(send, url, connection)
         if isinstance(found, bytes):
             return Asked(content=found, is_open=False, auth=auth)
-    raise _refuse(found)
+    raise _refuse(found, url)
 
 
-def _refuse(found: Authorisation | Failure) -> InputError | UnavailableError:
+def _refuse(found: Authorisation | Failure, url: str) -> InputError | UnavailableError:
     """Say what a server wants, or why it can't be asked."""
     if isinstance(found, Authorisation):
-        register = f" A client can be registered at {found.registration_url}." if found.registration_url else ""
+        where = urlsplit(found.authorize_url).netloc
+        client = (
+            "" if found.registration_url else " It needs the id of a client that is registered there: --setting client_id=…"
+        )
         return InputError(
-            "The server wants OAuth. Make a connection of kind oauth2_code with these settings, and import with it"
-            f" (--connection NAME): {json.dumps(found.scheme.settings)}.{register}"
+            f"The server wants OAuth, of {where}. Add a connection to it (connection add NAME --mcp {url}), have a person say"
+            f" yes (connection authorize NAME), and import with it: --connection NAME.{client}"
         )
     what, _ = explain_failure(found)
     words = " ".join(filter(None, (str(found.http_status or ""), found.detail)))

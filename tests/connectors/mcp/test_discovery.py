@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from blubees.connectors.importers.mcp_ask import ask_tools
-from blubees.connectors.mcp.discovery import Authorisation, discover_authorisation, read_challenge, register_client
+from blubees.connectors.mcp.discovery import Authorisation, discover_authorisation, read_challenge
 from blubees.model.authorisation import check_fields
 from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import ConnectionKind
-from blubees.model.failures import Failure, FailureCode
+from blubees.model.failures import Failure
 from fakes.third_parties import OneKey, find_way, serve, write_lease
 
 URL = "https://mcp.example/team/mcp"
@@ -71,6 +71,7 @@ async def test_a_server_is_found_by_its_challenge_and_a_connection_can_be_made_o
         "scopes": "issues:read issues:write",
         "client_auth": "none",
         "issuer": "https://as.example/t1",
+        "registration_url": "https://as.example/register",
     }
     assert all(not call.connection for call in sites.calls)
     assert check_fields(ConnectionKind(found.scheme.kind), {**found.scheme.settings, "client_id": "c1"}, ()) == []
@@ -117,23 +118,6 @@ async def test_a_challenge_that_leads_inside_is_not_followed_by_http() -> None:
 
 async def test_pages_that_are_no_metadata_do_no_harm() -> None:
     assert await discover_authorisation(Sites({PATH_PLACE: b"<html>", ROOT_PLACE: b"[" * 100_000}), URL) is None
-
-
-async def test_a_client_registers_itself() -> None:
-    sites = Sites({"https://as.example/register": {"client_id": "c1", "client_secret": "s3cret"}})
-    found = Authorisation(
-        resource=URL, issuer="", authorize_url="https://a.example", token_url="https://t.example",
-        registration_url="https://as.example/register", scopes=("read",),
-    )  # fmt: skip
-    client = await register_client(sites, found, "https://blubees.example/oauth/callback")
-    assert not isinstance(client, Failure)
-    assert (client.client_id, client.secret) == ("c1", "s3cret")
-    assert "s3cret" not in repr(client)
-    asked = json.loads(sites.calls[0].body)
-    assert asked["redirect_uris"] == ["https://blubees.example/oauth/callback"]
-    assert asked["token_endpoint_auth_method"] == "client_secret_basic"
-    refused = await register_client(Sites({}), found, "https://blubees.example/oauth/callback")
-    assert refused == Failure(code=FailureCode.REQUEST_REFUSED, http_status=404, detail="registration")
 
 
 def test_challenges_are_read() -> None:

@@ -1,7 +1,7 @@
 """How an MCP server wants to be authorised: protected resource metadata (RFC 9728), then the authorization server's (RFC 8414).
 
 Used by importers/mcp_ask.py. What is found becomes settings of a connection of kind oauth2_code, which the vault's grants use:
-code with PKCE, for this server only (RFC 8707). Where a client may register itself (RFC 7591), `register_client` does.
+code with PKCE, for this server only (RFC 8707). Where a client may register itself (RFC 7591), registration.py does.
 Every address found is called through the guarded web client, so none leads inside.
 """
 
@@ -15,18 +15,19 @@ import orjson
 
 from blubees.model.call import Call, CallAnswer, Effect
 from blubees.model.connector import AuthScheme
-from blubees.model.failures import Failure, FailureCode
+from blubees.model.failures import Failure
 
 METADATA_MAX_BYTES: Final = 262_144
 TIMEOUT_SECONDS: Final = 10.0
 SCOPES_MAX: Final = 50
 URL_MAX_CHARACTERS: Final = 2_048
-CLIENT_NAME: Final = "BluBees"
 _OK: Final = 200
-_CREATED: Final = 201
 _PARAMETER: Final = re.compile(r'([A-Za-z_]{1,60})\s*=\s*(?:"((?:[^"\\]|\\.){0,2048})"|([^\s",]{1,2048}))')
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # RFC 6749, section 3.3
-_METHODS: Final = {"none": "none", "client_secret_basic": "basic", "client_secret_post": "body"}
+METHODS: Final = {"none": "none", "client_secret_post": "body", "client_secret_basic": "basic"}
+"""How a client says who it is: the protocol's words and those of connections, the best first. In the body before the header:
+servers made with the protocol's own SDK want the client's id in the body in any case, where RFC 6749 has it in the
+header alone."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Send = Callable[[Call], Awaitable[CallAnswer | Failure]]
@@ -65,21 +66,11 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
                 "scopes": " ".join(self.scopes),
                 "client_auth": _choose_method(self.auth_methods),
                 **({"issuer": self.issuer} if self.issuer else {}),
+                **({"registration_url": self.registration_url} if self.registration_url else {}),
             },
             scopes=dict.fromkeys(self.scopes, ""),
             docs="The server told its authorization server itself. A client is registered there, by us where it allows that.",
         )
-
-
-class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """A client that was registered. `secret`: empty for a public one; it goes to the vault and nowhere else."""
-
-    client_id: str
-    secret: str = ""
-
-    def __repr__(self) -> str:
-        """Tell the id only."""
-        return f"Client(client_id={self.client_id!r})"
 
 
 async def discover_authorisation(send: Send, url: str, challenge: str = "") -> Authorisation | None:
@@ -111,28 +102,6 @@ async def discover_authorisation(send: Send, url: str, challenge: str = "") -> A
         scopes=_choose_scopes(told.get("scope", ""), resource),
         auth_methods=_list_texts(found.get("token_endpoint_auth_methods_supported")),
     )
-
-
-async def register_client(send: Send, found: Authorisation, redirect_url: str) -> Client | Failure:
-    """Register a client of ours at the authorization server (RFC 7591); the caller puts its secret into the vault."""
-    asked = {
-        "client_name": CLIENT_NAME,
-        "redirect_uris": [redirect_url],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "token_endpoint_auth_method": "none" if "none" in found.auth_methods else "client_secret_basic",
-        **({"scope": " ".join(found.scopes)} if found.scopes else {}),
-    }
-    answer = await send(
-        _write_call(found.registration_url, "POST", orjson.dumps(asked), (("Content-Type", "application/json"),))
-    )
-    if isinstance(answer, Failure):
-        return answer
-    told = _read_object(answer) if answer.status in {_OK, _CREATED} else None
-    client_id, secret = (told.get("client_id"), told.get("client_secret", "")) if told is not None else (None, "")
-    if not isinstance(client_id, str) or not client_id or not isinstance(secret, str):
-        return Failure(code=FailureCode.REQUEST_REFUSED, http_status=answer.status, detail="registration")
-    return Client(client_id=client_id, secret=secret)
 
 
 def read_challenge(header: str) -> dict[str, str]:
@@ -171,11 +140,11 @@ async def _find_server(send: Send, issuer: str) -> dict[str, Any] | None:
 
 
 async def _get_object(send: Send, url: str) -> dict[str, Any] | None:
-    answer = await send(_write_call(url, "GET"))
-    return _read_object(answer) if isinstance(answer, CallAnswer) and answer.status == _OK else None
+    answer = await send(write_call(url, "GET"))
+    return read_object(answer) if isinstance(answer, CallAnswer) and answer.status == _OK else None
 
 
-def _write_call(url: str, method: str, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> Call:
+def write_call(url: str, method: str, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()) -> Call:
     """Write a call without a credential: what is asked here is public, and its hosts are strangers'."""
     return Call(
         method=method,
@@ -188,7 +157,8 @@ def _write_call(url: str, method: str, body: bytes = b"", headers: tuple[tuple[s
     )
 
 
-def _read_object(answer: CallAnswer) -> dict[str, Any] | None:
+def read_object(answer: CallAnswer) -> dict[str, Any] | None:
+    """Read an answer that is a JSON object; None: it is none."""
     try:
         found = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
@@ -219,7 +189,7 @@ def _choose_scopes(challenged: str, resource: Mapping[str, Any] | None) -> tuple
 
 def _choose_method(offered: tuple[str, ...]) -> str:
     """Choose how the client says who it is, in the words of connections; RFC 8414: without a list it is basic."""
-    return next((ours for theirs, ours in _METHODS.items() if theirs in offered), "basic")
+    return next((ours for theirs, ours in METHODS.items() if theirs in offered), "basic")
 
 
 def _list_texts(value: object) -> tuple[str, ...]:
