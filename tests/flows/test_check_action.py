@@ -1,7 +1,9 @@
 """A step that is an action of a connector is checked: its name, its inputs, its connection, and what is read of its result."""
 
+import orjson
 import pytest
 
+from blubees.connectors.importers.mcp import read_mcp
 from blubees.flows.check import check_flow
 from blubees.flows.connectors import find_connectors, list_named, pin, read_pinned
 from blubees.flows.document import Problem
@@ -199,3 +201,36 @@ def test_a_statement_has_parameters_and_no_smart_values() -> None:
     injected = text.replace("STATEMENT", "\"SELECT 1 WHERE k = '{{webhookData.key}}'\"")
     (problem,) = check_offline(injected, load_book()).problems
     assert "`sql` has no smart values" in problem.message
+
+
+async def test_what_a_tool_of_an_mcp_server_gives_is_known_by_its_output_schema() -> None:
+    form = {
+        "type": "object",
+        "properties": {"degrees": {"type": "number"}, "days": {"type": "array", "items": {"$ref": "#/$defs/Day"}}},
+        "$defs": {"Day": {"type": "object", "properties": {"words": {"type": "string"}}}},
+    }
+    tool = {
+        "name": "weather",
+        "inputSchema": {"properties": {"town": {"type": "string"}}, "required": ["town"]},
+        "outputSchema": form,
+    }
+    connector = read_mcp(orjson.dumps([tool]), "acme", url="https://acme.example/mcp", is_open=True).connector
+
+    async def ask(value: str, town: str = "town: Kyiv") -> list[Problem]:
+        text = (
+            HEAD
+            + f"  - {{id: w, kind: acme.weather, with: {{{town}}}}}\n  - {{id: say, kind: set, with: {{values: {{t: '{value}'}}}}}}\n"
+        )
+        found = await find_connectors(FakeShelf({"acme": connector}), TENANT, text, load_book())
+        return list(check_flow(text, load_book(), found).problems)
+
+    assert (
+        await ask("{{steps.w.structured.degrees.plus(1)}} {{steps.w.structured.days.first.words.left(2)}} {{steps.w.text}}")
+        == []
+    )
+    (slip,) = await ask("{{steps.w.structured.degres}}")
+    assert "degrees" in f"{slip.message} {slip.nearest}"
+    (deep,) = await ask("{{steps.w.structured.days.first.word}}")
+    assert "words" in f"{deep.message} {deep.nearest}"
+    (missing,) = await ask("x", town="")
+    assert "town" in missing.message

@@ -366,6 +366,44 @@ async def test_a_server_of_tools_is_asked_and_again_another_time(world: World) -
     assert {(each.action, each.sort) for each in report.changes} == {("find", "removed"), ("seek", "added")}
 
 
+def tools(description: str = "", **gives: str) -> str:
+    """The list of one tool, as its server writes it."""
+    form = {"type": "object", "properties": {name: {"type": kind} for name, kind in gives.items()}}
+    tool = {"name": "weigh", "description": description, "inputSchema": {"type": "object"}, "outputSchema": form}
+    return orjson.dumps({"tools": [tool]}).decode()
+
+
+TOOL_FLOW = """
+id: weigh
+name: Weigh
+trigger: {on: manual}
+steps:
+  - {id: w, kind: scales.weigh}
+  - {id: say, kind: set, with: {text: "{{steps.w.structured.grams}} {{steps.w.text}}"}}
+"""
+
+
+async def test_what_a_tool_gives_is_compared_by_its_own_form_and_a_change_of_words_is_told(world: World) -> None:
+    async def take(text: str, **more: Any) -> Any:
+        document = Document(text=text, base_url="https://mcp.example/mcp", ask="")
+        return await world.service.take(A, "scales", document, **more)
+
+    world.flows = [UsedFlow(flow="weigh", version=2, text=TOOL_FLOW)]
+    assert (await take(tools(grams="number", unit="string"))).is_kept
+    assert (await take(tools(grams="number", unit="string"), is_dry=True)).changes == ()
+    report = await take(tools("Weighs."), is_dry=True)
+    found = {(each.sort, each.name, each.old, each.new) for each in report.changes}
+    assert found == {
+        ("output_removed", "structured.grams", "number", ""),
+        ("output_removed", "structured.unit", "text", ""),
+        ("tool", "", "", ""),
+    }
+    assert {(each.step, each.sort, each.name) for each in report.breaks} == {("w", "output_removed", "structured.grams")}
+    report = await take(tools("Weighs things.", grams="number", unit="string"))
+    assert [(each.action, each.sort) for each in report.changes] == [("weigh", "tool")]
+    assert (report.breaks, report.is_kept) == ((), True)
+
+
 async def test_a_server_that_wants_oauth_says_where_and_is_then_asked_with_it(world: World) -> None:
     world.send = Server(is_open=False)
     with pytest.raises(InputError, match=r"wants OAuth, of as\.example\..*--mcp https://mcp\.example/mcp.*client_id"):

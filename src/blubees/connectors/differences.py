@@ -25,12 +25,15 @@ EFFECT: Final = "effect"
 AUTH: Final = "auth"
 REQUEST: Final = "request"
 PAGES: Final = "pages"
+TOOL: Final = "tool"
 DEPRECATED: Final = "deprecated"
 TRIGGER_ADDED: Final = "trigger_added"
 TRIGGER_REMOVED: Final = "trigger_removed"
 MAY_BREAK: Final = frozenset({REMOVED, INPUT_REQUIRED, INPUT_REMOVED, INPUT_TYPE, OUTPUT_REMOVED, OUTPUT_TYPE, TRIGGER_REMOVED})
 """Changes after which a step that is as before may be wrong."""
 OUTPUTS_MAX: Final = 300
+STRUCTURED: Final = "structured"
+"""Of what a tool of an MCP server gives: what has a form of its own (connectors/mcp/tool_call.py)."""
 _WORDS: Final = {"string": "text", "array": "list"}
 _HOPS_MAX: Final = 16
 
@@ -98,6 +101,15 @@ def list_properties(schema: Schema, schemas: Mapping[str, Schema]) -> dict[str, 
     return found
 
 
+def list_given(action: Action, schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Give the properties of what an action without outputs of its own gives; of a tool's result also `structured.NAME`."""
+    found = list_properties(action.answer.schema, schemas)
+    if not action.request.tool or STRUCTURED not in found:
+        return found
+    inner = list_properties(found[STRUCTURED], schemas)
+    return found | {f"{STRUCTURED}.{name}": form for name, form in inner.items() if not name.startswith("[]")}
+
+
 def _list_parts(schema: Schema, schemas: Mapping[str, Schema]) -> Iterator[tuple[str, Schema]]:
     waiting, seen = [("", schema)], set()
     while waiting:
@@ -129,6 +141,8 @@ def _compare_actions(name: str, old: Connector, new: Connector) -> Iterator[Acti
     ):
         if was != is_now:
             yield ActionChange(action=name, sort=sort, old=was, new=is_now)
+    if before.request.tool == after.request.tool and before.request.tool_hash != after.request.tool_hash:
+        yield ActionChange(action=name, sort=TOOL)
     if after.is_deprecated and not before.is_deprecated:
         yield ActionChange(action=name, sort=DEPRECATED)
 
@@ -159,7 +173,7 @@ def _compare_input(
 def _outputs_of(action: Action, connector: Connector) -> dict[str, str]:
     if action.answer.outputs:
         return {name: name_form(each.schema, connector.schemas) for name, each in action.answer.outputs.items()}
-    found = list_properties(action.answer.schema, connector.schemas)
+    found = list_given(action, connector.schemas)
     whole = "file" if action.answer.is_file else name_form(action.answer.schema, connector.schemas)
     return {"": whole} | {name: name_form(form, connector.schemas) for name, form in found.items()}
 

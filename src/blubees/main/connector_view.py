@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blubees.connectors.differences import list_properties, name_form
+from blubees.connectors.differences import list_given, name_form
 from blubees.model.action import Action, ActionInput, Schema
 from blubees.model.connector import Connector
 
@@ -36,6 +36,7 @@ _SORTS: Final = {
     "auth": "authorisation",
     "request": "request",
     "pages": "pages",
+    "tool": "the tool is defined otherwise: publish the flows that use it again, until then it is not called",
     "deprecated": "deprecated now",
     "trigger_added": "new trigger",
     "trigger_removed": "trigger removed",
@@ -209,7 +210,7 @@ def _list_outputs(action: Action, connector: Connector) -> Iterable[list[str]]:
         return
     schema: Schema = action.answer.schema
     yield ["(the whole)", "file" if action.answer.is_file else name_form(schema, connector.schemas), ""]
-    for name, form in list_properties(schema, connector.schemas).items():
+    for name, form in list_given(action, connector.schemas).items():
         yield [name, name_form(form, connector.schemas), _clean(str(form.get("description", "")))]
 
 
