@@ -31,6 +31,7 @@ from blubees.model.errors import InputError
 from blubees.model.failures import Failure, FailureCode
 from fakes.third_parties import CallingTools, OneKey, Way, find_way, write_lease
 
+pytestmark = pytest.mark.timeout(120)  # each start imports the protocol's SDK twice
 TILL = Path(__file__).with_name("till_server.py")
 TOKEN = "right" * 8
 HINT = re.compile(r"serving \S+ at (http://127\.0\.0\.1:\d+/mcp)")
@@ -75,9 +76,9 @@ async def bridge(*options: str, token: str = TOKEN) -> AsyncIterator[Running]:
 
 
 @contextlib.asynccontextmanager
-async def way_to(url: str) -> AsyncIterator[Way]:
+async def way_to(url: str, token: str = TOKEN) -> AsyncIterator[Way]:
     port = urlsplit(url).port or 0
-    async with find_way(port, OneKey(write_lease(port, TOKEN))) as way:
+    async with find_way(port, OneKey(write_lease(port, token))) as way:
         yield way
 
 
@@ -124,7 +125,7 @@ async def test_a_program_is_imported_and_called_and_its_end_is_told() -> None:
     assert "canary" in told, "what its own log says is its own"
 
 
-async def test_nobody_gets_at_it_without_the_token_nor_through_a_browser() -> None:
+async def test_nobody_gets_at_it_without_the_token_nor_through_a_browser_and_no_process_stays() -> None:
     async with bridge(token="") as running:
         assert running.process.stdout is not None
         line = (await running.process.stdout.readline()).decode()
@@ -149,27 +150,18 @@ async def test_nobody_gets_at_it_without_the_token_nor_through_a_browser() -> No
                 assert await ask({**right, "Origin": origin}) == 403
             assert await ask(right, b" " * (BODY_MAX_BYTES + 1)) == 413
             assert await ask({**right, "X": "y" * 20_000}) == 431
-        running.process.send_signal(signal.SIGTERM)
-        assert await running.ends() == 0
-    assert token not in "".join(running.said)
-
-
-async def test_no_process_stays_when_it_is_ended() -> None:
-    async with bridge() as running, way_to(running.url) as way:
-        connector = await take(way, running.url)
-        found = await perform(way, connector, "have_a_child")
+        async with way_to(running.url, token) as way:
+            found = await perform(way, await take(way, running.url), "have_a_child")
         pids = [int(each) for each in found["text"].split(",")]  # type: ignore[index]
         assert all(map(is_there, pids))
         running.process.send_signal(signal.SIGINT)  # Ctrl-C
-        assert await running.ends() == 0
-        for _ in range(100):
-            if not any(map(is_there, pids)):
-                break
-            await asyncio.sleep(0.05)
-        left = [each for each in pids if is_there(each)]
-        for each in left:
-            os.kill(each, signal.SIGKILL)
-        assert left == []
+        try:
+            assert await running.ends() == 0
+            assert not any(map(is_there, pids))
+        finally:
+            for each in filter(is_there, pids):
+                os.kill(each, signal.SIGKILL)
+    assert token not in "".join(running.said)
     assert "so is the program" in "".join(running.said)
 
 
@@ -190,6 +182,7 @@ def test_what_can_t_be_served_is_told() -> None:
 
 def test_a_program_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stdio_bridge, "START_SECONDS", 0.2)
+    monkeypatch.setattr(stdio_program, "CLOSE_SECONDS", 0.1)
     assert refuse("sleep", "600").endswith("it has told nothing within 0 s.")
     assert not [each for each in psutil.Process().children() if each.name() == "sleep"]
 
