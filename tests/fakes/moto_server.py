@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 
+import boto3
 import msgspec
+import orjson
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.compat import HTTPHeaders
 from moto import mock_aws, settings
@@ -73,6 +75,23 @@ def write_lease(port: int, service: str, key: str = ACCESS_KEY, secret: str = SE
         settings={"access_key_id": key, "region": REGION, "service": service, "param_addressing": "path"},
         expires_at_milliseconds=FakeClock().now_milliseconds() + 60_000,
     )
+
+
+def take_user(visit: "Visit", service: str, *actions: str) -> None:
+    """Have the desk hold the key of a user who may do these actions and no others."""
+    iam = boto3.client("iam", region_name=REGION)
+    iam.create_user(UserName="blubees")
+    key = iam.create_access_key(UserName="blubees")["AccessKey"]
+    allowed = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    policy = orjson.dumps({"Version": "2012-10-17", "Statement": [allowed]}).decode()
+    iam.put_user_policy(UserName="blubees", PolicyName="p", PolicyDocument=policy)
+    visit.desk.lease = write_lease(visit.port, service, key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def take_key(visit: "Visit", service: str, *, key: str = "") -> None:
+    """Have the desk hold a wrong secret of the user's key, or of another key."""
+    assert visit.desk.lease is not None
+    visit.desk.lease = write_lease(visit.port, service, key or visit.desk.lease.settings["access_key_id"], "wrong")
 
 
 def move(name: str, port: int) -> Connector:

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import boto3
 import msgspec
-import orjson
 
 from blubees.connectors.actions.perform import compile_action, compile_source
 from blubees.connectors.actions.piping import PipedFile
 from blubees.model.call import Transfer, Transferred
 from blubees.model.failures import Failure, FailureCode
-from fakes.moto_server import check_signatures, visit_aws, write_lease
+from fakes.moto_server import check_signatures, take_key, take_user, visit_aws
 from fakes.third_parties import Way
 from fakes.vendors import Tools
 
@@ -111,24 +109,16 @@ async def test_a_bucket_that_is_none_is_not_asked_for() -> None:
 async def test_signatures_and_policies_are_those_that_aws_checks() -> None:
     async with visit_aws("s3", "amazon_s3") as aws:
         await aws.perform("amazon_s3.create_bucket", bucket="reports")
-        iam = boto3.client("iam", region_name="us-east-1")
-        iam.create_user(UserName="blubees")
-        key = iam.create_access_key(UserName="blubees")["AccessKey"]
-        allowed = {"Effect": "Allow", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": "*"}
-        policy = orjson.dumps({"Version": "2012-10-17", "Statement": [allowed]}).decode()
-        iam.put_user_policy(UserName="blubees", PolicyName="p", PolicyDocument=policy)
+        take_user(aws, "s3", "s3:PutObject", "s3:GetObject")
         with check_signatures():
-            assert aws.desk.lease is not None
-            port = int(aws.desk.lease.hosts[0].partition(":")[2])
-            aws.desk.lease = write_lease(port, "s3", key["AccessKeyId"], key["SecretAccessKey"])
             assert "etag" in await aws.perform("amazon_s3.put_object", bucket="reports", key=PLAIN, file="hello")
             assert (await aws.perform("amazon_s3.get_object", bucket="reports", key=PLAIN))["size"] == 5
             assert code(await aws.perform("amazon_s3.list_objects", bucket="reports")) is FailureCode.CREDENTIAL_REFUSED
-            aws.desk.lease = write_lease(port, "s3", key["AccessKeyId"], "wrong")
+            take_key(aws, "s3")
             assert (
                 code(await aws.perform("amazon_s3.get_object", bucket="reports", key=PLAIN)) is FailureCode.CREDENTIAL_REFUSED
             )
-            aws.desk.lease = write_lease(port, "s3", "AKIANOBODYATALL0000", "wrong")
+            take_key(aws, "s3", key="AKIANOBODYATALL00000")
             assert (
                 code(await aws.perform("amazon_s3.get_object", bucket="reports", key=PLAIN)) is FailureCode.CREDENTIAL_REFUSED
             )
@@ -156,7 +146,9 @@ async def test_a_file_goes_from_object_to_object_in_pieces() -> None:
         where = {"connection": "there", "bucket": "reports"}
         source = PipedFile(compile_source(connector, "get_object"), {**where, "key": "large"}, "with.file")
         put = compile_action(connector, "put_object", {})
-        given = await put({**where, "key": "again", "file": source}, tools)
+        take_user(aws, "s3", "s3:PutObject", "s3:GetObject")
+        with check_signatures():
+            given = await put({**where, "key": "again", "file": source}, tools)
         assert isinstance(given, dict)
         assert len(tools.transfers) == 1
         looked = await aws.perform("amazon_s3.head_object", bucket="reports", key="again")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from blubees.model.failures import Failure, FailureCode
-from fakes.moto_server import Visit, visit_aws, write_lease
+from fakes.moto_server import Visit, check_signatures, take_key, take_user, visit_aws, write_lease
 
 
 def code(found: Any) -> FailureCode:
@@ -31,8 +31,7 @@ async def receive(aws: Visit, queue: str) -> list[Any]:
 
 
 def sign_for(aws: Visit, service: str) -> None:
-    assert aws.desk.lease is not None
-    aws.desk.lease = write_lease(int(aws.desk.lease.hosts[0].partition(":")[2]), service)
+    aws.desk.lease = write_lease(aws.port, service)
 
 
 async def test_what_is_published_reaches_the_queues_that_want_it() -> None:
@@ -113,3 +112,17 @@ async def test_a_phone_gets_a_message_unless_it_wants_none() -> None:
         assert code(await aws.perform("amazon_sns.publish", phone="no number", message="hello")) is FailureCode.REQUEST_REFUSED
         assert await aws.perform("amazon_sns.is_opted_out", phone="+14155550100") == {"opted_out": False}
         assert await aws.perform("amazon_sns.is_opted_out", phone="+14155550199") == {"opted_out": True}
+
+
+async def test_signatures_and_policies_are_those_that_aws_checks() -> None:
+    async with visit_aws("sns", "amazon_sns") as aws:
+        topic = (await aws.perform("amazon_sns.create_topic", name="incidents"))["topic"]
+        take_user(aws, "sns", "sns:Publish")
+        with check_signatures():
+            # moto writes the form anew to check it, with + for a blank: so there is none here
+            assert set(await aws.perform("amazon_sns.publish", topic=topic, message="OPS-7")) == {"id"}
+            assert code(await aws.perform("amazon_sns.list_topics")) is FailureCode.CREDENTIAL_REFUSED
+            take_key(aws, "sns")
+            assert code(await aws.perform("amazon_sns.publish", topic=topic, message="hello")) is FailureCode.CREDENTIAL_REFUSED
+            take_key(aws, "sns", key="AKIANOBODYATALL00000")
+            assert code(await aws.perform("amazon_sns.publish", topic=topic, message="hello")) is FailureCode.CREDENTIAL_REFUSED
