@@ -1,10 +1,24 @@
-"""Rows of the command line's tables about runs. Used by main/cli.py."""
+"""Rows of the command line's tables about runs and sites. Used by main/cli.py."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from blubees.model.failures import EXPLANATION, FailureCode
+
+
+def tenant_rows(tenants: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """One row a Jira site; a site is seen about once an hour while the app is installed."""
+    return [
+        [
+            each["tenant"],
+            each["cloud_id"],
+            each["environment_type"],
+            "uninstalled" if each.get("uninstalled") else each["licence"],
+            f"{datetime.fromtimestamp(each['seen_at_milliseconds'] / 1000, UTC):%Y-%m-%d %H:%M}",
+        ]
+        for each in tenants
+    ]
 
 
 def run_rows(runs: Iterable[Mapping[str, Any]]) -> list[list[str]]:

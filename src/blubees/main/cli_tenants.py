@@ -12,12 +12,13 @@ tenants_app = cyclopts.App(name="tenants", help="The Jira sites that are known."
 @tenants_app.command(name="list")
 def list_tenants(*, data: Data = DATA, json: Json = False) -> None:
     """List the Jira sites that are known."""
+    from blubees.main.cli_tables import tenant_rows  # noqa: PLC0415 - as in main/cli.py
+
     found = connect(data).get("/tenants")
     if json:
         print_json(found)
         return
-    rows = [[each["tenant"], each["cloud_id"], each["environment_type"], each["licence"]] for each in found]
-    print_table(["tenant", "cloud id", "environment", "licence"], rows)
+    print_table(["tenant", "cloud id", "environment", "licence", "seen (UTC)"], tenant_rows(found))
 
 
 @tenants_app.command(name="settings")
