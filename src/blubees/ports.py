@@ -692,11 +692,11 @@ class TenantStore(Protocol):
     """Tenants."""
 
     async def record(self, seen: TenantSeen) -> None:
-        """Insert or renew; an older `seen_at` never overwrites a newer one."""
+        """Insert or renew, but with nothing older, and with nothing an installation sends in the minute after its goodbye."""
         ...
 
-    async def leave(self, tenant: TenantId, said_at_milliseconds: int, heard_at_milliseconds: int) -> None:
-        """Note a goodbye, by a conduit's clock and by ours; one that was noted already changes nothing."""
+    async def leave(self, goodbye: TenantSeen, heard_at_milliseconds: int) -> None:
+        """Note a goodbye that was recorded, and when it was heard here; one that was noted already changes nothing."""
         ...
 
     async def list(self) -> Sequence[TenantRow]:

@@ -174,14 +174,14 @@ async def test_keys_from_before_a_goodbye_are_found_and_those_from_after_it_are_
         await keys.add(KeyRow(tenant=tenant, version=1, wrapped=b"one", created_at_milliseconds=100))
     assert list(await keys.list_gone()) == []
     await tenants.record(seen(A, 90, uninstalled=True))
-    await tenants.leave(A, 90, 100)  # the conduit's clock is behind ours
+    await tenants.leave(seen(A, 90, uninstalled=True), 100)  # the conduit's clock is behind ours
     assert list(await keys.list_gone()) == [A]
     await keys.shred(A, make_shredding(A, 101))
     assert list(await keys.list_gone()) == []
     await keys.add(KeyRow(tenant=A, version=3, wrapped=b"new", created_at_milliseconds=110))
-    await tenants.leave(A, 90, 500)  # told again, by a broker that was not heard
+    await tenants.leave(seen(A, 90, uninstalled=True), 500)  # told again, by a broker that was not heard
     assert list(await keys.list_gone()) == []
-    await tenants.leave(A, 120, 110)
+    await tenants.leave(seen(A, 120, uninstalled=True), 110)
     assert list(await keys.list_gone()) == [A]
     await tenants.record(seen(A, 130, uninstalled=False))  # here again, before the old ones could be destroyed
     assert list(await keys.list_gone()) == [A]
@@ -224,6 +224,44 @@ async def test_an_older_sight_of_a_tenant_never_overwrites_a_newer_one(database:
     await database.tenants.record(seen(20))
     assert [each.seen.installation_id for each in await database.tenants.list()] == ["20"]
     assert await database.tenants.load(B) is None
+
+
+async def test_what_straggles_in_after_a_goodbye_is_no_installation(database: Database) -> None:
+    def seen(at: int, installation: str = "one", *, uninstalled: bool = False) -> TenantSeen:
+        return TenantSeen(
+            tenant=A,
+            environment_id="e",
+            environment_type="DEVELOPMENT",
+            cloud_id="c",
+            installation_id=installation,
+            licence=LicenceState.ACTIVE,
+            seen_at_milliseconds=at,
+            uninstalled=uninstalled,
+        )
+
+    tenants = database.tenants
+
+    async def is_gone() -> bool:
+        kept = await tenants.load(A)
+        assert kept is not None
+        return kept.seen.uninstalled
+
+    for start, is_first in ((1_000_000, True), (2_000_000, False)):  # in whatever order they come
+        goodbye, straggler = seen(start, uninstalled=True), seen(start + 500)
+        for each in (goodbye, straggler) if is_first else (straggler, goodbye):
+            await tenants.record(each)
+        await tenants.leave(goodbye, start + 600)
+        await tenants.record(seen(start + 700))
+        assert await is_gone()
+        await tenants.record(seen(start + 60_500))
+        assert not await is_gone()
+        await tenants.leave(goodbye, start + 70_000)  # told again
+        assert not await is_gone()
+    goodbye = seen(3_000_000, uninstalled=True)
+    await tenants.record(goodbye)
+    await tenants.leave(goodbye, 3_000_100)
+    await tenants.record(seen(3_000_500, "two"))  # another installation: it is back
+    assert not await is_gone()
 
 
 async def test_a_database_that_is_away_says_so_without_its_words(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from blubees.ports import Clock
 
 TOKEN_MAX_CHARACTERS: Final = 8_192
 SEEN_AGAIN_MILLISECONDS: Final = 3_600_000
+STRAGGLING_MILLISECONDS: Final = 60_000  # as adapters/database/tenants.py
 TENANTS_REMEMBERED: Final = 10_000
 
 
@@ -123,7 +124,9 @@ class ForgeEventsDoor:
         now = self._clock.now_milliseconds()
         known = self._seen.pop(caller.tenant, None)
         is_known = known is not None and known[0] == caller and now - known[1] < SEEN_AGAIN_MILLISECONDS
-        self._seen[caller.tenant] = known if is_known and known is not None else (caller, now)
+        # after a goodbye: events may still come of what is gone; what comes later is installed again
+        since = now - SEEN_AGAIN_MILLISECONDS + STRAGGLING_MILLISECONDS if is_goodbye else now
+        self._seen[caller.tenant] = known if is_known and known is not None and not is_goodbye else (caller, since)
         if len(self._seen) > TENANTS_REMEMBERED:
             self._seen.popitem(last=False)
         if is_known and not is_goodbye:

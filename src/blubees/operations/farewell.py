@@ -9,7 +9,6 @@ from typing import Final
 
 from blubees.model.audit import Actor, AuditAction
 from blubees.model.errors import BluBeesError, UnavailableError
-from blubees.model.ids import TenantId
 from blubees.model.receipt import TenantSeen
 from blubees.model.vault import Level
 from blubees.operations.audit import AuditLog
@@ -45,8 +44,7 @@ class Farewell:
         Raises:
             UnavailableError: the database is away; say it again.
         """
-        tenant = TenantId(seen.tenant)
-        await self._tenants.leave(tenant, seen.seen_at_milliseconds, self._clock.now_milliseconds())
+        await self._tenants.leave(seen, self._clock.now_milliseconds())
         await self.shred_gone()
         self._is_said.set()
 

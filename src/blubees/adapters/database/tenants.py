@@ -1,7 +1,7 @@
 """Tenants in the database (port TenantStore)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,6 +11,8 @@ from blubees.adapters.database.transaction import insert_into, reading_all_tenan
 from blubees.model.ids import TenantId
 from blubees.model.receipt import LicenceState, TenantSeen
 from blubees.ports import TenantRow
+
+STRAGGLING_MILLISECONDS: Final = 60_000  # how long events of an installation may still come after its goodbye
 
 
 class SqlTenantStore:
@@ -34,15 +36,25 @@ class SqlTenantStore:
             tenant=seen.tenant, first_seen_at=seen.seen_at_milliseconds, **values
         )
         newer = TENANTS.c.seen_at <= seen.seen_at_milliseconds
+        if not seen.uninstalled:
+            until = TENANTS.c.seen_at + STRAGGLING_MILLISECONDS
+            is_same = TENANTS.c.installation_id == seen.installation_id
+            is_straggler = sa.and_(TENANTS.c.uninstalled == sa.true(), is_same, until > seen.seen_at_milliseconds)
+            newer = sa.and_(newer, sa.not_(is_straggler))
         async with using(self._engine, TenantId(seen.tenant)) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant"], set_=values, where=newer))
 
-    async def leave(self, tenant: TenantId, said_at_milliseconds: int, heard_at_milliseconds: int) -> None:
+    async def leave(self, goodbye: TenantSeen, heard_at_milliseconds: int) -> None:
         """See the port."""
-        is_new = sa.and_(TENANTS.c.tenant == tenant, TENANTS.c.gone_at < said_at_milliseconds)
-        gone_at = max(said_at_milliseconds, heard_at_milliseconds)
+        tenant, said_at = TenantId(goodbye.tenant), goodbye.seen_at_milliseconds
+        is_new = sa.and_(TENANTS.c.tenant == tenant, TENANTS.c.gone_at < said_at)
+        is_same = TENANTS.c.installation_id == goodbye.installation_id
+        has_left = sa.or_(
+            TENANTS.c.uninstalled == sa.true(), sa.and_(is_same, TENANTS.c.seen_at < said_at + STRAGGLING_MILLISECONDS)
+        )
+        values = {"gone_at": max(said_at, heard_at_milliseconds), "uninstalled": has_left}
         async with using(self._engine, tenant) as connection:
-            await connection.execute(sa.update(TENANTS).where(is_new).values(gone_at=gone_at))
+            await connection.execute(sa.update(TENANTS).where(is_new).values(**values))
 
     async def list(self) -> Sequence[TenantRow]:
         """See the port."""
