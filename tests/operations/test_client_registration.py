@@ -22,6 +22,7 @@ from blubees.model.errors import InputError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.grant import ConsentState
 from blubees.model.ids import ConnectionName, TenantId
+from blubees.model.settings import SettingsShelf, TenantSettings
 from blubees.operations.audit import AuditLog
 from blubees.operations.client_registration import ClientRegistrar
 from blubees.operations.connections import ConnectionService
@@ -47,7 +48,8 @@ class World:
         self.url, self.house, self.folder = f"http://127.0.0.1:{port}/mcp", house, folder
         self.clock = clock = FakeClock(int(time.time() * 1_000))
         chance = FakeChance()
-        self.web = GuardedWebClient(frozenset({port}))
+        self.rules = SettingsShelf()
+        self.web = GuardedWebClient(frozenset({port}), find_judge=self.rules.find_judge)
         keyring = Keyring(database.keys, LocalKeyProvider(folder / "keys" / "local.key"), chance, clock)
         self.vault = VaultService(database.connections, keyring, clock, chance)
 
@@ -169,6 +171,16 @@ async def test_a_registration_that_is_refused_is_told_and_nothing_is_kept(world:
     assert "everything" not in raised.value.for_user
     assert "--setting client_id=" in raised.value.for_user
     assert await world.connections.list(A) == ()
+    assert world.house.clients == {}
+
+
+async def test_a_host_that_the_tenant_does_not_permit_is_neither_asked_nor_registered_at(world: World) -> None:
+    world.rules.learn(TenantSettings(tenant=A, egress_deny=("127.0.0.1",)))
+    place = world.url.removesuffix("mcp")
+    settings = {"authorize_url": f"{place}authorize", "token_url": f"{place}token", "registration_url": f"{place}register"}
+    for more in ({"mcp": world.url}, {"kind": ConnectionKind.OAUTH2_CODE, "settings": settings}):
+        with pytest.raises(InputError, match="host_rules"):
+            await world.connections.save(A, **{"name": NAME, "kind": None, "hosts": ("a.example",), **more})  # type: ignore[arg-type]
     assert world.house.clients == {}
 
 
