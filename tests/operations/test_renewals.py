@@ -1,5 +1,6 @@
 """Registrations that end by themselves are renewed in time, asked for again where a vendor is away, and made anew where it forgot."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -73,6 +74,8 @@ class World:
         self.database, self.clock, self.events = database, clock, list[tuple[str, dict[str, Any]]]()
         self.statuses = {"POST": 201, "PATCH": 200, "DELETE": 204}
         self.ids: Counter[str] = Counter()
+        self.board = FakeBoard()
+        self.known_when_registering: list[bool] = []
         self.keyring = Keyring(database.keys, LocalKeyProvider(folder / "local.key"), chance, clock)
         self.log = AuditLog(database.audit, clock, chance)
         self.vault = VaultService(database.connections, self.keyring, clock, chance)
@@ -95,7 +98,7 @@ class World:
         )
         self.flows = FlowService(
             database.flows,
-            FakeBoard(),
+            self.board,
             Timetable(database.schedules, clock),
             clock,
             chance,
@@ -111,6 +114,11 @@ class World:
 
     def answer(self, request: WebRequest) -> WebAnswer:
         self.ids[request.method] += 1
+        if request.method == "POST":  # now the vendor would try the address
+            token = json.loads(request.body)["url"].rpartition("/")[2]
+            plan = self.board.kept[TENANT, FLOW][1]
+            assert plan is not None
+            self.known_when_registering.append(plan.hook_token_hash == hashlib.sha256(token.encode()).hexdigest())
         body = json.dumps({"id": f"hook{self.ids['POST']}"}).encode()
         return WebAnswer(status=self.statuses[request.method], headers={"content-type": "application/json"}, body=body)
 
@@ -184,6 +192,7 @@ async def test_what_the_vendor_has_forgotten_is_registered_anew_with_another_add
     assert await world.go_on(29.9) == []
     assert await world.go_on(0.1) == [("PATCH", "/P/hooks/hook2")]
     assert [name for name, _ in world.events] == ["hook_lost"]
+    assert world.known_when_registering == [True, True], "an address is known before its vendor tries it"
 
 
 async def test_where_registering_anew_fails_it_is_tried_again(world: World) -> None:
