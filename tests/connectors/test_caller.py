@@ -98,6 +98,7 @@ async def test_why_there_is_no_lease_is_told_as_what_a_person_can_do() -> None:
         (LeaseRefusal.KEY_DISABLED, FailureCode.BUSY),
         (LeaseRefusal.NO_GRANT, FailureCode.CREDENTIAL_REFUSED),
         (LeaseRefusal.GRANT_DEAD, FailureCode.CREDENTIAL_REFUSED),
+        (LeaseRefusal.HOST_RULES, FailureCode.EGRESS_REFUSED),
     ):
         vendor = Vendor("none")
         vendor.borrow = lambda *_, refusal=refusal: _give(refusal)  # type: ignore[method-assign]

@@ -271,6 +271,8 @@ def _refuse(refusal: LeaseRefusal) -> Failure:
         return Failure(code=FailureCode.CONNECTION_MISSING, field="with.connection", detail=refusal.value)
     if refusal in {LeaseRefusal.NO_GRANT, LeaseRefusal.GRANT_DEAD}:
         return Failure(code=FailureCode.CREDENTIAL_REFUSED, field="with.connection", detail=refusal.value)
+    if refusal is LeaseRefusal.HOST_RULES:
+        return Failure(code=FailureCode.EGRESS_REFUSED, field="with.connection", detail=refusal.value)
     detail = refusal.value if refusal is LeaseRefusal.KEY_DISABLED else "vault"
     return Failure(code=FailureCode.BUSY, field="with.connection", detail=detail)
 

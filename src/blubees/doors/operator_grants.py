@@ -31,6 +31,7 @@ _SENTENCES: Final = {
     "gone": "The connection was deleted since you were asked.",
     "issuer": "The answer does not come from the vendor that was asked. Nothing was connected.",
     "client": "The vendor does not know BluBees by the client id and secret of this connection.",
+    "host_rules": "An administrator's rules do not permit BluBees to ask this vendor for the token. Nothing was connected.",
     "later": "The vendor did not answer when BluBees asked for the token. Ask to be asked again.",
 }
 _OTHERWISE: Final = "The vendor gave no token. Ask to be asked again; `connection show` tells more."

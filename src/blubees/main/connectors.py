@@ -5,16 +5,14 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.tenant_shelf import TenantShelf
 from blubees.flows.versions import FlowService
 from blubees.main.import_bench import ProcessBench
 from blubees.main.settings import Settings
+from blubees.main.tenant_web import FindSettings, TenantWebClient
 from blubees.model.connection import Lease, LeaseRefusal, Purpose, Use
 from blubees.model.ids import ConnectionName, TenantId
-from blubees.model.settings import SettingsShelf, TenantSettings
-from blubees.model.web import WebAnswer, WebFailure, WebRequest
 from blubees.operations.connector_asking import Send
 from blubees.operations.connector_trials import ActionTrials
 from blubees.operations.connector_uses import list_used_flows
@@ -25,26 +23,11 @@ from blubees.ports import Chance, Clock, ConnectorStore, PlanBoard
 OpenLease = Callable[[TenantId, ConnectionName, Sequence[Use], str], Awaitable[Lease | LeaseRefusal]]
 
 
-class TenantWebClient(GuardedWebClient):
-    """A guarded client by whose calls each tenant's own rules of hosts hold, as they are kept when it calls."""
-
-    def __init__(self, settings: Settings, find_settings: Callable[[TenantId], Awaitable[TenantSettings]]) -> None:
-        self._shelf, self._find_settings = SettingsShelf(), find_settings
-        ports = frozenset(settings.allowed_loopback_ports)
-        super().__init__(ports, extra_ca_file=settings.extra_ca_file or None, find_judge=self._shelf.find_judge)
-
-    async def call(self, request: WebRequest) -> WebAnswer | WebFailure:
-        """See the port."""
-        if request.tenant:
-            self._shelf.learn(await self._find_settings(request.tenant))
-        return await super().call(request)
-
-
 def build_connectors(
     store: ConnectorStore,
     flows: FlowService,
     settings: Settings,
-    find_settings: Callable[[TenantId], Awaitable[TenantSettings]],
+    find_settings: FindSettings,
     clock: Clock,
     chance: Chance,
     open_lease: OpenLease,

@@ -21,6 +21,7 @@ OUTCOMES: Final = {
     "refused": "the vendor refused the request. Look at client_id, scopes and the redirect address registered there.",
     "later": "the vendor did not answer. Run this again later.",
     "unreadable": "the vendor's answer has no token where `token_at` says.",
+    "host_rules": "this tenant's rules do not permit the token URL's host: `tenants settings --egress-allow`, `--egress-deny`.",
     "egress": "the token URL leads to an address that BluBees does not call.",
 }
 
@@ -95,6 +96,8 @@ def _advise(view: dict[str, Any]) -> str:
     name = view["connection"]["name"]
     if view.get("problem") == "client":
         return f"correct the client's id or secret: connection change {name}"
+    if view.get("problem") == "host_rules":
+        return "permit the token URL's host: tenants settings --egress-allow, --egress-deny"
     if view.get("needs_person") or view.get("missing_scopes"):
         return f"have a person say yes: connection authorize {name}"
     return f"connection renew {name}" if view.get("state") == "dead" else ""

@@ -164,7 +164,9 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     tenant_settings = SettingsService(database.settings, NatsSettingsBoard(broker))
     timetable = Timetable(database.schedules, clock)
     parts = build_vault(start, database, clock, chance)
-    vendors = build_vendor_parts(settings, database, parts.vault, clock, chance, TenantShelf(database.connectors))
+    vendors = build_vendor_parts(
+        settings, database, parts.vault, tenant_settings.load, clock, chance, TenantShelf(database.connectors)
+    )
     flows = FlowService(
         database.flows,
         NatsPlanBoard(broker),
@@ -196,7 +198,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
     sign_offs = SignOffService(database.sign_offs, parking, NatsOrders(broker), clock)
     await NatsSignOffDesk(broker, sealer.seal, sealer.unseal).serve(sign_offs.answer_desk)
-    oauth = build_oauth(start, database, parts, parking, flows, clock=clock, chance=chance, events=events)
+    oauth = build_oauth(start, database, parts, parking, flows, tenant_settings.load, clock=clock, chance=chance, events=events)
     vendors.desk.open_lease = oauth.clerk.answer
     await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(oauth.clerk.answer)
     farewell = build_farewell(parts, database, clock, events)

@@ -5,11 +5,11 @@ import socket
 from dataclasses import dataclass
 
 from blubees.adapters.database import Database
-from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.doors.operator_grants import CALLBACK_PATH
 from blubees.flows.versions import FlowService
 from blubees.main.settings import ProcessStart
+from blubees.main.tenant_web import FindSettings, TenantWebClient
 from blubees.main.vault_parts import VaultParts
 from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.ids import ConnectionName, TenantId
@@ -35,7 +35,7 @@ class OAuthParts:
     consents: ConsentService
     desk: GrantDesk
     connections: ConnectionService
-    web: GuardedWebClient
+    web: TenantWebClient
 
     async def close(self) -> None:
         """Stop asking."""
@@ -49,6 +49,7 @@ def build_oauth(
     parts: VaultParts,
     parking: ParkingService,
     flows: FlowService,
+    find_settings: FindSettings,
     *,
     clock: Clock,
     chance: Chance,
@@ -59,7 +60,7 @@ def build_oauth(
     with socket.socket(fileno=os.dup(start.listen_fd)) as door:
         port = door.getsockname()[1]
     callback = settings.oauth_callback or f"http://127.0.0.1:{port}{CALLBACK_PATH}"
-    web = GuardedWebClient(frozenset(settings.allowed_loopback_ports), extra_ca_file=settings.extra_ca_file or None)
+    web = TenantWebClient(settings, find_settings)
     keeper = GrantKeeper(parts.vault, database.grants, clock, events, parking.release)
     grants = GrantService(parts.vault, database.grants, keeper, web, clock, chance, events)
     scopes = ScopeChooser(flows.list_scopes)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from blubees.adapters.database import Database
-from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.catalogue_shelf import CatalogueShelf
 from blubees.main.settings import Settings
+from blubees.main.tenant_web import FindSettings, TenantWebClient
 from blubees.model.ids import TenantId
 from blubees.operations.connection_tests import ConnectionTests
 from blubees.operations.registrations import Registrations
@@ -23,7 +23,7 @@ class VendorParts:
     tests: ConnectionTests
     registrations: Registrations
     calls: VendorCalls
-    web: GuardedWebClient
+    web: TenantWebClient
     desk: VaultDesk
 
 
@@ -31,12 +31,13 @@ def build_vendor_parts(
     settings: Settings,
     database: Database,
     vault: VaultService,
+    find_settings: FindSettings,
     clock: Clock,
     chance: Chance,
     shelf: ConnectorShelf | None = None,
 ) -> VendorParts:
     """Build them."""
-    web = GuardedWebClient(frozenset(settings.allowed_loopback_ports), extra_ca_file=settings.extra_ca_file or None)
+    web = TenantWebClient(settings, find_settings)
     desk, chosen = VaultDesk(), shelf or CatalogueShelf()
     no_site = JiraSite("", "", lambda: None)  # only conduits have the app's token
 

@@ -149,3 +149,4 @@ class LeaseRefusal(StrEnum):
     GRANT_DEAD = "grant_dead"  # a person must say yes again, or set its client right
     KEY_DISABLED = "key_disabled"  # at the key provider: its owner can enable it again
     NOT_ALLOWED = "not_allowed"  # this flow may not use it, or not for that
+    HOST_RULES = "host_rules"  # its token URL leads to a host that the tenant's rules do not permit

@@ -14,8 +14,9 @@ from blubees.model.errors import ConflictError, InputError, MissingError, Unavai
 from blubees.model.grant import Consent, ConsentState, GrantState
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.vault.connection_rules import check_connection
-from blubees.vault.oauth.consents import Begun, ConsentService
+from blubees.vault.oauth.consents import HOST_RULES, Begun, ConsentService
 from blubees.vault.oauth.grants import GrantService
+from blubees.vault.oauth.tokens import TokenProblem
 from blubees.vault.secrets import VaultService
 
 TRIES = 5
@@ -124,9 +125,12 @@ class GrantDesk:
                 "The vendor does not renew it: a person must say yes again (`connection authorize NAME`), or the client's "
                 "id or secret is not right (`connection show NAME` tells which)."
             )
+        view = await self.show(tenant, name)
+        if view.problem == TokenProblem.HOST_RULES.value:  # also where the token that there is goes on
+            raise ConflictError(f"token_url: {HOST_RULES}")
         if refusal is not None:
             raise UnavailableError("The vendor did not answer as it should. Try again later.")
-        return await self.show(tenant, name)
+        return view
 
     async def change(
         self, tenant: TenantId, name: ConnectionName, secrets: Mapping[str, str], settings: Mapping[str, str]

@@ -18,7 +18,7 @@ from blubees.model.connection import Connection, ConnectionKind, OpenConnection
 from blubees.model.errors import InputError, MissingError, UnavailableError
 from blubees.model.grant import Consent, ConsentState
 from blubees.model.ids import TENANT_PATTERN, ConnectionName, TenantId
-from blubees.model.web import WebAnswer
+from blubees.model.web import WebAnswer, WebFailure, WebProblem
 from blubees.ports import Chance, Clock, Events, GrantStore, WebClient
 from blubees.vault.keyring import Keyring
 from blubees.vault.oauth.asking import Asker
@@ -35,6 +35,10 @@ CODE_MAX_CHARACTERS: Final = 4_096
 INTERVAL_SECONDS: Final = 5.0  # RFC 8628, section 3.2, and its steps of slow_down
 DEVICE_LIFE_MAX_SECONDS: Final = 1_800
 _STATE: Final = re.compile(rf"({TENANT_PATTERN.strip('^$')})\.([A-Za-z0-9_-]{{43}})")
+HOST_RULES: Final = (
+    "It leads to a host that this tenant's settings do not permit. Have an administrator permit it: `tenants settings "
+    "--egress-allow` and `--egress-deny`."
+)
 _FROM_PEOPLE: Final = frozenset({"access_denied", "user_denied", "consent_required"})
 
 
@@ -146,6 +150,8 @@ class ConsentService:
         connection = opened.connection
         answer = await self._web.call(add_owner(self._make_asker(opened).begin_device(scopes), opened))
         found = read_object(answer) if isinstance(answer, WebAnswer) else None
+        if isinstance(answer, WebFailure) and answer.problem is WebProblem.REFUSED_HOST:
+            raise InputError(f"device_url: {HOST_RULES}")
         if not isinstance(answer, WebAnswer) or found is None or read_error(answer, connection.settings) is not None:
             raise UnavailableError("The vendor gives no device code now. Look at device_url, client_id and its scopes.")
         texts = [str(found.get(each) or "") for each in ("device_code", "user_code", "verification_uri")]

@@ -9,7 +9,7 @@ Source: docs/decisions/0045-authorisation.md.
 """
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,14 @@ AT_ONCE: Final = 50
 _FATAL: Final = frozenset({TokenProblem.DEAD, TokenProblem.CLIENT})
 
 
+class _Pause(NamedTuple):
+    """After failures that may pass: how many there were, when to try again, and what callers are told until then."""
+
+    failures: int
+    ends_milliseconds: int
+    refusal: LeaseRefusal
+
+
 class GrantService:
     """Gives leases, and renews what they are made of."""
 
@@ -54,7 +62,7 @@ class GrantService:
         self._vault, self._store, self._keeper, self._web = vault, store, keeper, web
         self._clock, self._chance, self._events = clock, chance, events
         self._renewing: dict[tuple[TenantId, ConnectionName], asyncio.Task[Lease | LeaseRefusal]] = {}
-        self._failures: dict[tuple[TenantId, ConnectionName], tuple[int, int]] = {}  # how many, and when to try again
+        self._failures: dict[tuple[TenantId, ConnectionName], _Pause] = {}
 
     async def open_lease(
         self, tenant: TenantId, name: ConnectionName, refused: str = "", use: Use | None = None
@@ -81,7 +89,7 @@ class GrantService:
                 self._begin(tenant, name, "")  # ahead of its end: this call need not wait for it
             return lease_token(lease, grant)
         if not self._may_try(tenant, name):
-            return LeaseRefusal.UNAVAILABLE
+            return self._failures[tenant, name].refusal
         return await asyncio.shield(self._begin(tenant, name, refused))
 
     async def find(self, tenant: TenantId, name: ConnectionName) -> Grant | None:
@@ -197,14 +205,16 @@ class GrantService:
             is_noted = await self._keeper.note_dead(held, refused.problem.value)
             return LeaseRefusal.GRANT_DEAD if is_noted else LeaseRefusal.UNAVAILABLE
         key = (held.tenant, held.connection)
-        count = self._failures.get(key, (0, 0))[0]
+        count = self._failures[key].failures if key in self._failures else 0
         pause = PAUSES_MILLISECONDS[min(count, len(PAUSES_MILLISECONDS) - 1)]
         pause = max(pause, int(refused.retry_after_seconds * 1_000))
-        self._failures[key] = (count + 1, self._clock.now_milliseconds() + pause)
+        is_ours = refused.problem is TokenProblem.HOST_RULES
+        refusal = LeaseRefusal.HOST_RULES if is_ours else LeaseRefusal.UNAVAILABLE
+        self._failures[key] = _Pause(count + 1, self._clock.now_milliseconds() + pause, refusal)
         await self._keeper.let_go(held, refused.problem.value)
         ends = held.expires_at_milliseconds
         is_good = ends and self._clock.now_milliseconds() < ends - LAST_MILLISECONDS and "access_token" in opened.secrets
-        return await self._lease(opened, held) if is_good else LeaseRefusal.UNAVAILABLE
+        return await self._lease(opened, held) if is_good else refusal
 
     async def _tell_end(self, opened: OpenConnection, grant: Grant) -> Lease | LeaseRefusal:
         """There is nothing to renew it with: it was never granted, has come to its end, or is refused before that."""
@@ -253,7 +263,8 @@ class GrantService:
         return 0 < due <= self._clock.now_milliseconds()
 
     def _may_try(self, tenant: TenantId, name: ConnectionName) -> bool:
-        return self._clock.now_milliseconds() >= self._failures.get((tenant, name), (0, 0))[1]
+        pause = self._failures.get((tenant, name))
+        return pause is None or self._clock.now_milliseconds() >= pause.ends_milliseconds
 
 
 def _choose_hold(opened: OpenConnection) -> int:

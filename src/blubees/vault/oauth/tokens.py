@@ -16,7 +16,7 @@ import msgspec
 
 from blubees.model.authorisation import KINDS
 from blubees.model.connection import ConnectionKind
-from blubees.model.web import WebAnswer, WebFailure
+from blubees.model.web import WebAnswer, WebFailure, WebProblem
 
 TOKEN_MAX_CHARACTERS: Final = 16_384
 LIFETIME_MAX_SECONDS: Final = 10 * 365 * 86_400
@@ -37,6 +37,7 @@ class TokenProblem(StrEnum):
     LATER = "later"  # the vendor does not answer, or not now
     UNREADABLE = "unreadable"  # an answer without a token
     EGRESS = "egress"  # an address that we do not call
+    HOST_RULES = "host_rules"  # a host that the tenant's own rules do not permit
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,8 +105,7 @@ def read_tokens(
     An answer that tells of an error in a 200 is one (GitHub, Slack). `expires_in` may be missing or a text.
     """
     if isinstance(answer, WebFailure):
-        is_ours = answer.problem.value.startswith("refused_")
-        return Refused(problem=TokenProblem.EGRESS if is_ours else TokenProblem.LATER)
+        return Refused(problem=_read_failure(answer.problem))
     document = _read_document(answer)
     refused = _read_error(answer, document, settings)
     if refused is not None:
@@ -123,6 +123,12 @@ def read_tokens(
         scopes=_read_scopes(grant, known.read(settings, "scope_separator")),
         kept=_read_kept(document, settings),
     )
+
+
+def _read_failure(problem: WebProblem) -> TokenProblem:
+    if problem is WebProblem.REFUSED_HOST:
+        return TokenProblem.HOST_RULES
+    return TokenProblem.EGRESS if problem.value.startswith("refused_") else TokenProblem.LATER
 
 
 def read_object(answer: WebAnswer) -> dict[str, Any] | None:
