@@ -834,8 +834,32 @@ class RenewalStore(Protocol):
         ...
 
 
+class RemovalRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook that is to be taken back at its vendor: how, and how often that was tried. References only.
+
+    Attributes:
+        removal: its id.
+        connection, action, inputs, connector: as in RegistrationRow.
+        tries: how often it was tried, one that is under way counted.
+        next_milliseconds: when it is tried again; 0: it was given up.
+        failure: the code of the newest failure, with its detail behind a blank.
+    """
+
+    tenant: TenantId
+    removal: str
+    flow: FlowId
+    connection: str
+    action: str
+    inputs: str
+    connector: str
+    since_milliseconds: int
+    tries: int = 0
+    next_milliseconds: int = 0
+    failure: str = ""
+
+
 class RegistrationStore(Protocol):
-    """What is registered at vendors: at most one webhook a flow."""
+    """What is registered at vendors, at most one webhook a flow, and what is still to be taken back there."""
 
     async def save(self, row: RegistrationRow) -> None:
         """Insert or replace."""
@@ -845,8 +869,32 @@ class RegistrationStore(Protocol):
         """One."""
         ...
 
-    async def delete(self, tenant: TenantId, flow: FlowId) -> None:
-        """Forget it, if it is there."""
+    async def list(self, tenant: TenantId) -> Sequence[RegistrationRow]:
+        """All of the tenant, by flow."""
+        ...
+
+    async def retire(self, row: RegistrationRow, removal: RemovalRow) -> bool:
+        """Turn a registration into what is to be taken back, in one step; False: it is not there as it was seen."""
+        ...
+
+    async def list_removals(self, tenant: TenantId) -> Sequence[RemovalRow]:
+        """What is to be taken back, or was given up, the newest first."""
+        ...
+
+    async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[RemovalRow]:
+        """What is to be tried again now, of all tenants; the longest due first."""
+        ...
+
+    async def swap(self, seen: RemovalRow, changed: RemovalRow) -> bool:
+        """Change a removal if it is as it was seen; False: another was first."""
+        ...
+
+    async def drop(self, seen: RemovalRow) -> None:
+        """Forget a removal: it is done."""
+        ...
+
+    async def purge(self, before_milliseconds: int) -> None:
+        """Forget those that were given up and began before that."""
         ...
 
 

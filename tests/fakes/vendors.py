@@ -42,7 +42,7 @@ async def visit(name: str, routes: list[Route]) -> AsyncIterator[tuple[Perform, 
     """Give what performs actions of a vendor against a stand-in, and the desk with the token (`right`)."""
     async with serve(lambda _: Starlette(routes=routes)) as port:
         desk = OneKey(write_lease(port))
-        connector = _move(name, port)
+        connector = move_connector(name, port)
         async with find_way(port, desk) as way:
             tools = Tools(way)
 
@@ -52,7 +52,7 @@ async def visit(name: str, routes: list[Route]) -> AsyncIterator[tuple[Perform, 
             yield perform, desk
 
 
-def _move(name: str, port: int) -> Connector:
+def move_connector(name: str, port: int) -> Connector:
     """Give the connector as it is, but at a loopback port."""
     connector = load_connector(name)
     assert connector is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -17,6 +18,7 @@ from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
 from blubees.main.settings import Settings
 from blubees.main.tenant_web import TenantWebClient
+from blubees.main.vault_parts import VaultParts
 from blubees.main.vendor_parts import VendorParts, build_vendor_parts
 from blubees.model.connection import Connection, ConnectionKind, Lease, LeaseRefusal
 from blubees.model.errors import ConflictError, InputError, UnavailableError
@@ -25,6 +27,7 @@ from blubees.model.grant import GrantState
 from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.model.settings import TenantSettings
 from blubees.model.web import WebFailure, WebProblem, WebRequest
+from blubees.operations.audit import AuditLog
 from blubees.operations.grants import GrantDesk, ScopeChooser
 from blubees.steps.book import load_book
 from blubees.vault.keyring import Keyring
@@ -149,18 +152,31 @@ async def test_where_the_rules_cannot_be_read_nothing_is_called(granting: Granti
     assert granting.world.server.asked == []
 
 
+def tell_nobody(_event: str, /, **_fields: object) -> None:
+    """Port Events."""
+
+
 class Registering:
     """A control plane as main builds it, and a vendor on loopback."""
 
     def __init__(self, database: Database, folder: Path, port: int, heard: list[str], ports: tuple[int, ...]) -> None:
         clock, chance = FakeClock(), FakeChance()
         self.rules, self.heard = Rules(), heard
-        keyring = Keyring(database.keys, LocalKeyProvider(folder / "local.key"), chance, clock)
+        provider = LocalKeyProvider(folder / "local.key")
+        keyring = Keyring(database.keys, provider, chance, clock)
         self.vault = VaultService(database.connections, keyring, clock, chance)
         acme = msgspec.structs.replace(ACME, base_url=f"http://127.0.0.1:{port}/v1")
         settings = Settings(data=folder, port=0, public_url="https://bees.example", allowed_loopback_ports=ports)
+        no_keys: Any = None  # nobody looks after them here
+        parts = VaultParts(
+            keyring=keyring,
+            provider=provider,
+            vault=self.vault,
+            keys=no_keys,
+            log=AuditLog(database.audit, clock, chance),
+        )
         self.parts: VendorParts = build_vendor_parts(
-            settings, database, self.vault, self.rules.load, clock, chance, FakeShelf({"acme": acme})
+            settings, database, parts, self.rules.load, clock, chance, tell_nobody, FakeShelf({"acme": acme})
         )
         self.parts.desk.open_lease = self.open_lease
         self.flows = FlowService(

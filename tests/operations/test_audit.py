@@ -106,6 +106,23 @@ async def test_only_flows_that_are_permitted_get_a_lease_and_only_for_what_its_k
         await world.connections.permit(B, NAME, ())
 
 
+async def test_conduits_get_no_lease_for_what_the_control_plane_alone_does(world: World) -> None:
+    await world.save(flows=("other",))
+    for purpose in (Purpose.REGISTER, Purpose.TAKE_BACK):
+        assert await world.clerk.answer(A, NAME, [Use(flow="other", purpose=purpose)]) is LeaseRefusal.NOT_ALLOWED
+    assert isinstance(await world.clerk.answer_own(A, NAME, [Use(flow="greet", purpose=Purpose.TAKE_BACK)]), Lease)
+    assert await world.clerk.answer_own(A, NAME, [Use(flow="greet", purpose=Purpose.REGISTER)]) is LeaseRefusal.NOT_ALLOWED
+    assert isinstance(await world.clerk.answer(A, NAME, [Use(flow="other")]), Lease)
+    told = [(each.action.value, each.actor.value, each.purpose) for each in reversed(await world.log.list(A))][1:]
+    assert told == [
+        ("lease_refused", "conduit", "register"),
+        ("lease_refused", "conduit", "take_back"),
+        ("lease_opened", "control_plane", "take_back"),
+        ("lease_refused", "control_plane", "register"),
+        ("lease_opened", "conduit", "call"),
+    ]
+
+
 async def test_a_permission_that_was_changed_in_the_database_does_not_open(world: World, tmp_path: Path) -> None:
     await world.save(flows=("other",))
     engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'db.sqlite3'}")

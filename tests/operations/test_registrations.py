@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote_plus
 
+import msgspec
 import pytest
 
 from blubees.adapters.database import Database, open_database
@@ -15,13 +16,19 @@ from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.catalogue import load_connector
 from blubees.flows.timetable import Timetable
 from blubees.flows.versions import FlowService
+from blubees.model.audit import Actor
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
-from blubees.model.errors import InputError, MissingError
+from blubees.model.connector import Trial
+from blubees.model.errors import InputError, MissingError, TamperedError
 from blubees.model.failures import FailureCode
 from blubees.model.ids import ConnectionName, FlowId, TenantId
-from blubees.model.web import WebAnswer, WebRequest
+from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
+from blubees.operations.audit import AuditLog, LeaseClerk
+from blubees.operations.connection_ending import ConnectionEnding, Ended
 from blubees.operations.connection_tests import ConnectionTests
-from blubees.operations.registrations import Registrations
+from blubees.operations.connections import ConnectionService
+from blubees.operations.registrations import EndedHook, Registrations
+from blubees.operations.removals import PAUSES_MINUTES
 from blubees.operations.vendor_calls import VaultDesk, VendorCalls
 from blubees.steps.book import load_book
 from blubees.vault.keyring import Keyring
@@ -51,25 +58,36 @@ class World:
         keyring = Keyring(database.keys, LocalKeyProvider(folder / "local.key"), chance, clock)
         self.vault = VaultService(database.connections, keyring, clock, chance)
         self.web = FakeWeb(self.answer)
-        self.ids = 0
+        self.ids, self.is_away, self.is_tampered = 0, False, False
 
         desk = VaultDesk()
 
-        async def open_lease(
-            tenant: TenantId, name: ConnectionName, _uses: Sequence[Use], _refused: str
-        ) -> Lease | LeaseRefusal:
-            return await self.vault.open_lease(tenant, name)
+        async def open_lease(tenant: TenantId, name: ConnectionName, use: Use, _refused: str) -> Lease | LeaseRefusal:
+            if self.is_tampered:
+                raise TamperedError
+            return await self.vault.open_lease(tenant, name, use)
 
-        desk.open_lease = open_lease
+        desk.open_lease = LeaseClerk(open_lease, AuditLog(database.audit, clock, chance)).answer_own
 
         def open_line(tenant: TenantId) -> Caller:
             return Caller(tenant, self.web, desk, clock, chance, JiraSite("", "", lambda: None))
 
         calls, shelf = VendorCalls(open_line, clock), FakeShelf({"acme": ACME, "twilio": load_connector("twilio") or ACME})
         self.tests = ConnectionTests(self.vault, shelf, calls)
-        registrations = Registrations(
-            database.registrations, self.vault, calls, clock, chance, "https://bees.example", database.renewals
+        self.clock, self.told, self.log = clock, list[str](), AuditLog(database.audit, clock, chance)
+        self.registrations = Registrations(
+            database.registrations,
+            self.vault,
+            calls,
+            clock,
+            chance,
+            self.log,
+            self.tell,
+            public_url="https://bees.example",
+            renewals=database.renewals,
         )
+        ending, no_grants = ConnectionEnding(self.registrations), cast("Any", None)  # what is saved here has none
+        self.connections = ConnectionService(self.vault, no_grants, no_grants, shelf, self.log, ending=ending)
         self.flows = FlowService(
             database.flows,
             self.board,
@@ -78,10 +96,22 @@ class World:
             chance,
             load_book(),
             connectors=shelf,
-            registrar=registrations,
+            registrar=self.registrations,
         )
 
-    def answer(self, request: WebRequest) -> WebAnswer:
+    def tell(self, event: str, /, **fields: object) -> None:
+        self.told.append(f"{event} {fields.get('failure', '')}".strip())
+
+    async def audited(self) -> list[tuple[str, str, str, str]]:
+        events = reversed(await self.log.list(TENANT))
+        return [(each.action.value, each.purpose, each.flow, each.detail) for each in events]
+
+    async def hooks(self) -> list[tuple[str, str, int]]:
+        return [(each.state, each.failure, each.tries) for each in await self.registrations.list(TENANT)]
+
+    def answer(self, request: WebRequest) -> WebAnswer | WebFailure:
+        if self.is_away:
+            return WebFailure(problem=WebProblem.UNREACHABLE)
         self.ids += request.method == "POST"
         body = json.dumps({"id": f"hook{self.ids}", "more": "not kept"}).encode()
         return WebAnswer(status=self.status, headers={"content-type": "application/json"}, body=body)
@@ -200,6 +230,152 @@ async def test_a_vendor_that_refuses_is_told_and_asked_again_at_the_next_publish
     assert (await world.publish()).is_registered is True
 
 
+async def test_registering_and_taking_back_are_told_as_what_they_are(world: World) -> None:
+    await world.publish()
+    await world.flows.withdraw(TENANT, FLOW)
+    assert await world.audited() == [
+        ("lease_opened", "register", "my-flow", ""),
+        ("hook_registered", "", "my-flow", ""),
+        ("lease_opened", "take_back", "my-flow", ""),
+        ("hook_taken_back", "", "my-flow", ""),
+    ]
+    assert {each.actor for each in await world.log.list(TENANT)} == {Actor.CONTROL_PLANE}
+
+
+async def test_what_a_vendor_does_not_take_back_is_tried_again_with_longer_and_longer_pauses(world: World) -> None:
+    await world.publish()
+    world.is_away = True
+    assert await world.flows.withdraw(TENANT, FLOW) == "unreachable"
+    assert await world.secret() == "", "what it still sends proves nothing"
+    assert await world.hooks() == [("leaving", "unreachable", 1)]
+    assert await world.registrations.removals.see_to_due() == 0
+    world.clock.advance(60)
+    assert await world.registrations.removals.see_to_due() == 1
+    world.clock.advance(60)
+    assert await world.registrations.removals.see_to_due() == 0, "five minutes after the second"
+    world.is_away = False
+    world.clock.advance(240)
+    assert await world.registrations.removals.see_to_due() == 1
+    assert world.asked()[1:] == [("DELETE", "/P/hooks/hook1")] * 3
+    assert await world.hooks() == []
+    assert world.told == []
+
+
+async def test_it_is_given_up_after_three_days_and_told_and_a_person_can_have_it_tried_again(world: World) -> None:
+    await world.publish()
+    world.status = 401
+    await world.flows.withdraw(TENANT, FLOW)
+    for minutes in PAUSES_MINUTES:
+        assert world.told == []
+        world.clock.advance(minutes * 60)
+        assert await world.registrations.removals.see_to_due() == 1
+    assert await world.hooks() == [("left", "credential_refused", 9)]
+    assert world.told == ["hook_left credential_refused"]
+    assert (await world.audited())[-1] == ("hook_left", "", "my-flow", "credential_refused")
+    world.clock.advance(86_400)
+    assert await world.registrations.removals.see_to_due() == 0
+    (left,) = await world.registrations.list(TENANT)
+    assert (left.connector, left.connection) == ("acme", "team")
+    with pytest.raises(MissingError):
+        await world.registrations.removals.try_again(TENANT, "0" * 32)
+    assert await world.registrations.removals.try_again(TENANT, left.removal) == "credential_refused"
+    assert await world.hooks() == [("leaving", "credential_refused", 1)]
+    world.status = 204
+    assert await world.registrations.removals.try_again(TENANT, left.removal) is None
+    assert await world.hooks() == []
+
+
+async def test_what_was_given_up_is_forgotten_after_ninety_days(world: World) -> None:
+    await world.publish()
+    world.status = 401
+    await world.connections.delete(TENANT, ConnectionName("team"))
+    world.clock.advance(89 * 86_400)
+    await world.registrations.removals.see_to_due()
+    assert [each[0] for each in await world.hooks()] == ["left"]
+    world.clock.advance(2 * 86_400)
+    await world.registrations.removals.see_to_due()
+    assert await world.hooks() == []
+
+
+async def test_what_is_gone_at_the_vendor_is_taken_back(world: World) -> None:
+    await world.publish()
+    world.status = 404
+    assert await world.flows.withdraw(TENANT, FLOW) is None
+    assert await world.hooks() == []
+
+
+async def test_who_dies_while_it_asks_has_another_ask_later(world: World) -> None:
+    await world.publish()
+
+    def die(_request: WebRequest) -> WebAnswer:
+        raise KeyboardInterrupt
+
+    world.web.reply = die
+    with pytest.raises(KeyboardInterrupt):
+        await world.flows.withdraw(TENANT, FLOW)
+    assert await world.hooks() == [("leaving", "", 1)]
+    world.web.reply = world.answer
+    assert await world.registrations.removals.see_to_due() == 0
+    world.clock.advance(300)
+    assert await world.registrations.removals.see_to_due() == 1
+    assert await world.hooks() == []
+
+
+async def test_a_flow_that_may_use_the_connection_no_more_leaves_nothing_behind(world: World) -> None:
+    await world.publish()
+    await world.vault.permit(TENANT, ConnectionName("team"), ("another",))
+    assert await world.flows.withdraw(TENANT, FLOW) is None
+    assert world.asked()[1:] == [("DELETE", "/P/hooks/hook1")]
+    assert (await world.publish()).registration.code is FailureCode.CONNECTION_MISSING, "and registers nothing any more"
+
+
+async def test_before_a_connection_goes_all_that_it_registered_is_taken_back(world: World) -> None:
+    await world.publish()
+    ended = await world.connections.delete(TENANT, ConnectionName("team"))
+    assert ended == Ended(webhooks=(EndedHook(flow="my-flow"),))
+    assert world.asked()[1:] == [("DELETE", "/P/hooks/hook1")]
+    assert await world.hooks() == []
+
+
+async def test_what_stays_at_a_vendor_when_its_connection_goes_is_told_and_does_not_hold_it_up(world: World) -> None:
+    await world.publish()
+    world.is_away = True
+    await world.publish("Q")
+    assert [each[0] for each in await world.hooks()] == ["leaving"], "the older one, and the newer one was not registered"
+    world.is_away = False
+    await world.publish("Q")
+    world.status = 500
+    ended = await world.connections.delete(TENANT, ConnectionName("team"))
+    assert [(each.flow, each.failure) for each in ended.webhooks] == [("my-flow", "vendor_broken")] * 2
+    assert [each[0] for each in await world.hooks()] == ["left", "left"]
+    assert await world.vault.list(TENANT) == ()
+    assert world.told == ["hook_left vendor_broken"] * 2
+    with pytest.raises(MissingError):
+        await world.connections.delete(TENANT, ConnectionName("team"))
+
+
+async def test_a_connection_that_is_gone_or_does_not_open_ends_no_round(world: World) -> None:
+    await world.publish()
+    world.is_tampered = True
+    assert await world.flows.withdraw(TENANT, FLOW) == "unavailable vault"
+    world.is_tampered = False
+    await world.vault.delete(TENANT, ConnectionName("team"))
+    world.clock.advance(60)
+    assert await world.registrations.removals.see_to_due() == 1
+    assert await world.hooks() == [("left", "connection_missing missing", 2)]
+
+
+async def test_what_no_action_takes_back_is_told_as_left(world: World) -> None:
+    made = ACME.triggers["made"]
+    assert made.hook is not None
+    hook = msgspec.structs.replace(made.hook, unregister="")
+    one_way = msgspec.structs.replace(ACME, triggers={"made": msgspec.structs.replace(made, hook=hook)})
+    world.flows.connectors = FakeShelf({"acme": one_way})
+    await world.publish()
+    assert await world.flows.withdraw(TENANT, FLOW) == "no_action"
+    assert await world.hooks() == [("left", "no_action", 1)]
+
+
 async def test_a_connection_is_tested_by_its_connectors_action_and_nothing_is_kept(world: World) -> None:
     with pytest.raises(InputError, match="no way to test"):
         await world.tests.test(TENANT, ConnectionName("team"))
@@ -210,10 +386,6 @@ async def test_a_connection_is_tested_by_its_connectors_action_and_nothing_is_ke
 
 
 async def test_a_catalogues_connection_is_tested(world: World) -> None:
-    import msgspec  # noqa: PLC0415 - of this test alone
-
-    from blubees.model.connector import Trial  # noqa: PLC0415 - as above
-
     tried = msgspec.structs.replace(ACME, trial=Trial(action="list", inputs={"project": "P"}))
     world.tests._shelf = FakeShelf({"acme": tried})
     world.status = 200

@@ -92,9 +92,20 @@ class World:
         def open_line(tenant: TenantId) -> Caller:
             return Caller(tenant, self.web, desk, clock, chance, JiraSite("", "", lambda: None))
 
+        def tell(event: str, /, **fields: object) -> None:
+            self.events.append((event, fields))
+
         calls = VendorCalls(open_line, clock)
         registrations = Registrations(
-            database.registrations, self.vault, calls, clock, chance, "https://bees.example", database.renewals
+            database.registrations,
+            self.vault,
+            calls,
+            clock,
+            chance,
+            self.log,
+            tell,
+            public_url="https://bees.example",
+            renewals=database.renewals,
         )
         self.flows = FlowService(
             database.flows,
@@ -106,9 +117,6 @@ class World:
             connectors=FakeShelf({"acme": make_lasting()}),
             registrar=registrations,
         )
-
-        def tell(event: str, /, **fields: object) -> None:
-            self.events.append((event, fields))
 
         self.renewals = Renewals(database.renewals, database.registrations, self.flows, calls, clock, tell)
 

@@ -23,6 +23,7 @@ from blubees.doors.operator_schedules import schedule_routes
 from blubees.doors.operator_settings import settings_routes
 from blubees.doors.operator_tickets import ticket_routes
 from blubees.doors.operator_vault import vault_routes
+from blubees.doors.operator_webhooks import webhook_routes
 from blubees.doors.replies import SECURITY_HEADERS, status_of
 from blubees.flows.versions import FlowService, describe_problem
 from blubees.model.connection import ConnectionKind
@@ -44,6 +45,7 @@ from blubees.operations.connectors import ConnectorService
 from blubees.operations.grants import GrantDesk
 from blubees.operations.ledger import Ledger, explain
 from blubees.operations.parking import ParkingService
+from blubees.operations.registrations import Registrations
 from blubees.operations.run_control import RunControl
 from blubees.operations.schedules import Scheduler
 from blubees.operations.settings import SettingsService
@@ -78,6 +80,7 @@ class OperatorServices:
     control: RunControl
     sign_offs: SignOffService
     vault_keys: VaultKeys
+    webhooks: Registrations
     readiness: Callable[[], Awaitable[Mapping[str, object]]]
 
 
@@ -185,6 +188,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     )
     api.include_router(_parking_routes(services), prefix="/operator/v1")
     api.include_router(vault_routes(services.vault_keys, services.tenants, _expect_tenant(services)), prefix="/operator/v1")
+    api.include_router(webhook_routes(services.webhooks, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(control_routes(services.control, _expect_tenant(services)), prefix="/operator/v1")
     return api
 
@@ -239,13 +243,12 @@ def _flow_routes(services: OperatorServices) -> APIRouter:
 
     @router.post("/tenants/{tenant}/flows/{flow}/rollback")
     async def rollback(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath, body: VersionBody) -> Response:
-        await flows.rollback(tenant, FlowId(flow), body.version)
-        return _tell({"live_version": body.version})
+        failure = await flows.rollback(tenant, FlowId(flow), body.version)
+        return _tell({"live_version": body.version, "registration": failure})
 
     @router.post("/tenants/{tenant}/flows/{flow}/withdraw")
     async def withdraw(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath) -> Response:
-        await flows.withdraw(tenant, FlowId(flow))
-        return _tell({"live_version": 0})
+        return _tell({"webhook": await flows.withdraw(tenant, FlowId(flow)) or "", "live_version": 0})
 
     @router.post("/tenants/{tenant}/flows/{flow}/rotate-hook")
     async def rotate_hook(tenant: Annotated[TenantId, Depends(tenant_of)], flow: FlowPath) -> Response:
@@ -303,8 +306,8 @@ def _connection_routes(services: OperatorServices) -> APIRouter:
 
     @router.delete("/tenants/{tenant}/connections/{name}")
     async def delete_connection(tenant: Annotated[TenantId, Depends(tenant_of)], name: NamePath) -> Response:
-        await services.connections.delete(tenant, ConnectionName(name))
-        return _tell({"deleted": name})
+        ended = await services.connections.delete(tenant, ConnectionName(name))
+        return _tell({"deleted": name} | msgspec.to_builtins(ended))
 
     return router
 

@@ -30,7 +30,7 @@ def list_references(flow: Flow) -> list[Reference]:
     found = []
     signature, poll = flow.trigger.signature, flow.trigger.poll
     if flow.trigger.connection:
-        purpose = Purpose.CALL if poll is None else Purpose.POLL
+        purpose = Purpose.REGISTER if poll is None else Purpose.POLL
         found.append(Reference("trigger.connection", flow.trigger.connection, Use(purpose=purpose, flow=flow.id)))
     is_ours = bool(flow.trigger.connector) and signature.connection.startswith(HOOK_PREFIX)  # made when it is registered
     if signature.connection and not is_ours:

@@ -18,6 +18,6 @@ class HookRegistrar(Protocol):
         """Register it; what was registered before is taken back. A failure: it is not registered, and can be tried again."""
         ...
 
-    async def withdraw(self, tenant: TenantId, flow: FlowId) -> Failure | None:
-        """Take back what is registered for a flow, if anything is. It is forgotten also where the vendor fails."""
+    async def withdraw(self, tenant: TenantId, flow: FlowId) -> str | None:
+        """Take back what is registered for a flow, if anything is. Gives why that failed: it is tried again by itself."""
         ...

@@ -134,8 +134,12 @@ class FlowService:
             version=version, is_new=is_new, hook_token=hook_token, is_registered=is_registered, registration=failure
         )
 
-    async def rollback(self, tenant: TenantId, flow_id: FlowId, version: int) -> None:
-        """Make an earlier version live again. Raises MissingError; InputError: as in publish()."""
+    async def rollback(self, tenant: TenantId, flow_id: FlowId, version: int) -> Failure | None:
+        """Make an earlier version live again; gives why its webhook could not be registered.
+
+        Raises:
+            MissingError. InputError: as in publish().
+        """
         row = await self._load_version(tenant, flow_id, version)
         flow = self._read(row)
         connectors = read_pinned(row.connectors)
@@ -145,7 +149,8 @@ class FlowService:
         await self._store.make_live(tenant, flow_id, version, self._clock.now_milliseconds())
         await self._post(tenant, flow_id)
         await self._timetable.arrange(tenant, flow, version)
-        await self._register(PublishedFlow(tenant=tenant, version=version, flow=flow, connectors=read_pinned(row.connectors)))
+        plan = PublishedFlow(tenant=tenant, version=version, flow=flow, connectors=connectors)
+        return (await self._register(plan))[1]
 
     async def _register(self, published: PublishedFlow) -> tuple[bool, Failure | None]:
         """Register the flow's webhook at its vendor where that is wanted and not done, with a token made for it.
@@ -171,14 +176,18 @@ class FlowService:
             await self._board.post_past(msgspec.structs.replace(self._describe(kept), is_live=False))
         return True
 
-    async def withdraw(self, tenant: TenantId, flow_id: FlowId) -> None:
-        """Start no more runs of the flow; those under way go on. Raises MissingError."""
+    async def withdraw(self, tenant: TenantId, flow_id: FlowId) -> str | None:
+        """Start no more runs of the flow; those under way go on. Gives why its webhook is at its vendor still.
+
+        Raises:
+            MissingError.
+        """
         await self._load(tenant, flow_id)
-        if self._registrar is not None:
-            await self._registrar.withdraw(tenant, flow_id)
+        failure = await self._registrar.withdraw(tenant, flow_id) if self._registrar is not None else None
         await self._store.make_live(tenant, flow_id, 0, self._clock.now_milliseconds())
         await self._post(tenant, flow_id)
         await self._timetable.forget(tenant, flow_id)
+        return failure
 
     async def load_live(self, tenant: TenantId, flow_id: FlowId) -> tuple[int, Flow]:
         """Give the live version's number and document. Raises MissingError; ConflictError: none is live."""
@@ -206,7 +215,10 @@ class FlowService:
         await self._post(tenant, flow_id)
         if self._registrar is not None and flow.trigger.connector:  # the vendor must learn it, too
             row = await self._load(tenant, flow_id)
-            await self._registrar.register(await self.load_published(tenant, flow_id, row.live_version), token)
+            failure = await self._registrar.register(await self.load_published(tenant, flow_id, row.live_version), token)
+            if failure is not None:
+                why = f"{failure.code.value} {failure.detail}".strip()
+                raise ConflictError(f"The token was changed, and the vendor could not be told: {why}. Publish the flow again.")
         return token
 
     async def list(self, tenant: TenantId) -> Sequence[FlowRow]:

@@ -221,7 +221,11 @@ def try_connection(name: str, *, connector: str = "", tenant: Tenant = "", data:
 
 @connection_app.command
 def remove(name: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
-    """Delete a connection."""
+    """Delete a connection; webhooks that are registered by it are taken back first."""
+    from blubees.main.webhook_view import list_ended  # noqa: PLC0415 - as in main/cli.py
+
     client = connect(data)
-    client.delete(f"/tenants/{client.choose_tenant(tenant)}/connections/{name}")
+    ended = client.delete(f"/tenants/{client.choose_tenant(tenant)}/connections/{name}")
     print(f"{name}: deleted")  # noqa: T201 - see above
+    for line in list_ended(ended):
+        complain(line)

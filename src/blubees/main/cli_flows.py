@@ -84,9 +84,9 @@ def publish(file: Path, *, tenant: Tenant = "", data: Data = DATA) -> None:
     if done.get("is_registered"):
         print("the webhook is registered at its vendor")  # noqa: T201 - the command's answer
     if done.get("registration"):
-        failure = done["registration"]
-        why = f"{failure['code']} {failure.get('detail', '')}".strip()
-        complain(f"the webhook could not be registered: {why}. Mend that, then publish again.")
+        from blubees.main.webhook_view import tell_unregistered  # noqa: PLC0415 - as in main/cli.py
+
+        complain(tell_unregistered(done["registration"]))
     if done.get("hook_token"):
         print(f"webhook path (shown once): /hooks/{tenant}/{done['hook_token']}")  # noqa: T201 - see above
 
@@ -207,16 +207,47 @@ def diff(flow: str, old: int, new: int = 0, *, tenant: Tenant = "", data: Data =
 def rollback(flow: str, version: int, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Make an earlier version live again."""
     client = connect(data)
-    client.post(f"/tenants/{client.choose_tenant(tenant)}/flows/{flow}/rollback", {"version": version})
+    done = client.post(f"/tenants/{client.choose_tenant(tenant)}/flows/{flow}/rollback", {"version": version})
     print(f"{flow}: version {version} is live")  # noqa: T201 - see above
+    if done["registration"]:
+        from blubees.main.webhook_view import tell_unregistered  # noqa: PLC0415 - as in main/cli.py
+
+        complain(tell_unregistered(done["registration"]))
 
 
 @flow_app.command
 def withdraw(flow: str, *, tenant: Tenant = "", data: Data = DATA) -> None:
     """Start no more runs of a flow."""
     client = connect(data)
-    client.post(f"/tenants/{client.choose_tenant(tenant)}/flows/{flow}/withdraw")
+    done = client.post(f"/tenants/{client.choose_tenant(tenant)}/flows/{flow}/withdraw")
     print(f"{flow}: no version is live")  # noqa: T201 - see above
+    if done["webhook"]:
+        from blubees.main.webhook_view import tell_not_taken_back  # noqa: PLC0415 - as in main/cli.py
+
+        complain(tell_not_taken_back(done["webhook"]))
+
+
+@flow_app.command(name="webhooks")
+def list_webhooks(*, again: str = "", tenant: Tenant = "", data: Data = DATA, json: Json = False) -> int:
+    """List the webhooks that are registered at vendors, and those that could not be taken back there.
+
+    Args:
+        again: the id of one that could not be taken back: try it now.
+    """
+    from blubees.main.webhook_view import COLUMNS, tell_not_taken_back, write_rows  # noqa: PLC0415 - as in main/cli.py
+
+    client = connect(data)
+    path = f"/tenants/{client.choose_tenant(tenant)}/webhooks"
+    if again:
+        failure = client.post(f"{path}/{again}/again")["failure"]
+        complain(tell_not_taken_back(failure) if failure else "taken back")
+        return PROBLEMS if failure else 0
+    found = client.get(path)
+    if json:
+        print_json(found)
+    else:
+        print_table(COLUMNS, write_rows(found))
+    return 0
 
 
 @flow_app.command(name="rotate-hook")

@@ -165,7 +165,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     timetable = Timetable(database.schedules, clock)
     parts = build_vault(start, database, clock, chance)
     vendors = build_vendor_parts(
-        settings, database, parts.vault, tenant_settings.load, clock, chance, TenantShelf(database.connectors)
+        settings, database, parts, tenant_settings.load, clock, chance, events, TenantShelf(database.connectors)
     )
     flows = FlowService(
         database.flows,
@@ -198,8 +198,19 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
     sign_offs = SignOffService(database.sign_offs, parking, NatsOrders(broker), clock)
     await NatsSignOffDesk(broker, sealer.seal, sealer.unseal).serve(sign_offs.answer_desk)
-    oauth = build_oauth(start, database, parts, parking, flows, tenant_settings.load, clock=clock, chance=chance, events=events)
-    vendors.desk.open_lease = oauth.clerk.answer
+    oauth = build_oauth(
+        start,
+        database,
+        parts,
+        parking,
+        flows,
+        tenant_settings.load,
+        vendors.registrations,
+        clock=clock,
+        chance=chance,
+        events=events,
+    )
+    vendors.desk.open_lease = oauth.clerk.answer_own
     await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(oauth.clerk.answer)
     farewell = build_farewell(parts, database, clock, events)
     keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, farewell, events)
@@ -223,7 +234,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         connection_tests=vendors.tests,
         grants=oauth.desk,
         connectors=build_connectors(
-            database.connectors, flows, settings, tenant_settings.load, clock, chance, oauth.clerk.answer
+            database.connectors, flows, settings, tenant_settings.load, clock, chance, oauth.clerk.answer_own
         ),
         action_trials=build_action_trials(
             database.connectors, NatsPlanBoard(broker), _give_tickets(flows, sealer, clock, settings)
@@ -246,6 +257,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         ),
         sign_offs=sign_offs,
         vault_keys=parts.keys,
+        webhooks=vendors.registrations,
         readiness=tell_readiness,
     )
     api = create_operator_api(services, hashlib.sha256(start.operator_token.encode()).hexdigest())
@@ -266,6 +278,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
         asyncio.create_task(
             Renewals(database.renewals, database.registrations, flows, vendors.calls, clock, events).renew_forever()
         ),
+        asyncio.create_task(vendors.registrations.removals.see_to_all_forever()),
     ]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stop = asyncio.create_task(stopping.wait())

@@ -15,10 +15,12 @@ from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.operations.audit import LeaseClerk
 from blubees.operations.client_registration import ClientRegistrar
+from blubees.operations.connection_ending import ConnectionEnding
 from blubees.operations.connections import ConnectionService
 from blubees.operations.connector_asking import Send
 from blubees.operations.grants import GrantDesk, ScopeChooser
 from blubees.operations.parking import ParkingService
+from blubees.operations.registrations import Registrations
 from blubees.operations.vendor_calls import VaultDesk
 from blubees.ports import Chance, Clock, Events
 from blubees.vault.oauth.consents import ConsentService
@@ -50,6 +52,7 @@ def build_oauth(
     parking: ParkingService,
     flows: FlowService,
     find_settings: FindSettings,
+    registrations: Registrations,
     *,
     clock: Clock,
     chance: Chance,
@@ -85,6 +88,6 @@ def build_oauth(
         return Caller(tenant, web, VaultDesk(), clock, chance, JiraSite("", "", lambda: None)).call
 
     clerk = LeaseClerk(open_lease, parts.log)
-    clients = ClientRegistrar(make_send, callback)
-    connections = ConnectionService(parts.vault, keeper, grants, flows.connectors, parts.log, clients)
+    clients, ending = ClientRegistrar(make_send, callback), ConnectionEnding(registrations)
+    connections = ConnectionService(parts.vault, keeper, grants, flows.connectors, parts.log, clients, ending)
     return OAuthParts(clerk, grants, consents, desk, connections, web)

@@ -7,12 +7,12 @@ from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.catalogue_shelf import CatalogueShelf
 from blubees.main.settings import Settings
 from blubees.main.tenant_web import FindSettings, TenantWebClient
+from blubees.main.vault_parts import VaultParts
 from blubees.model.ids import TenantId
 from blubees.operations.connection_tests import ConnectionTests
 from blubees.operations.registrations import Registrations
 from blubees.operations.vendor_calls import VaultDesk, VendorCalls
-from blubees.ports import Chance, Clock, ConnectorShelf
-from blubees.vault.secrets import VaultService
+from blubees.ports import Chance, Clock, ConnectorShelf, Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,11 @@ class VendorParts:
 def build_vendor_parts(
     settings: Settings,
     database: Database,
-    vault: VaultService,
+    parts: VaultParts,
     find_settings: FindSettings,
     clock: Clock,
     chance: Chance,
+    events: Events,
     shelf: ConnectorShelf | None = None,
 ) -> VendorParts:
     """Build them."""
@@ -45,5 +46,15 @@ def build_vendor_parts(
         return Caller(tenant, web, desk, clock, chance, no_site)
 
     calls = VendorCalls(open_line, clock)
-    registrations = Registrations(database.registrations, vault, calls, clock, chance, settings.reached_at, database.renewals)
-    return VendorParts(chosen, ConnectionTests(vault, chosen, calls), registrations, calls, web, desk)
+    registrations = Registrations(
+        database.registrations,
+        parts.vault,
+        calls,
+        clock,
+        chance,
+        parts.log,
+        events,
+        public_url=settings.reached_at,
+        renewals=database.renewals,
+    )
+    return VendorParts(chosen, ConnectionTests(parts.vault, chosen, calls), registrations, calls, web, desk)

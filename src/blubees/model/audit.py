@@ -17,6 +17,9 @@ class AuditAction(StrEnum):
     SECRETS_IMPORTED = "secrets_imported"
     KEYS_ROTATED = "keys_rotated"
     TENANT_SHREDDED = "tenant_shredded"
+    HOOK_REGISTERED = "hook_registered"
+    HOOK_TAKEN_BACK = "hook_taken_back"
+    HOOK_LEFT = "hook_left"  # it stays at its vendor: taking it back was given up
 
 
 class Actor(StrEnum):

@@ -35,6 +35,8 @@ class Purpose(StrEnum):
     POLL = "poll"
     SIGNATURE = "signature"
     TEST = "test"
+    REGISTER = "register"  # a webhook at its vendor, by the control plane
+    TAKE_BACK = "take_back"
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from blubees.model.audit import Actor, AuditAction, AuditEvent
-from blubees.model.connection import Lease, LeaseRefusal, Use
+from blubees.model.connection import Lease, LeaseRefusal, Purpose, Use
 from blubees.model.errors import BluBeesError, KeyDisabledError
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.operations.rounds import do_hourly
@@ -21,6 +21,7 @@ DAY_MILLISECONDS: Final = 86_400_000
 LEASE_DAYS: Final = 90
 OTHER_DAYS: Final = 400  # a year and a review
 AT_ONCE: Final = 500
+_OF_CONTROL_PLANE: Final = frozenset({Purpose.REGISTER, Purpose.TAKE_BACK})
 
 OpenLease = Callable[[TenantId, ConnectionName, Use, str], Awaitable[Lease | LeaseRefusal]]
 
@@ -90,7 +91,7 @@ class AuditLog:
 
 
 class LeaseClerk:
-    """Opens leases for conduits, each noted before it is handed out."""
+    """Opens leases, each noted before it is handed out."""
 
     def __init__(self, open_lease: OpenLease, log: AuditLog) -> None:
         self._open_lease, self._log = open_lease, log
@@ -98,26 +99,46 @@ class LeaseClerk:
     async def answer(
         self, tenant: TenantId, name: ConnectionName, uses: Sequence[Use], refused: str = ""
     ) -> Lease | LeaseRefusal:
-        """Open a lease for uses of one flow and purpose.
+        """Open a lease for a conduit's uses, of one flow and purpose. It gets none for what the control plane alone does.
 
         Raises:
             UnavailableError: it can't be noted, or not be opened now. TamperedError: the connection does not open.
         """
+        if uses[0].purpose in _OF_CONTROL_PLANE:
+            await self._note(tenant, name, uses, LeaseRefusal.NOT_ALLOWED, Actor.CONDUIT)
+            return LeaseRefusal.NOT_ALLOWED
+        return await self._answer(tenant, name, uses, refused, Actor.CONDUIT)
+
+    async def answer_own(
+        self, tenant: TenantId, name: ConnectionName, uses: Sequence[Use], refused: str = ""
+    ) -> Lease | LeaseRefusal:
+        """Open one for the control plane itself. Raises as `answer`."""
+        return await self._answer(tenant, name, uses, refused, Actor.CONTROL_PLANE)
+
+    async def _answer(
+        self, tenant: TenantId, name: ConnectionName, uses: Sequence[Use], refused: str, actor: Actor
+    ) -> Lease | LeaseRefusal:
         try:
             lease = await self._open_lease(tenant, name, uses[0], refused)
         except KeyDisabledError:  # whoever waits for it shall hear that, and not that somebody is busy
             lease = LeaseRefusal.KEY_DISABLED
+        await self._note(tenant, name, uses, lease, actor)
+        return lease
+
+    async def _note(
+        self, tenant: TenantId, name: ConnectionName, uses: Sequence[Use], lease: Lease | LeaseRefusal, actor: Actor
+    ) -> None:
         counts: dict[Use, int] = {}
         for use in uses:
             counts[use] = counts.get(use, 0) + 1
         action = AuditAction.LEASE_OPENED if isinstance(lease, Lease) else AuditAction.LEASE_REFUSED
         detail = "" if isinstance(lease, Lease) else lease.value
-        await self._log.note([self._describe(tenant, name, use, count, action, detail) for use, count in counts.items()])
-        return lease
+        made = [
+            self._log.make(tenant, action, actor, connection=name[:63], detail=detail, uses=count) for count in counts.values()
+        ]
+        await self._log.note([_add_use(event, use) for event, use in zip(made, counts, strict=True)])
 
-    def _describe(
-        self, tenant: TenantId, name: ConnectionName, use: Use, count: int, action: AuditAction, detail: str
-    ) -> AuditEvent:
-        made = self._log.make(tenant, action, Actor.CONDUIT, connection=name[:63], detail=detail, uses=count)
-        place = {"flow": use.flow[:63], "run": use.run[:27], "step": use.step[:640]}
-        return msgspec.structs.replace(made, purpose=use.purpose.value, **place)
+
+def _add_use(event: AuditEvent, use: Use) -> AuditEvent:
+    place = {"flow": use.flow[:63], "run": use.run[:27], "step": use.step[:640]}
+    return msgspec.structs.replace(event, purpose=use.purpose.value, **place)

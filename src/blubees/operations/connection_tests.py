@@ -7,7 +7,7 @@ import msgspec
 
 from blubees.connectors.actions.perform import CONNECTION
 from blubees.model.authorisation import CONNECTOR
-from blubees.model.connection import Connection
+from blubees.model.connection import Connection, Purpose, Use
 from blubees.model.errors import InputError, MissingError
 from blubees.model.failures import Failure, explain_failure
 from blubees.model.ids import ConnectionName, TenantId
@@ -55,7 +55,7 @@ class ConnectionTests:
         if whole is None or head.trial.action not in whole.actions:
             raise MissingError(f"The connector {head.name} has no action {head.trial.action} any more.")
         given = {**head.trial.inputs, CONNECTION: name}
-        outcome = await self._calls.perform(tenant, whole, head.trial.action, given)
+        outcome = await self._calls.perform(tenant, whole, head.trial.action, given, Use(purpose=Purpose.TEST))
         if not isinstance(outcome, Failure):
             return ConnectionTested(connection=name, connector=head.name, action=head.trial.action)
         what, what_to_do = explain_failure(outcome)

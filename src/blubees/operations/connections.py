@@ -13,6 +13,7 @@ from blubees.model.errors import InputError, MissingError
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.operations.audit import AuditLog
 from blubees.operations.client_registration import ClientRegistrar
+from blubees.operations.connection_ending import ConnectionEnding, Ended
 from blubees.operations.connection_filling import choose_scheme, fill_settings, find_hosts
 from blubees.ports import ConnectorShelf
 from blubees.vault.oauth.grants import GrantService
@@ -34,9 +35,10 @@ class ConnectionService:
         shelf: ConnectorShelf,
         log: AuditLog,
         clients: ClientRegistrar | None = None,
+        ending: ConnectionEnding | None = None,
     ) -> None:
         self._vault, self._keeper, self._grants, self._shelf = vault, keeper, grants, shelf
-        self._log, self._clients = log, clients
+        self._log, self._clients, self._ending = log, clients, ending
         self._fetching: set[asyncio.Task[LeaseRefusal | None]] = set()
 
     async def save(
@@ -126,11 +128,15 @@ class ConnectionService:
         """Give all of the tenant, without secrets."""
         return await self._vault.list(tenant)
 
-    async def delete(self, tenant: TenantId, name: ConnectionName) -> None:
-        """Delete one. Raises MissingError."""
+    async def delete(self, tenant: TenantId, name: ConnectionName) -> Ended:
+        """Delete one; gives what became of what others had of it. Raises MissingError."""
+        if name not in {each.name for each in await self._vault.list(tenant)}:
+            raise MissingError(MISSING)
+        ended = await self._ending.tell(tenant, name) if self._ending is not None else Ended()
         if not await self._vault.delete(tenant, name):
             raise MissingError(MISSING)
         await self._note(tenant, AuditAction.CONNECTION_DELETED, name)
+        return ended
 
     async def _note(self, tenant: TenantId, action: AuditAction, name: ConnectionName, detail: str = "") -> None:
         await self._log.note([self._log.make(tenant, action, Actor.OPERATOR, connection=name, detail=detail)])

@@ -13,17 +13,47 @@ import msgspec
 
 from blubees.connectors.actions.perform import CONNECTION
 from blubees.flows.check_trigger import SECRET, find_trigger, name_hook_secret
-from blubees.model.connection import ConnectionKind
+from blubees.model.audit import Actor, AuditAction
+from blubees.model.connection import ConnectionKind, Purpose, Use
 from blubees.model.connector import Connector, ConnectorTrigger, Hook
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow, SignatureScheme, Trigger
 from blubees.model.ids import ConnectionName, FlowId, TenantId
+from blubees.operations.audit import AuditLog
+from blubees.operations.removals import Removals
 from blubees.operations.vendor_calls import VendorCalls
-from blubees.ports import Chance, Clock, RegistrationRow, RegistrationStore, RenewalRow, RenewalStore
+from blubees.ports import Chance, Clock, Events, RegistrationRow, RegistrationStore, RemovalRow, RenewalRow, RenewalStore
 from blubees.vault.secrets import VaultService
 
 SECRET_BYTES: Final = 32
 URL, EVENTS, EXPIRES = "$url", "$events", "$expires"
+
+
+class EndedHook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook that was registered by a connection which goes. `failure`: why it stays at its vendor; empty: it does not."""
+
+    flow: str
+    failure: str = ""
+
+
+class HookView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A webhook at a vendor.
+
+    Attributes:
+        state: `registered`; `leaving`: to be taken back, and tried again then; `left`: it stays there, that was given up.
+        removal: how to try it again.
+        failure: why it could not be taken back the last time.
+    """
+
+    flow: str
+    state: str
+    connector: str
+    connection: str
+    since_milliseconds: int
+    removal: str = ""
+    tries: int = 0
+    next_milliseconds: int = 0
+    failure: str = ""
 
 
 class Registrations:
@@ -41,12 +71,16 @@ class Registrations:
         calls: VendorCalls,
         clock: Clock,
         chance: Chance,
+        log: AuditLog,
+        events: Events,
+        *,
         public_url: str,
         renewals: RenewalStore,
     ) -> None:
         self._renewals = renewals
         self._store, self._vault, self._calls = store, vault, calls
-        self._clock, self._chance, self._public_url = clock, chance, public_url
+        self._clock, self._chance, self._log, self._public_url = clock, chance, log, public_url
+        self.removals = Removals(store, calls, clock, chance, log, events)
 
     async def prepare(self, published: PublishedFlow) -> bool:
         """See flows/registering.py."""
@@ -75,7 +109,11 @@ class Registrations:
         }
         inputs = {**put_in(hook.register_inputs, words), **trigger.inputs}
         outcome = await self._calls.perform(
-            published.tenant, connector, hook.register, {**inputs, CONNECTION: trigger.connection}
+            published.tenant,
+            connector,
+            hook.register,
+            {**inputs, CONNECTION: trigger.connection},
+            Use(purpose=Purpose.REGISTER, flow=published.flow.id),
         )
         if isinstance(outcome, Failure):
             return outcome
@@ -106,22 +144,45 @@ class Registrations:
                     due_milliseconds=now + count_until_renewal(hook),
                 )
             )
+        event = self._log.make(
+            published.tenant, AuditAction.HOOK_REGISTERED, Actor.CONTROL_PLANE, connection=trigger.connection
+        )
+        await self._log.note([msgspec.structs.replace(event, flow=published.flow.id)])
         return None
 
-    async def withdraw(self, tenant: TenantId, flow: FlowId) -> Failure | None:
+    async def withdraw(self, tenant: TenantId, flow: FlowId) -> str | None:
         """See flows/registering.py."""
         row = await self._store.load(tenant, flow)
-        if row is None:
-            return None
-        outcome: Any = None
-        if row.action:
-            connector = msgspec.json.decode(row.connector, type=Connector)
-            inputs = msgspec.json.decode(row.inputs)
-            outcome = await self._calls.perform(tenant, connector, row.action, {**inputs, CONNECTION: row.connection})
-        await self._store.delete(tenant, flow)
-        await self._vault.delete(tenant, ConnectionName(name_hook_secret(flow)))
-        gone = isinstance(outcome, Failure) and outcome.code is FailureCode.NOT_FOUND
-        return outcome if isinstance(outcome, Failure) and not gone else None
+        return await self._withdraw(row) if row is not None else None
+
+    async def end_connection(self, tenant: TenantId, connection: ConnectionName) -> "tuple[EndedHook, ...]":
+        """Take back all that is registered by a connection, before it goes: flows, and what became of their webhooks there.
+
+        What does not succeed now is left at its vendor, and told: nobody can do it later.
+        """
+        registered = [row for row in await self._store.list(tenant) if row.connection == connection]
+        ended = [(row.flow, await self._withdraw(row, is_last=True) or "") for row in registered]
+        ended += [(row.flow, failure) for row, failure in await self.removals.end_all(tenant, connection)]
+        return tuple(EndedHook(flow=flow, failure=failure) for flow, failure in ended)
+
+    async def list(self, tenant: TenantId) -> "list[HookView]":
+        """What is registered at vendors, then what is still to be taken back there, or was given up."""
+        registered = [
+            HookView(
+                flow=row.flow,
+                state="registered",
+                connector=_name_connector(row.connector),
+                connection=row.connection,
+                since_milliseconds=row.registered_at_milliseconds,
+            )
+            for row in await self._store.list(tenant)
+        ]
+        return registered + [_view_removal(row) for row in await self.removals.list(tenant)]
+
+    async def _withdraw(self, row: RegistrationRow, *, is_last: bool = False) -> str | None:
+        failure = await self.removals.take_back(row, is_last=is_last)
+        await self._vault.delete(row.tenant, ConnectionName(name_hook_secret(row.flow)))
+        return failure
 
     async def _choose_secret(self, published: PublishedFlow) -> str | None:
         """Make the secret that the vendor signs by, or take the author's; empty: nothing is signed; None: it lacks."""
@@ -134,6 +195,24 @@ class Registrations:
         secret = self._chance.bytes(SECRET_BYTES).hex()
         await self._vault.save(published.tenant, name=signature.connection, kind=ConnectionKind.SIGNING_SECRET, secret=secret)
         return secret
+
+
+def _view_removal(row: RemovalRow) -> HookView:
+    return HookView(
+        flow=row.flow,
+        state="leaving" if row.next_milliseconds else "left",
+        connector=_name_connector(row.connector),
+        connection=row.connection,
+        since_milliseconds=row.since_milliseconds,
+        removal=row.removal,
+        tries=row.tries,
+        next_milliseconds=row.next_milliseconds,
+        failure=row.failure,
+    )
+
+
+def _name_connector(text: str) -> str:
+    return str(msgspec.json.decode(text).get("name", ""))
 
 
 def find_hook(published: PublishedFlow) -> tuple[Connector, ConnectorTrigger, Hook] | None:

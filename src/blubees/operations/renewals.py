@@ -12,6 +12,7 @@ import msgspec
 
 from blubees.connectors.actions.perform import CONNECTION
 from blubees.flows.versions import FlowService
+from blubees.model.connection import Purpose, Use
 from blubees.model.errors import BluBeesError, ConflictError, MissingError, UnavailableError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow
@@ -82,12 +83,13 @@ class Renewals:
         if registered is None:
             return await self._begin_anew(held)
         connector, _, hook = found
+        use = Use(purpose=Purpose.REGISTER, flow=held.flow)
         given = {
             **msgspec.json.decode(held.inputs),
             **put_in(hook.renew_inputs, {EXPIRES: write_end(hook, self._clock)}),
             CONNECTION: registered.connection,
         }
-        outcome = await self._calls.perform(held.tenant, connector, hook.renew, given)
+        outcome = await self._calls.perform(held.tenant, connector, hook.renew, given, use)
         if not isinstance(outcome, Failure):
             due = self._clock.now_milliseconds() + count_until_renewal(hook)
             await self._store.swap(held, msgspec.structs.replace(held, tries=0, due_milliseconds=due))

@@ -12,7 +12,7 @@ import msgspec
 from blubees.connectors.actions.perform import compile_action
 from blubees.connectors.catalogue import list_hooks
 from blubees.model.call import Call, CallAnswer
-from blubees.model.connection import Lease, LeaseRefusal, Purpose, Use
+from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
@@ -50,17 +50,17 @@ class VaultDesk:
 
     async def borrow(self, tenant: TenantId, name: ConnectionName, use: Use, refused: str = "") -> Lease | LeaseRefusal:
         """See the port."""
-        return await self.open_lease(tenant, name, [msgspec.structs.replace(use, purpose=Purpose.TEST)], refused)
+        return await self.open_lease(tenant, name, [use], refused)
 
 
 class _Tools:
     """What performing an action needs."""
 
-    def __init__(self, line: VendorLine, clock: Clock) -> None:
-        self._line, self._clock = line, clock
+    def __init__(self, line: VendorLine, clock: Clock, use: Use) -> None:
+        self._line, self._clock, self._use = line, clock, use
 
     async def call(self, call: Call) -> CallAnswer | Failure:
-        return await self._line.call(call)
+        return await self._line.call(msgspec.structs.replace(call, use=self._use))
 
     async def call_jira(self, call: Call) -> CallAnswer | Failure:
         return await self._line.call_jira(call)
@@ -75,8 +75,15 @@ class VendorCalls:
     def __init__(self, open_line: Callable[[TenantId], VendorLine], clock: Clock) -> None:
         self._open_line, self._clock = open_line, clock
 
-    async def perform(self, tenant: TenantId, connector: Connector, action: str, given: Mapping[str, Any]) -> Any | Failure:  # noqa: ANN401 - JSON
-        """Perform one; `given`: its inputs, and `connection`."""
+    async def perform(
+        self, tenant: TenantId, connector: Connector, action: str, given: Mapping[str, Any], use: Use
+    ) -> Any | Failure:  # noqa: ANN401 - JSON
+        """Perform one.
+
+        Args:
+            given: its inputs, and `connection`.
+            use: what the connection is used for.
+        """
         hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
         perform = compile_action(connector, action, hooks)
-        return await perform(given, _Tools(self._open_line(tenant), self._clock))
+        return await perform(given, _Tools(self._open_line(tenant), self._clock, use))

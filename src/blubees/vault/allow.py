@@ -3,8 +3,12 @@
 Asked when a flow is published (flows/connections.py) and whenever a lease is opened (vault/secrets.py).
 """
 
+from typing import Final
+
 from blubees.model.authorisation import KINDS
 from blubees.model.connection import Connection, Purpose, Use, UseProblem
+
+_OF_NO_FLOW: Final = frozenset({Purpose.TEST, Purpose.TAKE_BACK})  # a flow that may use it no more leaves nothing behind
 
 
 def judge_use(connection: Connection | None, use: Use) -> UseProblem | None:
@@ -17,7 +21,7 @@ def judge_use(connection: Connection | None, use: Use) -> UseProblem | None:
         return UseProblem.MISSING
     if KINDS[connection.kind].is_outgoing is (use.purpose is Purpose.SIGNATURE):
         return UseProblem.KIND
-    if connection.flows and use.flow not in connection.flows and use.purpose is not Purpose.TEST:
+    if connection.flows and use.flow not in connection.flows and use.purpose not in _OF_NO_FLOW:
         return UseProblem.FLOW
     if use.host and use.host not in {_name_host(host) for host in connection.hosts}:
         return UseProblem.HOST

@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from blubees.adapters.database import open_database
+from blubees.adapters.web_client import GuardedWebClient
 from blubees.connectors.catalogue import load_connector
 from blubees.model.failures import Failure, FailureCode
-from fakes.vendors import NOW_SECONDS, visit
+from fakes.engine import TENANT
+from fakes.registering import FLOW, Registering
+from fakes.third_parties import serve
+from fakes.vendors import NOW_SECONDS, move_connector, visit
 
 RECORDED = Path(__file__).resolve().parents[4] / "shared" / "data" / "webhooks" / "github"
 
@@ -66,6 +72,9 @@ class GitHub:
         return JSONResponse({"id": 8001, "events": told["events"]}, 201)
 
     async def delete_hook(self, request: Request) -> Response:
+        refusal = self.refuse(request)
+        if refusal is not None:
+            return refusal
         is_there = self.hooks.pop(request.path_params["number"], None) is not None
         return Response(status_code=204) if is_there else JSONResponse({"message": "Not Found"}, 404)
 
@@ -100,6 +109,32 @@ async def test_a_webhook_is_registered_and_taken_back() -> None:
         gone = await perform("delete_webhook", owner="octo-org", repo="shop", **made)
     assert isinstance(gone, Failure)
     assert gone.code is FailureCode.NOT_FOUND
+
+
+async def test_a_flow_registers_its_webhook_and_takes_it_back_also_when_github_was_away(tmp_path: Path) -> None:
+    github = GitHub()
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'db.sqlite3'}")
+    await database.prepare()
+    async with serve(lambda _: Starlette(routes=github.routes())) as port:
+        web = GuardedWebClient(frozenset({port}))
+        control = Registering(database, tmp_path, web, move_connector("github", port))
+        await control.connect("right")
+        done = await control.publish("issue", {"owner": "octo-org", "repo": "shop"})
+        assert done.registration is None
+        kept = github.hooks[8001]
+        assert kept["events"] == ["issues"]
+        assert kept["config"]["url"].startswith("https://bees.example/hooks/")
+        assert len(kept["config"]["secret"]) == 64
+        github.is_too_quick = True
+        assert await control.flows.withdraw(TENANT, FLOW) == "busy"
+        assert github.hooks
+        github.is_too_quick = False
+        control.clock.advance(60)
+        await control.registrations.removals.see_to_due()
+        assert github.hooks == {}
+        assert await control.registrations.list(TENANT) == []
+        await web.close()
+    await database.close()
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="recorded webhooks are not there: ../shared/data/webhooks/github")

@@ -106,7 +106,7 @@ def test_what_a_trigger_does_not_give_is_asked_of_the_flow() -> None:
 triggers:
   thing_made:
     sort: webhook
-    hook: {scheme: none, register: make_thing, register_inputs: {title: $url}}
+    hook: {scheme: none, register: make_thing, register_inputs: {title: $url}, unregister: unmake_thing}
   thing_changed:
     sort: poll
     poll: {action: list_things, cursor_at: at, id_at: id}
@@ -116,9 +116,24 @@ triggers:
     inputs: {kind: text}
     pages: {kind: link}
     effect: read
+  unmake_thing:
+    request: {method: DELETE, path: "/things/{kind}/{id}"}
+    inputs: {kind: text, id: text}
+    effect: idempotent
 """
-    assert set(read(HEAD + ACTIONS + listing + text).triggers) == {"thing_made", "thing_changed"}
-    assert "There is no input 'titel'" in complain(HEAD + ACTIONS + listing + text.replace("title:", "titel:"))[0]
+    whole = HEAD + ACTIONS + listing + text
+    assert set(read(whole).triggers) == {"thing_made", "thing_changed"}
+    assert "There is no input 'titel'" in complain(whole.replace("{title: $url", "{titel: $url"))[0]
+    assert "What is registered is taken back, too" in complain(whole.replace(", unregister: unmake_thing", ""))[0]
+    known = "neither the trigger's inputs nor make_thing tell it."
+    assert (
+        f"unmake_thing needs `number`: {known}"
+        in complain(whole.replace("{id}", "{number}").replace("t, id: t", "t, number: t"))[0]
+    )
+    assert (
+        f"unmake_thing needs `title`: {known}"
+        in complain(whole.replace("{id}", "{title}").replace("t, id: t", "t, title: t"))[0]
+    )
 
 
 QUEUE = """  receive:

@@ -13,6 +13,7 @@ from blubees.adapters.database.schema import (
     CONNECTIONS,
     DERIVED_KEYS,
     HOOK_REGISTRATIONS,
+    HOOK_REMOVALS,
     HOOK_RENEWALS,
     PARKED_RUNS,
     TENANT_KEYS,
@@ -186,7 +187,7 @@ class SqlKeyStore:
             version = (await connection.execute(newest)).scalar()
             if version is None:
                 return False
-            for table in (CONNECTIONS, DERIVED_KEYS, HOOK_REGISTRATIONS, HOOK_RENEWALS):
+            for table in (CONNECTIONS, DERIVED_KEYS, HOOK_REGISTRATIONS, HOOK_REMOVALS, HOOK_RENEWALS):
                 await connection.execute(sa.delete(table).where(table.c.tenant == tenant))
             no_key = {"key_version": None, "sealed_key": b""}
             await connection.execute(sa.update(PARKED_RUNS).where(PARKED_RUNS.c.tenant == tenant).values(**no_key))

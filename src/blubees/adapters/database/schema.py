@@ -71,6 +71,23 @@ HOOK_REGISTRATIONS = sa.Table(
     sa.Column("registered_at", sa.BigInteger, nullable=False),
 )
 
+HOOK_REMOVALS = sa.Table(
+    "hook_removals",
+    METADATA,
+    sa.Column("tenant", sa.String(25), primary_key=True),
+    sa.Column("removal", sa.String(32), primary_key=True),
+    sa.Column("flow", sa.String(63), nullable=False),
+    sa.Column("connection", sa.String(63), nullable=False),
+    sa.Column("action", sa.String(63), nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False),
+    sa.Column("connector", sa.Text, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next", sa.BigInteger, nullable=False),  # 0: given up
+    sa.Column("failure", sa.String(120), nullable=False),
+    sa.Index("hook_removals_by_time", "next"),
+)
+
 TENANT_KEYS = sa.Table(
     "tenant_keys",
     METADATA,

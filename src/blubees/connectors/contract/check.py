@@ -26,6 +26,7 @@ BASE_URL: Final = re.compile(r"(https?|postgresql|mysql|smtps?|imaps)://[^/?#@\s
 REASON_MIN: Final = 10
 SETTLES_MAX_SECONDS: Final = 36_000  # deliveries are remembered for a day: flows/asking.py
 POLL_SECONDS: Final = (30, 2_592_000)
+CATALOGUE: Final = "catalogue"  # of Connector.source: written by people, who can't leave out the way back
 SCHEMES: Final = frozenset((*(each.value for each in SignatureScheme), "hook"))
 
 
@@ -186,6 +187,28 @@ def _check_hook(
         complaints.add_unknown((*place, "unregister"), "action", hook.unregister, connector.actions)
     if hook.unregister and not hook.register:
         complaints.add((*place, "unregister"), "There is nothing to take back without `register`.")
+    if (
+        hook.register
+        and not hook.unregister
+        and not hook.lasts_seconds
+        and connector.source == Connector(name="", title="").source
+    ):
+        complaints.add((*place, "unregister"), "What is registered is taken back, too: by which action?")
+    _check_taken_back(connector, hook, (*place, "unregister"), complaints)
+
+
+def _check_taken_back(connector: Connector, hook: Hook, place: Place, complaints: Complaints) -> None:
+    """Check that all that taking back needs is known then: of the trigger's settings, or what registering gave."""
+    asked, back = connector.actions.get(hook.register), connector.actions.get(hook.unregister)
+    if asked is None or back is None:
+        return
+    as_it_is = asked.answer.schema.get("properties", {}) if not asked.answer.outputs else {}
+    told = {*asked.answer.outputs, *as_it_is, *(name for name in asked.inputs if name not in hook.register_inputs)}
+    for name, each in back.inputs.items():
+        if each.is_required and name not in told:
+            complaints.add(
+                place, f"{hook.unregister} needs `{name}`: neither the trigger's inputs nor {hook.register} tell it."
+            )
 
 
 def _check_poll(connector: Connector, poll: PollRule, place: Place, complaints: Complaints) -> None:
