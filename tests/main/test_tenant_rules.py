@@ -74,7 +74,7 @@ class Granting:
         )  # fmt: skip
         self.desk = GrantDesk(process.vault, process.grants, self.consents, scopes)
 
-    async def list_none(self, _tenant: TenantId, _name: ConnectionName) -> tuple[str, ...]:
+    async def list_none(self, _connection: Connection) -> tuple[str, ...]:
         return ()
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from blubees.model.connection import ConnectionKind
+from blubees.model.connection import Connection, ConnectionKind
 from blubees.model.errors import ConflictError, InputError, MissingError
 from blubees.model.grant import GrantState
-from blubees.model.ids import ConnectionName, TenantId
+from blubees.model.ids import ConnectionName
 from blubees.operations.grants import GrantDesk, ScopeChooser
 from blubees.vault.keyring import Keyring
 from blubees.vault.oauth.consents import ConsentService
@@ -30,7 +30,7 @@ class Desk:
         )  # fmt: skip
         self.desk = GrantDesk(process.vault, process.grants, consents, scopes)
 
-    async def list_needed(self, _tenant: TenantId, _name: ConnectionName) -> tuple[str, ...]:
+    async def list_needed(self, _connection: Connection) -> tuple[str, ...]:
         return self.needed
 
 

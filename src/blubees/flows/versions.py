@@ -24,12 +24,13 @@ from blubees.flows.registering import HookRegistrar
 from blubees.flows.scopes import list_least_scopes
 from blubees.flows.timetable import Timetable
 from blubees.flows.timing import read_timing
+from blubees.model.authorisation import CONNECTOR
 from blubees.model.connection import Connection
 from blubees.model.connector import Connector
 from blubees.model.errors import ConflictError, InputError, MissingError
 from blubees.model.failures import Failure
 from blubees.model.flow import Flow, PublishedFlow, TriggerKind
-from blubees.model.ids import ConnectionName, FlowId, TenantId
+from blubees.model.ids import FlowId, TenantId
 from blubees.model.settings import Parking, TenantSettings
 from blubees.ports import Chance, Clock, ConnectorShelf, FlowRow, FlowStore, PlanBoard, VersionRow
 from blubees.steps.book import KindEntry
@@ -277,11 +278,12 @@ class FlowService:
             told += [f"flow {version.flow}: {line}" for line in lines]
         return told
 
-    async def list_scopes(self, tenant: TenantId, connection: ConnectionName) -> tuple[str, ...]:
-        """List the OAuth scopes that the tenant's live flows need of a connection: the least."""
+    async def list_scopes(self, connection: Connection) -> tuple[str, ...]:
+        """List the OAuth scopes that its tenant's live flows need of a connection: the least."""
+        tenant = connection.tenant
         live = [(row, version, self._check_version(version).flow) for row, version in await self._store.list_live(tenant)]
         plans = [_describe_live(row, version, flow) for row, version, flow in live if flow is not None]
-        return list_least_scopes(plans, connection)
+        return list_least_scopes(plans, connection.name, connection.settings.get(CONNECTOR, ""))
 
     async def post_all(self) -> int:
         """Post every live flow that conduits do not know; gives how many are live. At a start, and in a fresh memory."""

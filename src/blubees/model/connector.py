@@ -105,6 +105,7 @@ class ConnectorTrigger(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         events: the vendor's names of what it stands for (webhook).
         schema: the form of what the flow reads as `webhookData` (webhook) or `item` (poll).
         sample: one such, as the vendor documents it; made up, never recorded.
+        scopes: the OAuth scopes that its events need, the least; beside those of the actions that ask for it or register it.
     """
 
     title: str

@@ -60,12 +60,12 @@ class ScopeChooser:
         list_needed: the scopes of the actions and triggers that a tenant's live flows use with a connection.
     """
 
-    def __init__(self, list_needed: Callable[[TenantId, ConnectionName], Awaitable[tuple[str, ...]]]) -> None:
+    def __init__(self, list_needed: Callable[[Connection], Awaitable[tuple[str, ...]]]) -> None:
         self._list_needed = list_needed
 
     async def choose(self, connection: Connection) -> tuple[str, ...]:
         """Give them, those that the connection names first."""
-        needed = await self._list_needed(connection.tenant, connection.name)
+        needed = await self._list_needed(connection)
         return tuple(dict.fromkeys((*connection.settings.get("scopes", "").split(), *needed)))
 
 

@@ -216,6 +216,13 @@ def test_a_bucket_is_named_where_a_connection_can_tell_where_it_goes(old: str, n
     assert any(told in problem for problem in problems), problems
 
 
+def test_a_scope_of_a_trigger_is_one_of_its_connectors() -> None:
+    head = HEAD.replace("auth: {kind: bearer,", "auth: {kind: oauth2_client, scopes: {read: Read things},")
+    trigger = "triggers: {made: {title: Made, sort: webhook, scopes: [%s], hook: {by_hand: There.}}}\n"
+    assert read(head + ACTIONS + trigger % "read").triggers["made"].scopes == ("read",)
+    assert "triggers.made.scopes: There is no scope 'reed'" in complain(head + ACTIONS + trigger % "reed")[0]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -137,6 +137,10 @@ def _check_auth(connector: Connector, complaints: Complaints) -> None:
         for scope in action.scopes if known else ():
             if scope not in known:
                 complaints.add_unknown(("actions", name, "scopes"), "scope", scope, known)
+    for name, trigger in connector.triggers.items():
+        for scope in trigger.scopes if known else ():
+            if scope not in known:
+                complaints.add_unknown(("triggers", name, "scopes"), "scope", scope, known)
 
 
 def _check_alternatives(

@@ -122,7 +122,8 @@ def _write_connection(connector: Connector) -> Iterator[str]:
 
 def _write_trigger(connector: Connector, name: str, trigger: ConnectorTrigger) -> str:
     how = "is called by the vendor" if trigger.sort is TriggerSort.WEBHOOK else "asks the vendor at intervals"
-    lines = [f"### {trigger.title}\n`on: {connector.name}.{name}`, {how}. {_line(trigger.description)}".rstrip()]
+    needs = f" Needs {', '.join(f'`{scope}`' for scope in trigger.scopes)}." if trigger.scopes else ""
+    lines = [f"### {trigger.title}\n`on: {connector.name}.{name}`, {how}.{needs} {_line(trigger.description)}".rstrip()]
     if trigger.hook is not None and trigger.hook.by_hand:
         lines.append(f"\n{_line(trigger.hook.by_hand)}")
     if trigger.sample is not None:
