@@ -5,6 +5,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +27,13 @@ steps:
 """
 
 
+class Still(urllib.request.HTTPRedirectHandler):
+    """A browser that stays where it is told to go on."""
+
+    def http_error_303(self, _request: Any, answer: Any, *_: Any) -> Any:
+        return answer
+
+
 def command(product: Product, *arguments: str) -> subprocess.Popen[str]:
     starter = [sys.executable, "-c", "from blubees.main.cli import main; main()", *arguments, "--data", str(product.data)]
     return subprocess.Popen(starter, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=product.environment)
@@ -36,11 +44,16 @@ def say_yes(product: Product, server: OAuthServer) -> str:
     running = command(product, "connection", "authorize", "vendor", "--no-browser")
     assert running.stdout is not None
     lines: list[str] = []
-    while not lines or not lines[-1].startswith(server.url):
+    while not lines or "/oauth/start?" not in lines[-1]:
         lines.append(running.stdout.readline())
         assert lines[-1], lines
-    back = server.consent(lines[-1].strip())
-    with urllib.request.urlopen(back, timeout=20) as page:
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(), Still())
+    with browser.open(lines[-1].strip(), timeout=20) as page:
+        nonce = page.read().decode().partition('name="nonce" value="')[2].partition('"')[0]
+    with browser.open(lines[-1].strip(), data=f"nonce={nonce}".encode(), timeout=20) as away:
+        back = server.consent(away.headers["Location"])
+    assert call(back)[0] == 400, "what another browser brings is not taken"
+    with browser.open(back, timeout=20) as page:
         text = page.read().decode()
         assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert "Connected: vendor" in text

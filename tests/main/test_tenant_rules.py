@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import msgspec
 import pytest
@@ -93,9 +93,11 @@ async def test_no_code_is_redeemed_at_a_host_that_the_tenant_does_not_permit(
 ) -> None:
     await granting.world.save()
     begun = await granting.consents.begin(A, NAME, "me")
-    back = dict(parse_qsl(urlsplit(granting.world.server.consent(begun.url)).query))
+    going = await granting.consents.go_on(parse_qs(urlsplit(begun.url).query)["state"][0])
+    assert going is not None
+    back = dict(parse_qsl(urlsplit(granting.world.server.consent(going.url)).query))
     granting.rules.rules = rules
-    done = await granting.consents.take_answer(back)
+    done = await granting.consents.take_answer(back, {going.cookie: going.proof})
     assert done is not None
     assert done.outcome == "host_rules"
     assert granting.world.server.asked == []

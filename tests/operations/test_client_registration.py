@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import aiohttp
 import pytest
@@ -77,11 +77,13 @@ class World:
     async def say_yes(self) -> tuple[ConsentState, str]:
         """A person opens the address in a browser, says yes, and is sent back."""
         begun = await self.consents.begin(A, NAME, "me")
-        async with aiohttp.ClientSession() as browser, browser.get(begun.url, allow_redirects=False) as answer:
+        going = await self.consents.go_on(parse_qs(urlsplit(begun.url).query)["state"][0])
+        assert going is not None
+        async with aiohttp.ClientSession() as browser, browser.get(going.url, allow_redirects=False) as answer:
             assert answer.status == 302, await answer.text()
             back = answer.headers["Location"]
         assert back.startswith(BACK)
-        done = await self.consents.take_answer(dict(parse_qsl(urlsplit(back).query)))
+        done = await self.consents.take_answer(dict(parse_qsl(urlsplit(back).query)), {going.cookie: going.proof})
         assert done is not None
         return done.state, done.outcome
 

@@ -24,6 +24,7 @@ class Asking:
 
     def __init__(self, world: World) -> None:
         self.world, self.process = world, world.start()
+        self.cookies: dict[str, str] = {}
         process = self.process
         keyring = Keyring(world.database.keys, world.provider, process.chance, world.clock)
         self.service = ConsentService(
@@ -37,10 +38,21 @@ class Asking:
     async def begin(self) -> tuple[str, str]:
         """Gives the question's mark, and the query with which the browser comes back after a yes."""
         begun = await self.service.begin(A, NAME, "5b10:me")
-        return begun.consent, urlsplit(self.world.server.consent(begun.url)).query
+        return begun.consent, urlsplit(self.world.server.consent(await self.go_on(begun.url))).query
+
+    async def go_on(self, url: str) -> str:
+        """A person goes on from our page: gives the vendor's address."""
+        assert url.startswith(BACK.replace("callback", "start?"))
+        going = await self.service.go_on(parse_qs(urlsplit(url).query)["state"][0])
+        assert going is not None
+        self.cookies[going.cookie] = going.proof
+        return going.url
+
+    async def take(self, pairs: dict[str, str]) -> Consent | None:
+        return await self.service.take_answer(pairs, self.cookies)
 
     async def answer(self, query: str) -> Consent | None:
-        return await self.service.take_answer(dict(parse_qsl(query)))
+        return await self.take(dict(parse_qsl(query)))
 
 
 @pytest.fixture
@@ -89,7 +101,7 @@ async def test_a_state_that_was_not_drawn_here_opens_nothing(asking: Asking) -> 
         f"{A}.{'x' * 43}",
         "\x00" * 9,
     ):
-        assert await asking.service.take_answer({**pairs, "state": forged}) is None
+        assert await asking.take({**pairs, "state": forged}) is None
     assert asking.world.server.asked == []
     assert await asking.answer(query) is not None
 
@@ -138,7 +150,7 @@ async def test_an_answer_of_another_issuer_is_not_taken(asking: Asking) -> None:
     for iss in ("", "https://evil.example.com"):
         _, query = await asking.begin()
         pairs = {**dict(parse_qsl(query)), "iss": iss}
-        refused = await asking.service.take_answer({name: text for name, text in pairs.items() if text})
+        refused = await asking.take({name: text for name, text in pairs.items() if text})
         assert refused is not None
         assert refused.outcome == "issuer"
     await asking.world.save()
@@ -152,12 +164,13 @@ async def test_an_answer_of_another_issuer_is_not_taken(asking: Asking) -> None:
 async def test_a_no_is_told_as_such_and_what_the_vendor_says_is_not_told_on(asking: Asking) -> None:
     await asking.world.save()
     begun = await asking.service.begin(A, NAME, "me")
-    done = await asking.answer(urlsplit(asking.world.server.consent(begun.url, says_yes=False)).query)
+    done = await asking.answer(urlsplit(asking.world.server.consent(await asking.go_on(begun.url), says_yes=False)).query)
     assert done is not None
     assert (done.state, done.outcome) == (ConsentState.FAILED, "denied")
     begun = await asking.service.begin(A, NAME, "me")
+    await asking.go_on(begun.url)
     state = parse_qs(urlsplit(begun.url).query)["state"][0]
-    done = await asking.service.take_answer({"state": state, "error": "<script>", "error_description": "leak"})
+    done = await asking.take({"state": state, "error": "<script>", "error_description": "leak"})
     assert done is not None
     assert done.outcome == "refused"
     assert "leak" not in repr(done)
@@ -166,7 +179,7 @@ async def test_a_no_is_told_as_such_and_what_the_vendor_says_is_not_told_on(aski
 async def test_a_wrong_code_gives_no_grant(asking: Asking) -> None:
     await asking.world.save()
     _, query = await asking.begin()
-    done = await asking.service.take_answer({**dict(parse_qsl(query)), "code": "stolen-from-elsewhere"})
+    done = await asking.take({**dict(parse_qsl(query)), "code": "stolen-from-elsewhere"})
     assert done is not None
     assert done.outcome == "dead"
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from blubees.doors.body import BODY_MAX_BYTES
 from blubees.doors.operator_connectors import IMPORT_BODY_MAX_BYTES, IMPORT_PATH, connector_routes
 from blubees.doors.operator_control import control_routes
-from blubees.doors.operator_grants import CALLBACK_PATH, callback_route, grant_routes
+from blubees.doors.operator_grants import CALLBACK_PATH, START_PATH, callback_route, grant_routes, start_routes
 from blubees.doors.operator_schedules import schedule_routes
 from blubees.doors.operator_settings import settings_routes
 from blubees.doors.operator_tickets import ticket_routes
@@ -136,7 +136,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
 
     @api.middleware("http")
     async def guard(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
-        if request.url.path not in {"/healthz", "/readyz", CALLBACK_PATH}:
+        if request.url.path not in {"/healthz", "/readyz", CALLBACK_PATH, START_PATH}:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(hashlib.sha256(given.encode()).hexdigest(), token_hash):
                 return _fail(401, "The operator token was not accepted.")
@@ -174,6 +174,7 @@ def create_operator_api(services: OperatorServices, token_hash: str) -> FastAPI:
     api.include_router(_connection_routes(services), prefix="/operator/v1")
     api.include_router(grant_routes(services.grants, _expect_tenant(services)), prefix="/operator/v1")
     api.include_router(callback_route(services.grants))
+    api.include_router(start_routes(services.grants))
     api.include_router(
         connector_routes(services.connectors, services.action_trials, _expect_tenant(services)), prefix="/operator/v1"
     )

@@ -4,19 +4,24 @@ The callback is the one path that anybody may call: only what was drawn by chanc
 nothing of what stands in the query.
 """
 
+import hmac
+import html
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from blubees.model.grant import ConsentState
+from blubees.model.grant import ConsentState, Start
 from blubees.model.ids import CONNECTION_PATTERN, ConnectionName, TenantId
 from blubees.operations.grants import ConsentView, GrantDesk
 
 CALLBACK_PATH: Final = "/oauth/callback"
+START_PATH: Final = "/oauth/start"
+COOKIE_SECONDS: Final = 600  # as long as a question is open
 QUERY_MAX_CHARACTERS: Final = 16_384
 NamePath = Annotated[str, Path(pattern=CONNECTION_PATTERN)]
 _HEADERS: Final = {
@@ -35,7 +40,9 @@ _SENTENCES: Final = {
     "later": "The vendor did not answer when BluBees asked for the token. Ask to be asked again.",
 }
 _OTHERWISE: Final = "The vendor gave no token. Ask to be asked again; `connection show` tells more."
-_UNKNOWN: Final = "This is no answer to an open question: it was answered, its time is over, or it was never asked."
+_UNKNOWN: Final = (
+    "This belongs to no open question: it was answered, its time is over, it was never asked, or it began in another browser."
+)
 
 
 class ChangeBody(BaseModel):
@@ -85,9 +92,60 @@ def callback_route(grants: GrantDesk) -> APIRouter:
         pairs = request.query_params.multi_items()
         query = dict(pairs)
         is_odd = len(str(request.url.query)) > QUERY_MAX_CHARACTERS or len(query) != len(pairs)  # RFC 6749, 3.1: each once
-        return _write_page(None if is_odd else await grants.take_answer(query))
+        return _write_page(None if is_odd else await grants.take_answer(query, request.cookies))
 
     return router
+
+
+def start_routes(grants: GrantDesk) -> APIRouter:
+    """Make the page where a person begins: what they permit and who asks for it, before they are sent to the vendor.
+
+    Their yes counts only with what came with the page: no other site can say it for them. What they take along then is a
+    cookie, and only who brings it back is heard.
+    """
+    router = APIRouter()
+
+    @router.get(START_PATH, include_in_schema=False)
+    async def show_start(request: Request) -> Response:
+        start = await grants.find_start(request.query_params.get("state", ""))
+        if start is None:
+            return _write_page(None)
+        page = HTMLResponse(_write_start(start), headers=_HEADERS)
+        return _set_cookie(page, start.cookie, start.nonce, is_secure=start.is_secure)
+
+    @router.post(START_PATH, include_in_schema=False)
+    async def go_on(request: Request) -> Response:
+        state = request.query_params.get("state", "")
+        given = dict(parse_qsl((await request.body()).decode("ascii", "replace"), max_num_fields=10)).get("nonce", "")
+        start = await grants.find_start(state)
+        is_read = (
+            start is not None and given and hmac.compare_digest(given.encode(), request.cookies.get(start.cookie, "").encode())
+        )
+        going = await grants.go_on(state) if is_read else None
+        if going is None:
+            return _write_page(None)
+        away = RedirectResponse(going.url, status_code=303, headers=_HEADERS)
+        return _set_cookie(away, going.cookie, going.proof, is_secure=going.is_secure)
+
+    return router
+
+
+def _set_cookie(response: Response, name: str, value: str, *, is_secure: bool) -> Response:
+    response.set_cookie(name, value, max_age=COOKIE_SECONDS, path="/", httponly=True, samesite="lax", secure=is_secure)
+    return response
+
+
+def _write_start(start: Start) -> str:
+    who = "An operator has" if start.by == "operator" else f"{html.escape(start.by)} has"
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>BluBees</title>'
+        f'<body style="font-family:sans-serif;margin:4em auto;max-width:40em"><h1>Connect {start.connection}?</h1>'
+        f"<p>{who} asked for this. You are sent to {html.escape(start.vendor)}; what you permit there, BluBees may do "
+        f"in your name, for all who use the connection {start.connection}.</p>"
+        f"<p><b>Go on only if you have asked for it yourself.</b> If somebody sent you this address, close the window.</p>"
+        f'<form method="post"><input type="hidden" name="nonce" value="{html.escape(start.nonce)}">'
+        f"<button>I have asked for this: go on</button></form></body></html>"
+    )
 
 
 def _tell(value: object) -> Response:

@@ -43,7 +43,7 @@ def ask_person(
     if begun.get("user_code"):
         console.print(f"Open {begun['url']} and type the code [bold]{begun['user_code']}[/]", highlight=False, soft_wrap=True)
     else:
-        console.print("Open this address, and say yes there:")
+        console.print("Open this address yourself, and say yes there; what is permitted goes to this connection:")
         console.print(url, highlight=False, soft_wrap=True, markup=False)
     if opens_browser:
         webbrowser.open(url)

@@ -84,3 +84,34 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Tell nothing of what is sealed."""
         return f"Consent(connection={self.connection}, state={self.state.value})"
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person reads before they are sent to the vendor, and how their browser proves that it has read it.
+
+    Attributes:
+        vendor: the host to which they are sent.
+        by: who asks.
+        cookie, nonce: what their browser is given with the page, and must bring back with their yes.
+        is_secure: cookies go over TLS only.
+    """
+
+    connection: ConnectionName
+    vendor: str
+    by: str
+    cookie: str
+    nonce: str
+    is_secure: bool
+
+
+class Going(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a browser goes on to, and the cookie by which it is known when it comes back."""
+
+    url: str
+    cookie: str
+    proof: str
+    is_secure: bool
+
+    def __repr__(self) -> str:
+        """Tell nothing of the proof."""
+        return "Going()"

@@ -11,7 +11,7 @@ import msgspec
 from blubees.model.authorisation import CONSENTED, KINDS, Sort
 from blubees.model.connection import Connection, LeaseRefusal
 from blubees.model.errors import ConflictError, InputError, MissingError, UnavailableError
-from blubees.model.grant import Consent, ConsentState, GrantState
+from blubees.model.grant import Consent, ConsentState, Going, GrantState, Start
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.vault.connection_rules import check_connection
 from blubees.vault.oauth.consents import HOST_RULES, Begun, ConsentService
@@ -109,9 +109,17 @@ class GrantDesk:
         """Tell how far it is. Raises MissingError."""
         return _describe(await self._consents.find(tenant, mark))
 
-    async def take_answer(self, query: Mapping[str, str]) -> ConsentView | None:
-        """A vendor has sent a browser back; None: it answers no question that is open."""
-        consent = await self._consents.take_answer(query)
+    async def find_start(self, state: str) -> Start | None:
+        """Tell what a person must read before they go to the vendor; None: no such question is open."""
+        return await self._consents.find_start(state)
+
+    async def go_on(self, state: str) -> Going | None:
+        """Tell where they go on to, and the cookie that their browser takes along; None: no such question is open."""
+        return await self._consents.go_on(state)
+
+    async def take_answer(self, query: Mapping[str, str], cookies: Mapping[str, str]) -> ConsentView | None:
+        """A vendor has sent a browser back; None: it answers no question that is open, or another browser was asked."""
+        consent = await self._consents.take_answer(query, cookies)
         return _describe(consent) if consent is not None else None
 
     async def renew(self, tenant: TenantId, name: ConnectionName) -> GrantView:

@@ -7,20 +7,22 @@ Source: RFC 6749, 7636, 8628, 9207, 9700; docs/decisions/0045-authorisation.md.
 import asyncio
 import base64
 import hashlib
+import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
 
 from blubees.model.connection import Connection, ConnectionKind, OpenConnection
 from blubees.model.errors import InputError, MissingError, UnavailableError
-from blubees.model.grant import Consent, ConsentState
+from blubees.model.grant import Consent, ConsentState, Going, Start
 from blubees.model.ids import TENANT_PATTERN, ConnectionName, TenantId
 from blubees.model.web import WebAnswer, WebFailure, WebProblem
 from blubees.ports import Chance, Clock, Events, GrantStore, WebClient
 from blubees.vault.keyring import Keyring
+from blubees.vault.keyring import mark as mark_by
 from blubees.vault.oauth.asking import Asker
 from blubees.vault.oauth.keeping import GrantKeeper
 from blubees.vault.oauth.leasing import add_owner
@@ -30,6 +32,7 @@ from blubees.vault.secrets import VaultService
 
 LIFE_MILLISECONDS: Final = 600_000  # a person has ten minutes to say yes
 PURPOSE: Final = "consent"
+START: Final = "start"  # our own page, beside the callback: where a person begins
 CHANCE_BYTES: Final = 32
 CODE_MAX_CHARACTERS: Final = 4_096
 INTERVAL_SECONDS: Final = 5.0  # RFC 8628, section 3.2, and its steps of slow_down
@@ -106,16 +109,48 @@ class ConsentService:
             return await self._begin_device(opened, scopes, by)
         raise InputError(f"A connection of kind {opened.connection.kind.value} asks nobody: there is nothing to authorize.")
 
-    async def take_answer(self, query: Mapping[str, str]) -> Consent | None:
+    async def find_start(self, state: str) -> Start | None:
+        """Tell what a person must read before they go to the vendor. None: there is no such question that is open."""
+        consent = await self._find_open(state)
+        opened = await self._vault.open(consent.tenant, consent.connection) if consent is not None else None
+        if consent is None or opened is None:
+            return None
+        return Start(
+            connection=consent.connection,
+            vendor=urlsplit(opened.connection.settings.get("authorize_url", "")).hostname or "",
+            by=consent.by,
+            cookie=self._name_cookie(consent) + "-ask",
+            nonce=self._draw(),
+            is_secure=self._is_secure,
+        )
+
+    async def go_on(self, state: str) -> Going | None:
+        """A person has read it and goes on: only the browser that they did it in can bring the answer. None: as above."""
+        consent = await self._find_open(state)
+        opened = await self._vault.open(consent.tenant, consent.connection) if consent is not None else None
+        if consent is None or opened is None or _digest(opened.connection) != consent.digest:
+            return None
+        verifier = await self._unseal(consent)
+        url = self._make_asker(opened).write_authorize_url(
+            redirect_uri=self.callback, state=state, verifier=verifier, scopes=consent.scopes
+        )
+        proof = await self._prove(consent)
+        return Going(url=url, cookie=self._name_cookie(consent), proof=proof, is_secure=self._is_secure)
+
+    async def take_answer(self, query: Mapping[str, str], cookies: Mapping[str, str]) -> Consent | None:
         """A browser has come back from a vendor; gives the question with its end. None: it answers no question that is open.
 
-        What stands in the query is from outside; nothing of it is told on.
+        An answer that another browser brings than the one that was sent there leaves the question open, and its code unused:
+        nobody plants their grant into another's connection, nor another's into theirs. What stands in the query and in
+        cookies is from outside; nothing of it is told on.
         """
-        found = _STATE.fullmatch(query.get("state", ""))
+        found = await self._find_open(query.get("state", ""))
         if found is None:
             return None
-        tenant, mark = TenantId(found[1]), _hash(found[0])
-        consent = await self._store.take_consent(tenant, mark, self._clock.now_milliseconds())
+        brought = cookies.get(self._name_cookie(found), "")
+        if not hmac.compare_digest(brought.encode(), (await self._prove(found)).encode()):
+            return None
+        consent = await self._store.take_consent(found.tenant, found.mark, self._clock.now_milliseconds())
         if consent is None:
             return None
         outcome = await self._redeem(consent, query)
@@ -142,8 +177,7 @@ class ConsentService:
         state = f"{connection.tenant}.{self._draw()}"
         verifier, mark = self._draw(), _hash(state)
         consent = await self._add(connection, mark, verifier, scopes, by, LIFE_MILLISECONDS)
-        asker = self._make_asker(opened)
-        url = asker.write_authorize_url(redirect_uri=self.callback, state=state, verifier=verifier, scopes=scopes)
+        url = f"{urljoin(self.callback, START)}?{urlencode({'state': state})}"
         return Begun(consent=mark, url=url, expires_at_milliseconds=consent.expires_at_milliseconds, scopes=scopes)
 
     async def _begin_device(self, opened: OpenConnection, scopes: tuple[str, ...], by: str) -> Begun:
@@ -213,6 +247,28 @@ class ConsentService:
         await self._store.end_consent(consent.tenant, consent.mark, state, outcome)
         self._events("consent_ended", tenant=consent.tenant, connection=consent.connection, outcome=outcome or "done")
         return msgspec.structs.replace(consent, state=state, outcome=outcome, sealed=b"")
+
+    async def _find_open(self, state: str) -> Consent | None:
+        """Find the question that a state names, while it is open."""
+        named = _STATE.fullmatch(state)
+        consent = await self._store.load_consent(TenantId(named[1]), _hash(state)) if named is not None else None
+        is_open = consent is not None and consent.state is ConsentState.OPEN
+        return consent if is_open and consent is not None and self._is_in_time(consent) else None
+
+    def _is_in_time(self, consent: Consent) -> bool:
+        return self._clock.now_milliseconds() < consent.expires_at_milliseconds
+
+    @property
+    def _is_secure(self) -> bool:
+        return self.callback.startswith("https:")
+
+    def _name_cookie(self, consent: Consent) -> str:
+        """One for each question: somebody may answer several at a time."""
+        return f"{'__Host-' if self._is_secure else ''}blubees-consent-{consent.mark[:16]}"
+
+    async def _prove(self, consent: Consent) -> str:
+        """What the browser shows that was sent to the vendor from our own page."""
+        return mark_by(await self._keyring.derive(consent.tenant, PURPOSE), b"browser", consent.mark.encode())
 
     async def _add(
         self, connection: Connection, mark: str, secret: str, scopes: tuple[str, ...], by: str, life_milliseconds: int
