@@ -51,7 +51,7 @@ def thing(identity: object, at: object) -> dict[str, Any]:
 async def test_the_first_poll_passes_over_what_is_there_unless_it_is_told_not_to() -> None:
     items = [thing(1, "2026-11-18T10:00:00Z"), thing(2, "2026-11-18T11:00:00Z")]
     found, calls = await ask(items, last=0)
-    assert found == News((), "2026-11-18T11:00:00Z")
+    assert found == News((), "2026-11-18T11:00:00Z", passed=("2|2026-11-18T11:00:00Z",))
     assert (calls[0].url, calls[0].connection) == ("https://acme.example/v1/P/things", "team")
     found, _ = await ask(items, last=0, more=", start: all")
     assert [name for name, _ in found.items] == ["1|2026-11-18T10:00:00Z", "2|2026-11-18T11:00:00Z"]

@@ -181,22 +181,23 @@ async def test_a_full_queue_is_a_failure_and_what_was_started_is_not_started_aga
 
 
 async def test_a_poll_asks_with_its_cursor_and_starts_a_run_for_each_item() -> None:
-    items = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    items = [{"id": 0, "name": "old"}]
     world = World({"on": "poll", "every_seconds": 60, "poll": POLL}, "{{item.name}}", lambda _: {"items": items, "next": 17})
     first = await world.fire()
     assert (first.runs, first.cursor) == (0, "17"), "what is there already is passed over"
     assert dict(world.line.calls[0].query) == {}, "no cursor yet: left out"
+    items += [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
     fired = await world.fire(cursor="17", last_milliseconds=NOW)
     call = world.line.calls[1]
     assert (call.method, call.url, call.connection, dict(call.query)) == ("GET", POLL["url"], "mine", {"since": "17"})
     assert (fired.runs, fired.cursor) == (2, "17")
-    assert [(each["item"], each["poll"]["cursor"]) for each in world.bodies()] == [(items[0], "17"), (items[1], "17")]
+    assert [(each["item"], each["poll"]["cursor"]) for each in world.bodies()] == [(items[1], "17"), (items[2], "17")]
     items.append({"id": 3, "name": "c"})
     assert (await world.fire(NOW + 60_000, cursor="17", last_milliseconds=NOW)).runs == 1, "only what is new"
     every = World(
         {"on": "poll", "every_seconds": 60, "poll": POLL | {"start": "all"}}, "1", lambda _: {"items": items, "next": 1}
     )
-    assert (await every.fire()).runs == 3
+    assert (await every.fire()).runs == 4
 
 
 async def test_a_slow_third_party_holds_up_no_other_orders() -> None:
@@ -268,15 +269,19 @@ async def test_a_jira_poll_finds_what_was_updated_and_an_updated_issue_again() -
         {"on": "poll", "every_seconds": 60, "poll": {"jql": "project = AB"}}, "{{issue.summary}}", lambda _: {"issues": found}
     )
     first = await world.fire()
-    assert (first.runs, first.cursor, world.line.calls) == (0, str(NOW), []), "from now on"
+    assert (first.runs, first.cursor) == (0, str(NOW)), "from now on"
+    assert orjson.loads(world.line.calls[0].body)["jql"] == "(project = AB) AND updated >= -2m ORDER BY updated ASC"
     world.clock.advance(90)
     more = {"cursor": first.cursor, "last_milliseconds": NOW, "expires_at_milliseconds": NOW + 1_000_000}
     fired = await world.fire(NOW + 90_000, **more)
-    asked = orjson.loads(world.line.calls[0].body)
+    assert fired.runs == 0, "what the search's overlap finds of before starts nothing"
+    found += [issue(3, "2026-11-18T11:06:50.000+0000"), issue(2, "2026-11-18T11:06:55.000+0000")]
+    fired = await world.fire(NOW + 100_000, **more)
+    asked = orjson.loads(world.line.calls[1].body)
     assert asked["jql"] == "(project = AB) AND updated >= -3m ORDER BY updated ASC"
     assert {"summary", "updated"} <= set(asked["fields"])
-    assert (fired.runs, fired.cursor) == (2, str(NOW))
-    assert world.bodies()[0]["issue"]["key"] == "AB-1"
+    assert (fired.runs, fired.cursor) == (2, str(NOW + 15_000))
+    assert [each["issue"]["key"] for each in world.bodies()] == ["AB-3", "AB-2"]
     assert (await world.fire(NOW + 150_000, **more)).runs == 0, "seen before"
     found[0] = issue(1, "2026-11-18T11:07:30.000+0000")
     fired = await world.fire(NOW + 210_000, **more)

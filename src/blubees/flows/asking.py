@@ -45,14 +45,19 @@ _CURSOR: Final = re.compile(CURSOR_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is new: each item's name for its delivery, the item, and where the next poll goes on (empty: where this one did).
+    """What is new.
 
-    `take_away`: takes the items from where they were found, for when all of their runs are accepted; None: they stay there.
+    Attributes:
+        items: each one's name for its delivery, and itself.
+        cursor: where the next poll goes on; empty: where this one did.
+        take_away: takes the items from where they were found, for when all of their runs are accepted; None: they stay there.
+        passed: names of items that were there before the first poll, and that the next one may find again: they start nothing.
     """
 
     items: tuple[tuple[str, Any], ...]
     cursor: str
     take_away: Callable[[], Awaitable[Failure | None]] | None = field(default=None, compare=False)
+    passed: tuple[str, ...] = ()
 
 
 class _Asker:
@@ -80,9 +85,8 @@ async def poll_jira(
     line: Line, fields: list[str], order: Fire, poll: Poll, scope: Mapping[str, object], now: int
 ) -> News | Failure:
     """Ask Jira which issues were updated since the cursor (milliseconds), oldest first. `fields`: of list_fields()."""
-    if not order.cursor and poll.start is PollStart.NOW:
-        return News((), str(now))
-    since = int(order.cursor) if order.cursor.isdecimal() else 0
+    is_passed_over = not order.cursor and poll.start is PollStart.NOW
+    since = now if is_passed_over else int(order.cursor) if order.cursor.isdecimal() else 0
     minutes = (now - since) // MINUTE + OVERLAP_MINUTES
     try:
         jql = compile_template(poll.jql).text(scope)
@@ -96,6 +100,8 @@ async def poll_jira(
     dated = [(_read_updated(issue), issue) for issue in issues]
     if any(at is None for at, _ in dated):
         return Failure(code=FailureCode.ANSWER_UNREADABLE, field="trigger.poll.jql", detail="no_updated")
+    if is_passed_over:
+        return News((), str(now), passed=tuple(f"{issue.get('id')}|{at}" for at, issue in dated))
     newest = max((at or 0 for at, _ in dated), default=0)
     if not is_last and newest // MINUTE <= since // MINUTE:
         return Failure(code=FailureCode.RUN_TOO_LARGE, field="trigger.poll.jql", detail="issues")  # more than fit into one poll
@@ -187,11 +193,13 @@ def _read_news(poll: Poll, scope: dict[str, object], *, is_passed_over: bool) ->
             return Failure(code=FailureCode.SETTING_INVALID, field="trigger.poll.cursor", detail="no_reference")
         field = "id"
         name = compile_template(poll.id)
-        named = [(name.text({**scope, "item": item}), item) for item in ([] if is_passed_over else items or [])]
+        named = [(name.text({**scope, "item": item}), item) for item in items or []]
     except EvaluationError as error:
         return Failure(code=FailureCode.TEMPLATE_FAILED, field=f"trigger.poll.{field}", detail=error.code.value)
     if any(not 1 <= len(each) <= ID_CHARACTERS for each, _ in named):
         return Failure(code=FailureCode.SETTING_INVALID, field="trigger.poll.id", detail="no_id")
+    if is_passed_over:
+        return News((), cursor, passed=tuple(each for each, _ in named))
     return News(tuple(named), cursor)
 
 

@@ -148,7 +148,7 @@ def _tell_news(rule: PollRule, items: list[Any], cursor: str, now: int, *, is_pa
     if cursor and _order(newest) < _order(cursor):
         newest = cursor
     if is_passed_over:
-        return News((), newest)
+        return News((), newest, passed=tuple(f"{identity}|{at}" for at, identity, _ in dated if _order(at) >= _order(newest)))
     if cursor:
         is_old = _is_forgotten(cursor, now)
         low = _order(cursor)

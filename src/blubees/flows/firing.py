@@ -114,6 +114,8 @@ class FiringDesk:
                 news = await self._ask_for_news(flow, order)
             if isinstance(news, Failure):
                 return 0, "", news
+            for each in news.passed:
+                await self._launcher.claim(flow.tenant, flow.flow.id, f"poll|{each}")
             poll = _tell_tick(order)
             name = "issue" if flow.flow.trigger.poll and flow.flow.trigger.poll.jql else "item"
             events = [(f"poll|{each}", {"poll": poll, name: item}) for each, item in news.items]
