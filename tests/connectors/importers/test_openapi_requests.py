@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -180,6 +181,18 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=6),
     max_leaves=40,
 )
+
+
+@pytest.mark.parametrize("word", ["enum", "const", "default", "examples"])
+def test_what_looks_like_a_reference_in_a_value_is_none(word: str) -> None:
+    value = {"$ref": "#/components/schemas/B"}
+    form = {"properties": {word: {"$ref": "#/components/schemas/B"}, "a": {word: [value] if word == "enum" else value}}}
+    document = make_document("/things", "post", {"requestBody": {"content": {"application/json": {"schema": form}}}})
+    document["components"] = {"schemas": {"B": {"type": "string"}}}
+    connector = read_openapi(document, "made").connector
+    assert check_connector(connector) == ()
+    lacking = msgspec.structs.replace(connector, schemas={})
+    assert check_connector(lacking), "a property of that name is a form"
 
 
 @given(ANYTHING, ANYTHING, ANYTHING)

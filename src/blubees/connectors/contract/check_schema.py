@@ -8,6 +8,8 @@ from blubees.model.action import Action
 from blubees.model.connector import Connector
 
 REFERENCE: Final = "#/schemas/"
+_VALUES: Final = frozenset(("enum", "const", "default", "example", "examples"))  # what stands there is data
+_BY_NAME: Final = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs"))  # keys there are names
 
 
 def check_references(connector: Connector, complaints: Complaints) -> None:
@@ -41,7 +43,7 @@ def list_action_schemas(action: Action) -> Iterator[tuple[Place, object]]:
 
 
 def list_references(schema: object) -> Iterator[str]:
-    """List the references that stand in a form, at any depth; without recursion: a form may be deep."""
+    """List the references that stand in a form, at any depth; without recursion: a form may be deep. Values are no forms."""
     waiting: list[Any] = [schema]
     while waiting:
         each = waiting.pop()
@@ -49,6 +51,10 @@ def list_references(schema: object) -> Iterator[str]:
             target = each.get("$ref")
             if isinstance(target, str):
                 yield target
-            waiting.extend(value for value in each.values() if isinstance(value, dict | list))
+            for key, value in each.items():
+                if key in _BY_NAME and isinstance(value, dict):
+                    waiting.extend(value.values())
+                elif key not in _VALUES:
+                    waiting.append(value)
         elif isinstance(each, list):
-            waiting.extend(value for value in each if isinstance(value, dict | list))
+            waiting.extend(each)
