@@ -31,7 +31,7 @@ MCP: Final = "mcp"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is known of a document besides what it says: as ImportOrder has it (ports.py)."""
+    """What is known of a document besides what it says: as ImportOrder has it (ports/connectors.py)."""
 
     sort: str = ""
     is_open: bool = False
