@@ -10,20 +10,24 @@ import pytest
 
 from blubees.adapters.database import Database, open_database
 from blubees.adapters.keys import LocalKeyProvider
+from blubees.flows.timetable import Timetable
+from blubees.flows.versions import FlowService
 from blubees.main.control_plane import ReceiptKeeper
 from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal
 from blubees.model.errors import TamperedError
 from blubees.model.grant import Grant
-from blubees.model.ids import ConnectionName, RunId, TenantId
+from blubees.model.ids import ConnectionName, FlowId, RunId, TenantId
 from blubees.model.receipt import LicenceState, TenantSeen
 from blubees.operations.audit import AuditLog
 from blubees.operations.farewell import Farewell
 from blubees.operations.tenants import TenantService
 from blubees.operations.vault_keys import VaultKeys
+from blubees.steps.book import load_book
 from blubees.vault.keyring import Keyring
 from blubees.vault.rotation import Rotation
 from blubees.vault.run_keys import RunKeys
 from blubees.vault.secrets import VaultService
+from fakes.boards import FakeBoard
 from fakes.engine import FakeBox
 from fakes.machine import FakeChance, FakeClock
 from fakes.vault_rows import make_parked_row
@@ -222,10 +226,42 @@ async def test_what_is_told_of_a_site_in_receipts_is_done(world: World) -> None:
             forgotten.append(tenant)
 
     others: Any = Others()
+    board, timetable = FakeBoard(), Timetable(world.database.schedules, world.clock)
+    flows = FlowService(world.database.flows, board, timetable, world.clock, world.chance, load_book())
+    for tenant in (A, B):
+        for trigger in ("{on: webhook}", "{on: schedule, every_seconds: 60}"):
+            flow = f"f{len(trigger)}"
+            await flows.save_draft(tenant, f"id: {flow}\nname: F\ntrigger: {trigger}\nsteps: [{{id: a, kind: stop}}]\n")
+            await flows.publish(tenant, FlowId(flow))
     tenants = TenantService(world.database.tenants)
-    await ReceiptKeeper(box, others, tenants, others, others, world.farewell, world.note).keep_forever()
+    keeper = ReceiptKeeper(box, others, tenants, others, others, world.farewell, flows, world.note)
+    await keeper.keep_forever()
     await expect_gone(world)
     assert forgotten == [A]
+    assert [len(await flows.list_live(tenant)) for tenant in (A, B)] == [0, 2], "what is gone starts no run"
+    assert {tenant for (tenant, _), (_, plan) in board.kept.items() if plan is not None} == {B}
+    assert [len(await world.database.schedules.list(tenant)) for tenant in (A, B)] == [0, 1]
+    world.clock.advance(60)
+    await world.database.tenants.record(world.see(A))
+    await flows.publish(A, FlowId("f13"))
+    await keeper.keep_forever()
+    assert len(await flows.list_live(A)) == 1, "a goodbye that comes again takes nothing from the site that is back"
+
+
+async def test_flows_of_a_site_that_is_gone_are_not_known_at_a_start(world: World) -> None:
+    flows = FlowService(
+        world.database.flows,
+        FakeBoard(),
+        Timetable(world.database.schedules, world.clock),
+        world.clock,
+        world.chance,
+        load_book(),
+    )
+    for tenant in (A, B):
+        await flows.save_draft(tenant, "id: f\nname: F\ntrigger: {on: webhook}\nsteps: [{id: a, kind: stop}]\n")
+        await flows.publish(tenant, FlowId("f"))
+    await world.say()  # and the process dies before it takes the flows down
+    assert [row.tenant for row, _ in await world.database.flows.list_live()] == [B]
 
 
 async def test_it_waits_for_no_hour_when_a_goodbye_was_said(world: World) -> None:

@@ -190,6 +190,13 @@ class FlowService:
         await self._timetable.forget(tenant, flow_id)
         return failure
 
+    async def take_down(self, tenant: TenantId) -> None:
+        """Start no more runs of any flow: its site has uninstalled the app. Vendors are told nothing, with keys destroyed."""
+        for row, _ in await self._store.list_live(tenant):
+            await self._store.make_live(tenant, row.flow, 0, self._clock.now_milliseconds())
+            await self._post(tenant, row.flow)
+            await self._timetable.forget(tenant, row.flow)
+
     async def load_live(self, tenant: TenantId, flow_id: FlowId) -> tuple[int, Flow]:
         """Give the live version's number and document. Raises MissingError; ConflictError: none is live."""
         row = await self._load(tenant, flow_id)

@@ -81,9 +81,10 @@ class ReceiptKeeper:
         scheduler: Scheduler,
         parking: ParkingService,
         farewell: Farewell,
+        flows: FlowService,
         events: Events,
     ) -> None:
-        self._box, self._ledger, self._tenants, self._scheduler = box, ledger, tenants, scheduler
+        self._box, self._ledger, self._tenants, self._scheduler, self._flows = box, ledger, tenants, scheduler, flows
         self._parking, self._farewell, self._events = parking, farewell, events
         self.refused = 0
 
@@ -106,6 +107,9 @@ class ReceiptKeeper:
                     await self._tenants.record(receipt)
                     if receipt.uninstalled:
                         await self._farewell.say(receipt)
+                        row = await self._tenants.load(TenantId(receipt.tenant))
+                        if row is not None and row.seen.uninstalled:  # and not installed again since
+                            await self._flows.take_down(TenantId(receipt.tenant))
                         await self._parking.forget_tenant(TenantId(receipt.tenant))
                 elif isinstance(receipt, Fired):
                     await self._scheduler.note(receipt)
@@ -213,7 +217,7 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     vendors.desk.open_lease = oauth.clerk.answer_own
     await NatsLeaseDesk(broker, sealer.seal, sealer.unseal).serve(oauth.clerk.answer)
     farewell = build_farewell(parts, database, clock, events)
-    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, farewell, events)
+    keeper = ReceiptKeeper(NatsReceiptBox(broker), ledger, tenants, scheduler, parking, farewell, flows, events)
 
     surveyor = Surveyor(broker)
 

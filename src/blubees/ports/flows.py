@@ -145,7 +145,7 @@ class FlowStore(Protocol):
         ...
 
     async def list_live(self, tenant: TenantId | None = None) -> Sequence[tuple[FlowRow, VersionRow]]:
-        """Give the live versions. None: every tenant's, what conduits must know: at the control plane's start only."""
+        """Give the live versions. None: of all that are installed, what conduits must know: at a control plane's start."""
         ...
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from blubees.adapters.database.schema import FLOWS, VERSIONS
+from blubees.adapters.database.schema import FLOWS, TENANTS, VERSIONS
 from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.errors import ConflictError
 from blubees.model.ids import FlowId, TenantId
@@ -100,7 +100,8 @@ class SqlFlowStore:
         query = sa.select(FLOWS, VERSIONS.c.version, VERSIONS.c.text, VERSIONS.c.published_at, VERSIONS.c.connectors).join(
             VERSIONS, live
         )
-        query = query if tenant is None else query.where(FLOWS.c.tenant == tenant)
+        is_gone = sa.exists().where(TENANTS.c.tenant == FLOWS.c.tenant, TENANTS.c.uninstalled == sa.true())
+        query = query.where(~is_gone) if tenant is None else query.where(FLOWS.c.tenant == tenant)
         opened = reading_all_tenants(self._engine) if tenant is None else using(self._engine, tenant)
         async with opened as connection:
             rows = (await connection.execute(query)).mappings()
