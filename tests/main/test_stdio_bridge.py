@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import json
 import os
 import re
 import signal
@@ -53,11 +54,11 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def bridge(*options: str, token: str = TOKEN) -> AsyncIterator[Running]:
+async def bridge(*options: str, token: str = TOKEN, program: tuple[str, ...] = (str(TILL),)) -> AsyncIterator[Running]:
     command = ["-c", "from blubees.main.cli import main; main()", "connector", "serve-stdio", "--port", "0", *options]
     environment = {**os.environ, "SECRET_OF_OURS": "canary"} | ({TOKEN_VARIABLE: token} if token else {})
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *command, "--", sys.executable, str(TILL),
+        sys.executable, *command, "--", sys.executable, *program,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment,
     )  # fmt: skip
     said: list[str] = []
@@ -123,6 +124,19 @@ async def test_a_program_is_imported_and_called_and_its_end_is_told() -> None:
     assert "none of BluBees' processes" in told
     assert "The program has ended with code 7;" in told
     assert "canary" in told, "what its own log says is its own"
+
+
+async def test_a_reference_server_of_the_protocol_is_imported_and_called() -> None:
+    program = ("-m", "mcp_server_time", "--local-timezone", "UTC")
+    async with bridge(program=program) as running, way_to(running.url) as way:
+        connector = await take(way, running.url)
+        assert set(connector.actions) == {"get_current_time", "convert_time"}
+        asked = {"source_timezone": "Europe/Berlin", "time": "12:00", "target_timezone": "Asia/Tokyo"}
+        found = json.loads((await perform(way, connector, "convert_time", **asked))["text"])  # type: ignore[index]
+        assert found["source"]["timezone"] == "Europe/Berlin"
+        assert found["target"]["datetime"][11:16] in {"19:00", "20:00"}, "summer, winter"
+        wrong = await perform(way, connector, "convert_time", **{**asked, "time": "noon"})
+        assert wrong == Failure(code=FailureCode.REQUEST_REFUSED, detail="tool_error")
 
 
 async def test_nobody_gets_at_it_without_the_token_nor_through_a_browser_and_no_process_stays() -> None:
