@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from blubees.vault.rotation import Rotation
 from blubees.vault.run_keys import RunKeys
 from blubees.vault.secrets import VaultService
 from fakes.boards import FakeBoard
+from fakes.dying import Dying, KilledError
 from fakes.engine import FakeBox
 from fakes.machine import FakeChance, FakeClock
 from fakes.vault_rows import make_parked_row
@@ -35,33 +36,6 @@ from fakes.vault_rows import make_parked_row
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 NAME, RUN = ConnectionName("crm"), RunId("r" + "1" * 26)
 WRITES = {"leave", "shred", "rewrap", "renew", "retire"}
-
-
-class KilledError(Exception):
-    """What SIGKILL does to a control plane."""
-
-
-class Dying:
-    """A part of which the process dies before, or right after, so many writes."""
-
-    def __init__(self, part: Any, world: "World") -> None:
-        self._part, self._world = part, world
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        call = getattr(self._part, name)
-        if name not in WRITES:
-            return call  # type: ignore[no-any-return]
-
-        async def write(*given: object) -> object:
-            self._world.writes += 1
-            if self._world.writes == self._world.dies_before:
-                raise KilledError
-            done = await call(*given)
-            if self._world.writes == self._world.dies_after:
-                raise KilledError
-            return done
-
-        return write
 
 
 class World:
@@ -75,7 +49,9 @@ class World:
     def restart(self) -> None:
         self.writes = self.dies_before = self.dies_after = 0
         self.provider = LocalKeyProvider(self.file)
-        keys, tenants, provider = (Dying(each, self) for each in (self.database.keys, self.database.tenants, self.provider))
+        keys, tenants, provider = (
+            Dying(each, self, WRITES) for each in (self.database.keys, self.database.tenants, self.provider)
+        )
         self.keyring = Keyring(keys, provider, self.chance, self.clock)
         self.vault = VaultService(self.database.connections, self.keyring, self.clock, self.chance)
         log = AuditLog(self.database.audit, self.clock, self.chance)

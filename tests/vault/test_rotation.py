@@ -1,7 +1,7 @@
 """Keys are changed while all goes on: killed at any row, all still opens; gone on with, nothing is left under an old key."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +18,14 @@ from blubees.vault.keyring import Keyring
 from blubees.vault.rotation import Rotation
 from blubees.vault.run_keys import RunKeys
 from blubees.vault.secrets import VaultService
+from fakes.dying import Dying, KilledError
 from fakes.machine import FakeChance, FakeClock
 from fakes.vault_rows import make_parked_row, make_shredding
 
 A, B = TenantId("t" + "a" * 24), TenantId("t" + "b" * 24)
 RUNS = [RunId(f"r{number:026d}") for number in range(3)]
+WRITES = frozenset(("reseal", "rewrap", "retire", "swap_derived", "swap_run_key", "add", "save"))
 NAMES = [ConnectionName(f"c{number}") for number in range(3)]
-
-
-class KilledError(Exception):
-    """What SIGKILL does to a control plane."""
-
-
-class Dying:
-    """A store of which the process dies after so many writes: before or after the last one is done."""
-
-    def __init__(self, store: Any, world: "World") -> None:
-        self._store, self._world = store, world
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        call = getattr(self._store, name)
-        if name not in {"reseal", "rewrap", "retire", "swap_derived", "swap_run_key", "add", "save"}:
-            return call  # type: ignore[no-any-return]
-
-        async def write(*given: object, **named: object) -> object:
-            self._world.writes += 1
-            if self._world.writes == self._world.dies_before:
-                raise KilledError
-            done = await call(*given, **named)
-            if self._world.writes == self._world.dies_after:
-                raise KilledError
-            return done
-
-        return write
 
 
 class World:
@@ -64,7 +39,7 @@ class World:
         """Begin as a new process: nothing is in memory."""
         self.writes = self.dies_before = self.dies_after = 0
         self.provider = LocalKeyProvider(self.folder / "local.key")
-        keys, connections = Dying(self.database.keys, self), Dying(self.database.connections, self)
+        keys, connections = Dying(self.database.keys, self, WRITES), Dying(self.database.connections, self, WRITES)
         self.keyring = Keyring(keys, self.provider, self.chance, self.clock)
         self.vault = VaultService(connections, self.keyring, self.clock, self.chance)
         self.runs = RunKeys(self.keyring, self.chance)
