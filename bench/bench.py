@@ -146,31 +146,39 @@ def main() -> int:
     ports = free_port(), free_port()
     sink, ceiling = start_server("sink", ports[0]), start_server("ceiling", ports[1], ports[0])
     sink_url = f"http://127.0.0.1:{ports[0]}/"
+    result = last
+
+    def keep(**found: Any) -> None:
+        """Keep what a part has found as it comes: a part that fails later costs only itself."""
+        nonlocal result
+        fresh.update(found)
+        merged = {name: {**last[name], **value} if isinstance(last.get(name), dict) else value for name, value in fresh.items()}
+        result = {**last, **merged}
+        if not chosen.dry:
+            path.write_text(json.dumps(result, indent=2) + "\n")
+
     fresh: dict[str, Any] = {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "payload_bytes": len(make_event())}
     try:
         wait_for(lambda: call(sink_url)[0] and call(f"http://127.0.0.1:{ports[1]}/w1", make_event())[0])
         names = [name for name in REQUESTS if name in parts]
         if names:
-            fresh |= run_workloads(names, ports, ceiling.pid, chosen.rounds)
+            keep(**run_workloads(names, ports, ceiling.pid, chosen.rounds))
         for name, trial in TRIALS.items():
             if name in parts:
-                fresh[name] = trial(sink_url)
+                keep(**{name: trial(sink_url)})
                 print(name, fresh[name], flush=True)
     finally:
         for server in (sink, ceiling):
             server.terminate()
             server.wait()
     if "match" in parts:
-        fresh["match_microseconds_by_flows_that_do_not_match"] = run_matching()
+        keep(match_microseconds_by_flows_that_do_not_match=run_matching())
     if "import" in parts:
-        fresh["import"] = try_import()
+        keep(**{"import": try_import()})
     if "expressions" in parts:
-        fresh["expressions"] = try_expressions()
-    merged = {name: {**last[name], **value} if isinstance(last.get(name), dict) else value for name, value in fresh.items()}
-    result = {**last, **merged}
+        keep(expressions=try_expressions())
     print(json.dumps(fresh, indent=2))
     if not chosen.dry:
-        path.write_text(json.dumps(result, indent=2) + "\n")
         draw(result)
     for name, ratio in fresh.get("ratio_of_cpu", {}).items():
         before, allowed = last.get("ratio_of_cpu", {}).get(name), ALLOWED.get(name)

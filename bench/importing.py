@@ -29,9 +29,10 @@ _READER = """
 import re, resource, sys
 from pathlib import Path
 from blubees.main.import_worker import main
+status = Path("/proc/self/status").open()  # before the lock; ru_maxrss knows the parent's, too
 main()
 used = resource.getrusage(resource.RUSAGE_SELF)
-peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]  # ru_maxrss knows the parent's, too
+peak = re.search(r"VmHWM:\\s+(\\d+)", status.read())[1]
 sys.stderr.write(f"{used.ru_utime + used.ru_stime} {peak}")
 """
 
