@@ -356,7 +356,7 @@ def prove_defects(vendor: Vendor) -> Result:
 def main() -> int:
     """Run; 0 when every planted leak and defect was found and no canary was."""
     os.environ["BLUBEES_LOG_LEVEL"] = "debug"
-    own_mounts()
+    own_mounts(ROOT)
     vendor = Vendor()
     vendor.start()
     ways: dict[str, Callable[[Vendor], Result]] = {

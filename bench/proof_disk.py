@@ -15,8 +15,16 @@ _TEMPORARY = "/tmp"  # noqa: S108 - what is written there must lie on the image
 _STATE = {"own": False}
 
 
-def own_mounts() -> None:
-    """Give this process and its children mounts of their own, so that their /tmp can lie on the image (root only)."""
+def own_mounts(project: Path) -> None:
+    """Give this process and its children mounts of their own, so that their /tmp can lie on the image (root only).
+
+    Raises:
+        SystemExit: the project lies beneath /tmp, and would be hidden by the image.
+    """
+    if project.is_relative_to(_TEMPORARY) and os.geteuid() == 0:
+        raise SystemExit(
+            f"{project} lies beneath {_TEMPORARY}, which is put on the image here. Copy it elsewhere and run it there."
+        )
     if os.geteuid() == 0 and ctypes.CDLL(None).unshare(_NEW_MOUNTS) == 0:
         _STATE["own"] = _mount("--make-rprivate", "/")
 
