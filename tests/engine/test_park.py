@@ -9,6 +9,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from blubees.engine import park as park_module
@@ -547,3 +548,15 @@ async def test_runs_that_wait_leave_nothing_in_the_process_that_parked_them(tmp_
         after = sum(each.size for each in tracemalloc.take_snapshot().filter_traces(ours).statistics("filename"))
         tracemalloc.stop()
     assert after - before < 100 * 50, "bytes: a run's event alone has over 500"
+
+
+async def test_a_run_whose_end_was_told_already_asks_nobody(tmp_path: Path) -> None:
+    async with park_world(tmp_path, SIMPLE) as world:
+        await world.start(BODY)
+        receipt = await world.end(await world.wake(2 * 86_400))
+        message = make_message(json.dumps(BODY).encode(), number=9)
+        end = await world.perform(message)
+        assert isinstance(end, Parked)
+        await world.database.runs.record([msgspec.structs.replace(receipt, run=message.run)])
+        assert await world.parker.park(end.message, end.waits) is None
+        assert await world.database.parked.load(TENANT, message.run) is None

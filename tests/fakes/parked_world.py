@@ -57,7 +57,14 @@ class ParkedWorld:
             database.flows, self.board, Timetable(database.schedules, self.clock), self.clock, chance, load_book()
         )
         self.service = ParkingService(
-            database.parked, RunKeys(keyring, chance), self.orders, flows, self.clock, self.find_settings, self
+            database.parked,
+            RunKeys(keyring, chance),
+            self.orders,
+            flows,
+            self.clock,
+            self.find_settings,
+            self,
+            database.runs.load,
         )
         self.parking = Parking.ALLOW
         self.desk = FakeDesk(self.service.answer_desk)

@@ -197,7 +197,14 @@ async def run_control_plane(start: ProcessStart, events: Events) -> None:
     ledger, tenants = Ledger(database.runs), TenantService(database.tenants)
     scheduler = Scheduler(database.schedules, NatsOrders(broker), flows.mend_timetable, clock, events)
     parking = ParkingService(
-        database.parked, RunKeys(parts.keyring, chance), NatsOrders(broker), flows, clock, tenant_settings.load, waiter_board
+        database.parked,
+        RunKeys(parts.keyring, chance),
+        NatsOrders(broker),
+        flows,
+        clock,
+        tenant_settings.load,
+        waiter_board,
+        database.runs.load,
     )
     await NatsParkingDesk(broker, sealer.seal, sealer.unseal).serve(parking.answer_desk)
     sign_offs = SignOffService(database.sign_offs, parking, NatsOrders(broker), clock)

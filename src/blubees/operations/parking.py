@@ -34,7 +34,7 @@ from blubees.model.parking import (
     WaitKind,
     name_connection,
 )
-from blubees.model.receipt import RunReceipt
+from blubees.model.receipt import RunOutcome, RunReceipt
 from blubees.model.settings import Parking, TenantSettings
 from blubees.ports import Clock, OrderBox, ParkedRow, ParkedStatus, ParkedStore, WaiterBoard, WaitRow
 from blubees.vault.run_keys import RunKeys
@@ -82,8 +82,9 @@ class ParkingService:
         clock: Clock,
         find_settings: Callable[[TenantId], Awaitable[TenantSettings]],
         board: WaiterBoard,
+        find_receipt: Callable[[TenantId, RunId], Awaitable[RunReceipt | None]],
     ) -> None:
-        self._board = board
+        self._board, self._find_receipt = board, find_receipt
         self._find_settings = find_settings
         self._store, self._keys, self._orders, self._flows, self._clock = store, keys, orders, flows, clock
 
@@ -227,6 +228,11 @@ class ParkingService:
         tenant = TenantId(request.tenant)
         if not request.is_empty and (await self._find_settings(tenant)).parking is Parking.REFUSE:
             return SlotVerdict.REFUSED
+        told = await self._find_receipt(tenant, RunId(request.run))
+        if told is not None and told.outcome in {RunOutcome.FINISHED, RunOutcome.STOPPED}:
+            return (
+                SlotVerdict.OVER
+            )  # it was told to have ended by who died before it could let go of it: there is nothing to ask
         try:
             row = await self._make_slot(request)
         except ConflictError:  # another control plane has changed the tenant's key
