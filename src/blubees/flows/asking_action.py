@@ -137,10 +137,8 @@ def _tell_news(rule: PollRule, items: list[Any], cursor: str, now: int, *, is_pa
         dated.append((at, identity, item))
     dated.sort(key=lambda each: _order(each[0]))
     is_more = len(dated) > POLL_ITEMS and not is_passed_over
-    if is_more and _order(dated[0][0]) == _order(dated[POLL_ITEMS][0]):
-        return Failure(
-            code=FailureCode.RUN_TOO_LARGE, field="trigger", detail="items"
-        )  # of one time: none could be gone on from
+    if is_more and _order(dated[0][0]) == _order(dated[POLL_ITEMS][0]):  # of one time: none could be gone on from
+        return Failure(code=FailureCode.RUN_TOO_LARGE, field="trigger", detail="items")
     dated = dated[:POLL_ITEMS] if is_more else dated  # the next poll goes on with the others
     newest = max((each[0] for each in dated), key=_order, default=cursor)
     if rule.settles_seconds and not is_passed_over:

@@ -230,9 +230,7 @@ class ParkingService:
             return SlotVerdict.REFUSED
         told = await self._find_receipt(tenant, RunId(request.run))
         if told is not None and told.outcome in {RunOutcome.FINISHED, RunOutcome.STOPPED}:
-            return (
-                SlotVerdict.OVER
-            )  # it was told to have ended by who died before it could let go of it: there is nothing to ask
+            return SlotVerdict.OVER  # who told it died before it let go of the run: there is nothing to ask
         try:
             row = await self._make_slot(request)
         except ConflictError:  # another control plane has changed the tenant's key

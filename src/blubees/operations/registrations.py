@@ -20,7 +20,7 @@ from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow, SignatureScheme, Trigger
 from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.operations.audit import AuditLog
-from blubees.operations.removals import Removals
+from blubees.operations.removals import Removals, name_connector
 from blubees.operations.vendor_calls import VendorCalls
 from blubees.ports import Chance, Clock, Events, RegistrationRow, RegistrationStore, RemovalRow, RenewalRow, RenewalStore
 from blubees.vault.secrets import VaultService
@@ -171,7 +171,7 @@ class Registrations:
             HookView(
                 flow=row.flow,
                 state="registered",
-                connector=_name_connector(row.connector),
+                connector=name_connector(row),
                 connection=row.connection,
                 since_milliseconds=row.registered_at_milliseconds,
             )
@@ -201,7 +201,7 @@ def _view_removal(row: RemovalRow) -> HookView:
     return HookView(
         flow=row.flow,
         state="leaving" if row.next_milliseconds else "left",
-        connector=_name_connector(row.connector),
+        connector=name_connector(row),
         connection=row.connection,
         since_milliseconds=row.since_milliseconds,
         removal=row.removal,
@@ -209,10 +209,6 @@ def _view_removal(row: RemovalRow) -> HookView:
         next_milliseconds=row.next_milliseconds,
         failure=row.failure,
     )
-
-
-def _name_connector(text: str) -> str:
-    return str(msgspec.json.decode(text).get("name", ""))
 
 
 def find_hook(published: PublishedFlow) -> tuple[Connector, ConnectorTrigger, Hook] | None:

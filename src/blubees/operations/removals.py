@@ -15,10 +15,11 @@ from blubees.connectors.actions.perform import CONNECTION
 from blubees.model.audit import Actor, AuditAction
 from blubees.model.connection import LeaseRefusal, Purpose, Use
 from blubees.model.connector import Connector
-from blubees.model.errors import BluBeesError, MissingError, UnavailableError
+from blubees.model.errors import BluBeesError, MissingError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.ids import TenantId
 from blubees.operations.audit import AuditLog
+from blubees.operations.rounds import do_while_due
 from blubees.operations.vendor_calls import VendorCalls
 from blubees.ports import Chance, Clock, Events, RegistrationRow, RegistrationStore, RemovalRow
 
@@ -89,14 +90,7 @@ class Removals:
 
     async def see_to_all_forever(self) -> None:
         """Do so again and again, until cancelled."""
-        while True:
-            try:
-                count = await self.see_to_due()
-            except UnavailableError:
-                self._events("database_unavailable")
-                count = 0
-            if count < AT_ONCE:
-                await asyncio.sleep(ROUND_SECONDS)
+        await do_while_due(self.see_to_due, self._events, at_once=AT_ONCE, seconds=ROUND_SECONDS)
 
     async def _try(self, row: RemovalRow, *, is_last: bool = False) -> str | None:
         """Try one, unless another control plane is at it."""
@@ -131,9 +125,9 @@ class Removals:
 
     async def _is_taken_over(self, row: RemovalRow) -> bool:
         """Whether it is another registration by now, where a vendor has one place for them (the address of a number)."""
-        facts = (_name_connector(row), row.action, row.inputs)
+        facts = (name_connector(row), row.action, row.inputs)
         known = await self._store.list(row.tenant) if row.action else ()
-        return any((_name_connector(each), each.action, each.inputs) == facts for each in known)
+        return any((name_connector(each), each.action, each.inputs) == facts for each in known)
 
     async def _call(self, row: RemovalRow) -> Any | Failure:  # noqa: ANN401 - JSON
         given = {**msgspec.json.decode(row.inputs), CONNECTION: row.connection}
@@ -151,5 +145,6 @@ class Removals:
         await self._log.note([msgspec.structs.replace(event, flow=row.flow)])
 
 
-def _name_connector(row: RegistrationRow | RemovalRow) -> str:
+def name_connector(row: RegistrationRow | RemovalRow) -> str:
+    """Give the name of the connector that a webhook was registered with."""
     return str(msgspec.json.decode(row.connector).get("name", ""))

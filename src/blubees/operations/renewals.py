@@ -5,7 +5,6 @@ is away is asked again; what it does not know any more is registered anew, with 
 Source: docs/decisions/0056.
 """
 
-import asyncio
 from typing import Final
 
 import msgspec
@@ -13,10 +12,11 @@ import msgspec
 from blubees.connectors.actions.perform import CONNECTION
 from blubees.flows.versions import FlowService
 from blubees.model.connection import Purpose, Use
-from blubees.model.errors import BluBeesError, ConflictError, MissingError, UnavailableError
+from blubees.model.errors import BluBeesError, ConflictError, MissingError
 from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow
 from blubees.operations.registrations import EXPIRES, count_until_renewal, find_hook, put_in, write_end
+from blubees.operations.rounds import do_while_due
 from blubees.operations.vendor_calls import VendorCalls
 from blubees.ports import Clock, Events, RegistrationRow, RegistrationStore, RenewalRow, RenewalStore
 
@@ -43,14 +43,7 @@ class Renewals:
 
     async def renew_forever(self) -> None:
         """Renew what is due, until cancelled."""
-        while True:
-            try:
-                count = await self.renew_due()
-            except UnavailableError:
-                self._events("database_unavailable")
-                count = 0
-            if count < AT_ONCE:
-                await asyncio.sleep(ROUND_SECONDS)
+        await do_while_due(self.renew_due, self._events, at_once=AT_ONCE, seconds=ROUND_SECONDS)
 
     async def renew_due(self) -> int:
         """Renew what is due now; gives how many there were. Raises UnavailableError."""

@@ -26,3 +26,19 @@ async def do_hourly(work: Callable[[], Awaitable[object]], events: Events, soone
             await asyncio.wait_for(wanted.wait(), wait_seconds)
         except TimeoutError:
             continue
+
+
+async def do_while_due(work: Callable[[], Awaitable[int]], events: Events, *, at_once: int, seconds: float) -> None:
+    """Do what is due, again and again, until cancelled: with a pause, but after a full round, for there may be more.
+
+    Args:
+        work: gives how many were due, `at_once` at most. Raises UnavailableError: the database is away.
+    """
+    while True:
+        try:
+            count = await work()
+        except UnavailableError:
+            events("database_unavailable")
+            count = 0
+        if count < at_once:
+            await asyncio.sleep(seconds)

@@ -24,9 +24,7 @@ from nats.js.client import JetStreamContext
 from blubees.model.errors import UnavailableError
 from blubees.ports import Lane
 
-TAKE_OVER_SECONDS: Final = (
-    9.0  # a conduit that says nothing for so long has lost its runs; promised: 15 s, an election included
-)
+TAKE_OVER_SECONDS: Final = 9.0  # a silent conduit has lost its runs then; promised: 15 s, an election included
 FINISHED_SECONDS: Final = 20.0  # what was said longer ago was heard, or was given to another already
 CONNECT_SECONDS: Final = 3.0
 HEARTBEAT_SECONDS: Final = 2.0  # of a board: a consumer that went with its node is made anew after two of them
