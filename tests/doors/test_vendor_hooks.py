@@ -127,11 +127,11 @@ async def test_the_python_twin_may_know_the_sender(monkeypatch: pytest.MonkeyPat
     assert hook is not None
     trigger = msgspec.structs.replace(ACME.triggers["posted"], hook=msgspec.structs.replace(hook, scheme="hook"))
     connector = msgspec.structs.replace(ACME, source="catalogue", triggers={"posted": trigger})
-    monkeypatch.setattr(vendor_triggers, "list_hooks", lambda _name: {"verify_event": verify_event})
+    monkeypatch.setattr(vendor_triggers, "find_hooks", lambda _connector: {"verify_event": verify_event})
     world = World(publish("on: acme.posted, signing: signing", (connector,)))
     document = {"id": "1", "event": {"type": "posted"}}
     assert (await world.send(document, {"x-own": SECRET + json.dumps(document)}))[0] == 202
     assert (await world.send(document, {"x-own": "wrong"}))[0] == 404
     assert len(world.events) == 1
-    monkeypatch.setattr(vendor_triggers, "list_hooks", lambda _name: {})
+    monkeypatch.setattr(vendor_triggers, "find_hooks", lambda _connector: {})
     assert (await world.send(document, {"x-own": SECRET + json.dumps(document)}))[0] == 404

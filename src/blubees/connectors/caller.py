@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from blubees.connectors.pace import PaceBook
-from blubees.connectors.parameters import fill_url, place_bucket
+from blubees.connectors.parameters import ADDRESSING, fill_url, place_bucket
 from blubees.connectors.transfer import Side, pass_file
 from blubees.model.authorisation import KINDS, PARAMETER_PREFIX
 from blubees.model.call import Call, CallAnswer, Effect, Transfer, Transferred, is_jira_path
@@ -23,7 +23,6 @@ from blubees.model.web import WebAnswer, WebFailure, WebProblem, WebRequest
 from blubees.ports import Chance, Clock, LeaseDesk, WebClient
 from blubees.vault.lease import NEEDS_NONCE, LeaseProblem, authorise, hash_token
 
-ADDRESSING: Final = "addressing"  # the parameter of connectors whose actions name a bucket
 UNAUTHORISED: Final = 401  # RFC 9110, 15.5.2: "has not been applied"
 REFUSED: Final = 400  # RFC 9110: from here on the third party says no
 REPEATABLE: Final = frozenset({Effect.READ, Effect.IDEMPOTENT})

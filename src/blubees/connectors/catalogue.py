@@ -12,7 +12,7 @@ from typing import Any, Final
 from blubees.connectors.contract.made_examples import add_examples
 from blubees.connectors.contract.problems import ConnectorError, Problem
 from blubees.connectors.contract.reader import read_connector
-from blubees.model.connector import Connector
+from blubees.model.connector import CATALOGUE, Connector
 
 PACKAGE: Final = "blubees.connectors.catalog"
 SUFFIX: Final = ".yaml"
@@ -67,6 +67,11 @@ def list_hooks(name: str) -> dict[str, Callable[..., Any]]:
     functions = inspect.getmembers(twin, inspect.isfunction) if twin is not None else []
     own = f"{PACKAGE}.{name}"
     return {each: function for each, function in functions if not each.startswith("_") and function.__module__ == own}
+
+
+def find_hooks(connector: Connector) -> dict[str, Callable[..., Any]]:
+    """Give the hooks of a connector: one that was imported has none, whatever its name."""
+    return list_hooks(connector.name) if connector.source == CATALOGUE else {}
 
 
 @functools.cache

@@ -9,6 +9,8 @@ from typing import Final
 
 from blubees.model.authorisation import PARAMETER_PREFIX
 
+ADDRESSING: Final = "addressing"
+"""The parameter that tells where a bucket's name goes; its choices are `virtual` and `path`."""
 PATH_STYLE: Final = "path"
 _NAMED: Final = re.compile(r"\{([^{}/?#]*)\}")
 _HOST: Final = re.compile(r"[A-Za-z0-9._~:-]{1,253}")

@@ -17,7 +17,7 @@ from blubees.connectors.actions.pages import LIMIT
 from blubees.connectors.actions.paths import look_up
 from blubees.connectors.actions.perform import CONNECTION, compile_action
 from blubees.connectors.actions.waits import MILLISECONDS_SINCE_1970, SINCE_1970
-from blubees.connectors.catalogue import list_hooks
+from blubees.connectors.catalogue import find_hooks
 from blubees.engine.frames import Line
 from blubees.expressions.dates import read_date
 from blubees.flows.asking import FORGETTING_MILLISECONDS, ID_CHARACTERS, POLL_ITEMS, News
@@ -29,7 +29,6 @@ from blubees.model.failures import Failure, FailureCode
 from blubees.model.flow import PublishedFlow
 from blubees.model.order import Fire
 from blubees.model.schedule import CURSOR_PATTERN, PollStart
-from blubees.steps.actions import CATALOGUE
 
 Hooks = Mapping[str, Callable[..., Any]]
 _CURSOR: Final = re.compile(CURSOR_PATTERN)
@@ -66,7 +65,7 @@ async def poll_action(line: Line, order: Fire, published: PublishedFlow, now_mil
         given[rule.since_input] = order.cursor
     if connector.actions[rule.action].pages is not None:
         given.setdefault(LIMIT, POLL_ITEMS)
-    hooks: Hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
+    hooks: Hooks = find_hooks(connector)
     asker = _Asker(line, now_milliseconds, Use(purpose=Purpose.POLL, flow=published.flow.id))
     items = await compile_action(connector, rule.action, hooks)(given, asker)
     if isinstance(items, Failure):

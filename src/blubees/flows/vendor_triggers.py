@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from blubees.connectors.actions.paths import look_up
-from blubees.connectors.catalogue import list_hooks
+from blubees.connectors.catalogue import find_hooks
 from blubees.flows.check_trigger import find_trigger
 from blubees.model.connector import Hook
 from blubees.model.flow import PublishedFlow
-from blubees.steps.actions import CATALOGUE
 
 TEXT_MAX: Final = 200
 CHALLENGE_MAX: Final = 1_000
@@ -85,7 +84,7 @@ def find_vendor_hook(published: PublishedFlow) -> VendorHook | None:
     if found is None or found[1].hook is None:
         return None
     connector, trigger = found
-    hooks = list_hooks(connector.name) if connector.source == CATALOGUE and found[1].hook.scheme == "hook" else {}
+    hooks = find_hooks(connector) if found[1].hook.scheme == "hook" else {}
     return VendorHook(found[1].hook, frozenset(trigger.events), hooks.get(VERIFY))
 
 

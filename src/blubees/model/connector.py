@@ -4,11 +4,14 @@ Read from a file by connectors/contract, made from a document by connectors/impo
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from blubees.model.action import Action, ErrorRule, Limits, Path, Schema
+
+CATALOGUE: Final = "catalogue"
+"""Of Connector.source: written by people, with hooks in Python where it needs some."""
 
 
 class TriggerSort(StrEnum):
@@ -201,5 +204,5 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     triggers: dict[str, ConnectorTrigger] = {}
     schemas: dict[str, Schema] = {}
     exemptions: dict[str, str] = {}
-    source: str = "catalogue"
+    source: str = CATALOGUE
     source_version: str = ""

@@ -10,14 +10,13 @@ from typing import Any, Protocol
 import msgspec
 
 from blubees.connectors.actions.perform import compile_action
-from blubees.connectors.catalogue import list_hooks
+from blubees.connectors.catalogue import find_hooks
 from blubees.model.call import Call, CallAnswer
 from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure
 from blubees.model.ids import ConnectionName, TenantId
 from blubees.ports import Clock
-from blubees.steps.actions import CATALOGUE
 
 
 class VendorLine(Protocol):
@@ -84,6 +83,6 @@ class VendorCalls:
             given: its inputs, and `connection`.
             use: what the connection is used for.
         """
-        hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
+        hooks = find_hooks(connector)
         perform = compile_action(connector, action, hooks)
         return await perform(given, _Tools(self._open_line(tenant), self._clock, use))

@@ -4,17 +4,15 @@ Called by flows/check.py for what a tenant's connectors have, and by engine/plan
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from blubees.connectors.actions.perform import CallTools, Perform, compile_action, compile_source
 from blubees.connectors.actions.piping import FROM, WITH, PipedFile, SourcePlan
-from blubees.connectors.catalogue import list_hooks
+from blubees.connectors.catalogue import find_hooks
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure
 from blubees.steps.book import ActionOf, KindEntry
 from blubees.steps.contract import BranchRule, Done, Outcome, Tools
-
-CATALOGUE: Final = "catalogue"
 
 
 def make_entries(connectors: Iterable[Connector]) -> dict[str, KindEntry]:
@@ -23,7 +21,7 @@ def make_entries(connectors: Iterable[Connector]) -> dict[str, KindEntry]:
     connectors = tuple(connectors)
     known = {each.name: each for each in connectors}
     for connector in connectors:
-        hooks = list_hooks(connector.name) if connector.source == CATALOGUE else {}
+        hooks = find_hooks(connector)
         for name in connector.actions:
             entries[f"{connector.name}.{name}"] = _make_entry(connector, name, hooks, known)
     return entries

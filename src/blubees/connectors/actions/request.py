@@ -15,13 +15,12 @@ from blubees.connectors.actions.files import read_file, read_files
 from blubees.connectors.actions.pairs import split_pairs
 from blubees.connectors.actions.styles import Write, choose_writer, list_prefixed
 from blubees.connectors.actions.values import Convert, MisfitError, compile_convert, takes_null, to_text
+from blubees.connectors.parameters import ADDRESSING
 from blubees.model.action import Action, ActionInput, Answer, Content, Place, Style
 from blubees.model.call import KEY_HEADER, Call, Pace
 from blubees.model.connector import Connector
 from blubees.model.failures import Failure, FailureCode
 
-ADDRESSING: Final = "addressing"
-"""The parameter that tells where a bucket's name goes; its choices are `virtual` and `path`."""
 _JSON: Final = "application/json"
 MISSING: Final = "missing"
 ONE_OF: Final = "one_of"

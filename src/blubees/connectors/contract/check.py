@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import re2
 
-from blubees.connectors.actions.request import ADDRESSING
 from blubees.connectors.contract.check_action import ActionCheck, check_action, check_errors, check_inputs_given
 from blubees.connectors.contract.check_hook import check_delivery, check_lasting, check_signature
 from blubees.connectors.contract.check_schema import check_references
 from blubees.connectors.contract.grade import CHECKS
 from blubees.connectors.contract.problems import Complaints, Place, Problem
+from blubees.connectors.parameters import ADDRESSING
 from blubees.model.action import Place as InputPlace
 from blubees.model.call import Effect
-from blubees.model.connector import Connector, ConnectorTrigger, Hook, Parameter, PollRule, Speaks, TriggerSort
+from blubees.model.connector import CATALOGUE, Connector, ConnectorTrigger, Hook, Parameter, PollRule, Speaks, TriggerSort
 from blubees.model.flow import SignatureScheme
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -26,7 +26,6 @@ BASE_URL: Final = re.compile(r"(https?|postgresql|mysql|smtps?|imaps)://[^/?#@\s
 REASON_MIN: Final = 10
 SETTLES_MAX_SECONDS: Final = 36_000  # deliveries are remembered for a day: flows/asking.py
 POLL_SECONDS: Final = (30, 2_592_000)
-CATALOGUE: Final = "catalogue"  # of Connector.source: written by people, who can't leave out the way back
 SCHEMES: Final = frozenset((*(each.value for each in SignatureScheme), "hook"))
 
 
@@ -191,12 +190,8 @@ def _check_hook(
         complaints.add_unknown((*place, "unregister"), "action", hook.unregister, connector.actions)
     if hook.unregister and not hook.register:
         complaints.add((*place, "unregister"), "There is nothing to take back without `register`.")
-    if (
-        hook.register
-        and not hook.unregister
-        and not hook.lasts_seconds
-        and connector.source == Connector(name="", title="").source
-    ):
+    is_left = hook.register and not hook.unregister and not hook.lasts_seconds
+    if is_left and connector.source == CATALOGUE:
         complaints.add((*place, "unregister"), "What is registered is taken back, too: by which action?")
     _check_taken_back(connector, hook, (*place, "unregister"), complaints)
 

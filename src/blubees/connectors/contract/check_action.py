@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from blubees.connectors.actions.paths import EACH
-from blubees.connectors.actions.request import ADDRESSING
 from blubees.connectors.contract.problems import Complaints, Place
+from blubees.connectors.parameters import ADDRESSING
 from blubees.model.action import Action, ActionExample, ActionInput, Content, ErrorRule, PageKind, Schema, Style
 from blubees.model.action import Place as InputPlace
 from blubees.model.call import Effect
