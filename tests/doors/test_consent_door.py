@@ -98,6 +98,15 @@ async def test_who_asked_goes_to_the_vendor_from_our_page_and_comes_back(
     assert await come_back(mine, back) == 400, "once"
 
 
+@pytest.mark.parametrize("body", ["&".join(f"a{number}=1" for number in range(50)), "nonce", "nonce=\xe4", ""])
+async def test_a_form_that_is_none_of_ours_is_refused(door: Door, browsers: list[aiohttp.ClientSession], body: str) -> None:
+    mine, _ = browsers
+    url = await door.ask()
+    await read_nonce(mine, url)
+    async with mine.post(url, data=body.encode("latin-1"), allow_redirects=False) as answer:
+        assert answer.status == 400
+
+
 async def test_a_vendors_address_that_is_sent_to_another_plants_no_grant_of_theirs_into_mine(
     door: Door, browsers: list[aiohttp.ClientSession]
 ) -> None:

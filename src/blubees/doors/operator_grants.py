@@ -21,6 +21,7 @@ from blubees.operations.grants import ConsentView, GrantDesk
 
 CALLBACK_PATH: Final = "/oauth/callback"
 START_PATH: Final = "/oauth/start"
+FIELDS_MAX: Final = 10
 COOKIE_SECONDS: Final = 600  # as long as a question is open
 QUERY_MAX_CHARACTERS: Final = 16_384
 NamePath = Annotated[str, Path(pattern=CONNECTION_PATTERN)]
@@ -115,8 +116,7 @@ def start_routes(grants: GrantDesk) -> APIRouter:
 
     @router.post(START_PATH, include_in_schema=False)
     async def go_on(request: Request) -> Response:
-        state = request.query_params.get("state", "")
-        given = dict(parse_qsl((await request.body()).decode("ascii", "replace"), max_num_fields=10)).get("nonce", "")
+        state, given = request.query_params.get("state", ""), _read_nonce(await request.body())
         start = await grants.find_start(state)
         is_read = (
             start is not None and given and hmac.compare_digest(given.encode(), request.cookies.get(start.cookie, "").encode())
@@ -128,6 +128,14 @@ def start_routes(grants: GrantDesk) -> APIRouter:
         return _set_cookie(away, going.cookie, going.proof, is_secure=going.is_secure)
 
     return router
+
+
+def _read_nonce(body: bytes) -> str:
+    """Give what came with our page; empty: it is no form of ours."""
+    try:
+        return dict(parse_qsl(body.decode("ascii", "replace"), max_num_fields=FIELDS_MAX)).get("nonce", "")
+    except ValueError:
+        return ""
 
 
 def _set_cookie(response: Response, name: str, value: str, *, is_secure: bool) -> Response:
