@@ -189,6 +189,9 @@ def test_what_is_written_is_read_again(value: dict[str, Any]) -> None:
         {"a": "\x00"},
         {"a": "\ud800"},
         {"a": object()},
+        {"a": {"@b": [1]}},
+        {"a": {"@b": {"c": 1}}},
+        {"a": {"@b": "\x00"}},
     ],
 )
 def test_what_xml_can_not_have_is_not_written(value: dict[str, Any]) -> None:

@@ -43,9 +43,7 @@ def _write_element(name: str, value: Any, depth: int) -> Iterator[str]:
     if not isinstance(value, dict):
         yield f"<{name}>{'' if value is None else _write_text(value)}</{name}>"
         return
-    attributes = [
-        f" {key[1:]}={quoteattr(_check(to_text(each)), _ESCAPED)}" for key, each in value.items() if _is_attribute(key)
-    ]
+    attributes = [f" {key[1:]}={quoteattr(_read_text(each), _ESCAPED)}" for key, each in value.items() if _is_attribute(key)]
     yield f"<{name}{''.join(attributes)}>"
     yield from _write(value, depth + 1)
     yield f"</{name}>"
@@ -60,13 +58,14 @@ def _is_attribute(key: str) -> bool:
 
 
 def _write_text(value: Any) -> str:
+    return escape(_read_text(value), _ESCAPED)
+
+
+def _read_text(value: Any) -> str:
     try:
-        return escape(_check(to_text(value)), _ESCAPED)
+        text = to_text(value)
     except MisfitError:
         raise ValueError("value") from None
-
-
-def _check(text: str) -> str:
     if _FORBIDDEN.search(text):
         raise ValueError("character")
     return text
