@@ -17,6 +17,7 @@ from blubees.main.local_cluster import free_ports
 from blubees.main.operator_client import OperatorClient
 
 ROOT = Path(__file__).resolve().parents[2]
+PROBES = 8  # each reaches one of the conduits, by chance
 STARTER = (sys.executable, "-c", "from blubees.main.cli import main; main()")
 
 
@@ -52,7 +53,7 @@ class Product:
         )
 
     def publish(self, text: str, number: int = 0, *, probe: bool = True) -> str:
-        """Publish a flow; gives the webhook's address, once a conduit knows it (`probe`), or the flow's id."""
+        """Publish a flow; gives the webhook's address, once all conduits know it (`probe`), or the flow's id."""
         tenant = self.tenant(number)
         flow = self.operator().put_text(f"/tenants/{tenant}/flows", text)["flow"]
         done = self.operator().post(f"/tenants/{tenant}/flows/{flow}/publish")
@@ -60,7 +61,7 @@ class Product:
         if token:
             path = f"{self.url}/hooks/{tenant}/{token}"
             if probe:
-                wait_for(lambda: call(path, b"{", {"Content-Type": "application/json"})[0] == 400)
+                wait_for(lambda: all(call(path, b"{", {"Content-Type": "application/json"})[0] == 400 for _ in range(PROBES)))
             return path
         time.sleep(0.2)
         return str(flow)
