@@ -13,6 +13,7 @@ import orjson
 
 BODY_MAX_BYTES: Final = 262_144  # docs/decisions/0004-size-limits.md
 DEPTH_MAX: Final = 64
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
 FORM_FIELDS_MAX: Final = 1_000
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -46,7 +47,7 @@ def parse_body(body: bytes, content_type: str) -> tuple[object, bytes] | BodyRef
     if kind == "application/json" or kind.endswith("+json") or not kind:
         document = parse_json(body)
         return document if isinstance(document, BodyRefusal) else (document, body)
-    if kind == "application/x-www-form-urlencoded":
+    if kind == FORM_TYPE:
         try:
             pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX, errors="strict")
             fields = dict(pairs)

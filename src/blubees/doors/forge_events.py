@@ -15,13 +15,12 @@ from blubees.doors.webhooks import REFUSALS, read_headers
 from blubees.model.event import Admission, RawEvent
 from blubees.model.flow import TriggerKind
 from blubees.model.ids import TenantId
-from blubees.model.receipt import LicenceState, TenantSeen
+from blubees.model.receipt import STRAGGLING_MILLISECONDS, LicenceState, TenantSeen
 from blubees.model.reference import Reference, read_id, read_milliseconds
 from blubees.ports import Clock
 
 TOKEN_MAX_CHARACTERS: Final = 8_192
 SEEN_AGAIN_MILLISECONDS: Final = 3_600_000
-STRAGGLING_MILLISECONDS: Final = 60_000  # as adapters/database/tenants.py
 TENANTS_REMEMBERED: Final = 10_000
 
 

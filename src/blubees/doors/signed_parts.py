@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from blubees.doors.body import FORM_FIELDS_MAX
+from blubees.doors.body import FORM_FIELDS_MAX, FORM_TYPE
 from blubees.doors.signatures import REPLAY_SECONDS, Headers, SignatureVerdict
 from blubees.model.flow import Signature, SignatureEncoding, SignedPart, TimeUnit
 
-FORM: Final = "application/x-www-form-urlencoded"
 STANDARD_PORTS: Final = {"https": 443, "http": 80}
 DIGITS_MAX: Final = 15
 
@@ -84,7 +83,7 @@ def _write_form(sent: Sent) -> bytes | None:
     """Write a form's fields as they are signed: each name and its value, sorted, nothing between. None: it is no form."""
     if not sent.body:
         return b""
-    if sent.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+    if sent.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM_TYPE:
         return None
     try:
         pairs = parse_qsl(sent.body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX, errors="strict")

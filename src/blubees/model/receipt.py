@@ -5,7 +5,7 @@ that is not exactly one of them is refused and counted. Source: docs/decisions/0
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -216,6 +216,10 @@ class LicenceState(StrEnum):
     TRIAL = "trial"
     INACTIVE = "inactive"
     ABSENT = "absent"
+
+
+STRAGGLING_MILLISECONDS: Final = 60_000
+"""How long events of an installation may still come after its goodbye."""
 
 
 class TenantSeen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="tenant"):

@@ -1,7 +1,7 @@
 """Tenants in the database (port TenantStore)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,10 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from blubees.adapters.database.schema import TENANTS
 from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.ids import TenantId
-from blubees.model.receipt import LicenceState, TenantSeen
+from blubees.model.receipt import STRAGGLING_MILLISECONDS, LicenceState, TenantSeen
 from blubees.ports import TenantRow
-
-STRAGGLING_MILLISECONDS: Final = 60_000  # how long events of an installation may still come after its goodbye
 
 
 class SqlTenantStore:
