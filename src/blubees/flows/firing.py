@@ -6,7 +6,7 @@ run is about. The cursor of a poll goes back with the answer only when all of it
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -114,8 +114,7 @@ class FiringDesk:
                 news = await self._ask_for_news(flow, order)
             if isinstance(news, Failure):
                 return 0, "", news
-            for each in news.passed:
-                await self._launcher.claim(flow.tenant, flow.flow.id, f"poll|{each}")
+            await self._pass_over(flow, news.passed)
             poll = _tell_tick(order)
             name = "issue" if flow.flow.trigger.poll and flow.flow.trigger.poll.jql else "item"
             events = [(f"poll|{each}", {"poll": poll, name: item}) for each, item in news.items]
@@ -128,6 +127,12 @@ class FiringDesk:
             return 0, "", found
         runs, failure = await self._start(flow, order, found)
         return runs, "", failure
+
+    async def _pass_over(self, flow: PublishedFlow, names: Sequence[str]) -> None:
+        """Have these deliveries known, so that they start nothing. Raises UnavailableError: the broker is away."""
+        for place in range(0, len(names), LAUNCHES_AT_ONCE):
+            part = names[place : place + LAUNCHES_AT_ONCE]
+            await asyncio.gather(*(self._launcher.claim(flow.tenant, flow.flow.id, f"poll|{each}") for each in part))
 
     @contextmanager
     def _hold_place(self, tenant: TenantId) -> Iterator[None]:
