@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from blubees.adapters.database.columns import read_columns, write_columns
 from blubees.adapters.database.schema import HOOK_REGISTRATIONS, HOOK_REMOVALS
 from blubees.adapters.database.transaction import insert_into, reading_all_tenants, turn_to, using
 from blubees.model.ids import FlowId, TenantId
@@ -20,15 +20,8 @@ class SqlRegistrationStore:
 
     async def save(self, row: RegistrationRow) -> None:
         """See the port."""
-        values = {
-            "source": row.source,
-            "connection": row.connection,
-            "action": row.action,
-            "inputs": row.inputs,
-            "connector": row.connector,
-            "registered_at": row.registered_at_milliseconds,
-        }
-        insert = insert_into(self._engine, HOOK_REGISTRATIONS).values(tenant=row.tenant, flow=row.flow, **values)
+        values = write_columns(row)
+        insert = insert_into(self._engine, HOOK_REGISTRATIONS).values(**values)
         async with using(self._engine, row.tenant) as connection:
             await connection.execute(insert.on_conflict_do_update(index_elements=["tenant", "flow"], set_=values))
 
@@ -36,13 +29,13 @@ class SqlRegistrationStore:
         """See the port."""
         async with using(self._engine, tenant) as connection:
             row = (await connection.execute(sa.select(HOOK_REGISTRATIONS).where(_is(tenant, flow)))).mappings().first()
-        return _read_registration(row) if row is not None else None
+        return read_columns(RegistrationRow, row) if row is not None else None
 
     async def list(self, tenant: TenantId) -> Sequence[RegistrationRow]:
         """See the port."""
         query = sa.select(HOOK_REGISTRATIONS).where(HOOK_REGISTRATIONS.c.tenant == tenant).order_by(HOOK_REGISTRATIONS.c.flow)
         async with using(self._engine, tenant) as connection:
-            return [_read_registration(row) for row in (await connection.execute(query)).mappings()]
+            return [read_columns(RegistrationRow, row) for row in (await connection.execute(query)).mappings()]
 
     async def retire(self, row: RegistrationRow, removal: RemovalRow) -> bool:
         """See the port."""
@@ -52,7 +45,7 @@ class SqlRegistrationStore:
             gone = await connection.execute(sa.delete(HOOK_REGISTRATIONS).where(_is(row.tenant, row.flow), is_same))
             if not gone.rowcount:
                 return False
-            await connection.execute(sa.insert(HOOK_REMOVALS).values(**_write_removal(removal)))
+            await connection.execute(sa.insert(HOOK_REMOVALS).values(**write_columns(removal)))
         return True
 
     async def list_removals(self, tenant: TenantId) -> Sequence[RemovalRow]:
@@ -60,19 +53,19 @@ class SqlRegistrationStore:
         query = sa.select(HOOK_REMOVALS).where(HOOK_REMOVALS.c.tenant == tenant)
         query = query.order_by(HOOK_REMOVALS.c.since.desc(), HOOK_REMOVALS.c.removal)
         async with using(self._engine, tenant) as connection:
-            return [_read_removal(row) for row in (await connection.execute(query)).mappings()]
+            return [read_columns(RemovalRow, row) for row in (await connection.execute(query)).mappings()]
 
     async def list_due(self, now_milliseconds: int, *, limit: int) -> Sequence[RemovalRow]:
         """See the port."""
         is_due = (HOOK_REMOVALS.c.next > 0) & (HOOK_REMOVALS.c.next <= now_milliseconds)
         query = sa.select(HOOK_REMOVALS).where(is_due).order_by(HOOK_REMOVALS.c.next).limit(limit)
         async with reading_all_tenants(self._engine) as connection:
-            return [_read_removal(row) for row in (await connection.execute(query)).mappings()]
+            return [read_columns(RemovalRow, row) for row in (await connection.execute(query)).mappings()]
 
     async def swap(self, seen: RemovalRow, changed: RemovalRow) -> bool:
         """See the port."""
         is_same = (HOOK_REMOVALS.c.tries == seen.tries) & (HOOK_REMOVALS.c.next == seen.next_milliseconds)
-        update = sa.update(HOOK_REMOVALS).where(_is_removal(seen), is_same).values(**_write_removal(changed))
+        update = sa.update(HOOK_REMOVALS).where(_is_removal(seen), is_same).values(**write_columns(changed))
         async with using(self._engine, seen.tenant) as connection:
             return bool((await connection.execute(update)).rowcount)
 
@@ -98,25 +91,3 @@ def _is(tenant: TenantId, flow: FlowId) -> sa.ColumnElement[bool]:
 
 def _is_removal(row: RemovalRow) -> sa.ColumnElement[bool]:
     return sa.and_(HOOK_REMOVALS.c.tenant == row.tenant, HOOK_REMOVALS.c.removal == row.removal)
-
-
-def _read_registration(row: sa.RowMapping) -> RegistrationRow:
-    return RegistrationRow(
-        tenant=row["tenant"],
-        flow=row["flow"],
-        source=row["source"],
-        connection=row["connection"],
-        action=row["action"],
-        inputs=row["inputs"],
-        connector=row["connector"],
-        registered_at_milliseconds=row["registered_at"],
-    )
-
-
-def _write_removal(row: RemovalRow) -> dict[str, object]:
-    return {name.removesuffix("_milliseconds"): value for name, value in msgspec.structs.asdict(row).items()}
-
-
-def _read_removal(row: sa.RowMapping) -> RemovalRow:
-    fields = msgspec.structs.fields(RemovalRow)
-    return RemovalRow(**{each.name: row[each.name.removesuffix("_milliseconds")] for each in fields})

@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from blubees.adapters.database.columns import read_columns, write_columns
 from blubees.adapters.database.schema import SCHEDULES, TENANTS
 from blubees.adapters.database.transaction import insert_into, reading_all_tenants, using
 from blubees.model.ids import FlowId, TenantId
@@ -74,11 +75,9 @@ def _is_row(tenant: TenantId, flow: FlowId) -> sa.ColumnElement[bool]:
 
 
 def _write_row(row: ScheduleRow) -> dict[str, Any]:
-    fields = msgspec.structs.asdict(row)
-    values = {name.removesuffix("_milliseconds"): value for name, value in fields.items() if name not in {"tenant", "flow"}}
-    return values | {"timing": msgspec.json.encode(row.timing).decode()}
+    values = write_columns(row) | {"timing": msgspec.json.encode(row.timing).decode()}
+    return {name: value for name, value in values.items() if name not in {"tenant", "flow"}}
 
 
 def _read_row(row: sa.RowMapping) -> ScheduleRow:
-    values = {each.name: row[each.name.removesuffix("_milliseconds")] for each in msgspec.structs.fields(ScheduleRow)}
-    return ScheduleRow(**values | {"timing": msgspec.json.decode(row["timing"], type=Timing)})
+    return read_columns(ScheduleRow, row, timing=msgspec.json.decode(row["timing"], type=Timing))
