@@ -1,10 +1,12 @@
 """A control plane that registers webhooks of one connector at its vendor, on a real database file. Used by tests."""
 
 import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from blubees.adapters.database import Database
+from blubees.adapters.database import Database, open_database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.flows.check_trigger import names_secret
@@ -16,7 +18,7 @@ from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.operations.audit import AuditLog
 from blubees.operations.registrations import Registrations
 from blubees.operations.vendor_calls import VaultDesk, VendorCalls
-from blubees.ports import WebClient
+from blubees.ports import Events, WebClient
 from blubees.steps.book import load_book
 from blubees.vault.keyring import Keyring
 from blubees.vault.secrets import VaultService
@@ -28,8 +30,44 @@ from fakes.machine import FakeChance, FakeClock
 FLOW = FlowId("my-flow")
 
 
+class HasVault(Protocol):
+    """A world with a vault."""
+
+    vault: VaultService
+
+
+Made = TypeVar("Made", bound=HasVault)
+
+
 def tell_nobody(_event: str, /, **_fields: object) -> None:
     """Port Events."""
+
+
+def make_registrations(
+    database: Database,
+    vault: VaultService,
+    calls: VendorCalls,
+    clock: FakeClock,
+    chance: FakeChance,
+    log: AuditLog,
+    tell: Events = tell_nobody,
+) -> Registrations:
+    """Make what registers webhooks, reached at bees.example."""
+    places: dict[str, Any] = {"public_url": "https://bees.example", "renewals": database.renewals}
+    return Registrations(database.registrations, vault, calls, clock, chance, log, tell, **places)
+
+
+@asynccontextmanager
+async def open_world(folder: Path, make: Callable[[Database, Path], Made]) -> AsyncIterator[Made]:
+    """Make a world on a database, with the connection `team` to a vendor called acme."""
+    database = await open_database(f"sqlite+aiosqlite:///{folder / 'flows.sqlite3'}")
+    await database.prepare()
+    made = make(database, folder)
+    await made.vault.save(
+        TENANT, name="team", kind=ConnectionKind.BEARER, hosts=("acme.example",), secret="t0ken", settings={"connector": "acme"}
+    )
+    yield made
+    await database.close()
 
 
 class Registering:
@@ -47,17 +85,7 @@ class Registering:
         desk.open_lease = open_lease
         calls = VendorCalls(lambda tenant: Caller(tenant, web, desk, clock, chance, JiraSite("", "", lambda: None)), clock)
         log = AuditLog(database.audit, clock, chance)
-        self.registrations = Registrations(
-            database.registrations,
-            self.vault,
-            calls,
-            clock,
-            chance,
-            log,
-            tell_nobody,
-            public_url="https://bees.example",
-            renewals=database.renewals,
-        )
+        self.registrations = make_registrations(database, self.vault, calls, clock, chance, log)
         self.flows = FlowService(
             database.flows, FakeBoard(), Timetable(database.schedules, clock), clock, chance, load_book(),
             connectors=FakeShelf({connector.name: connector}), registrar=self.registrations,

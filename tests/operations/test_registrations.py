@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import msgspec
 import pytest
 
-from blubees.adapters.database import Database, open_database
+from blubees.adapters.database import Database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.connectors.catalogue import load_connector
@@ -27,7 +27,7 @@ from blubees.operations.audit import AuditLog, LeaseClerk
 from blubees.operations.connection_ending import ConnectionEnding, Ended
 from blubees.operations.connection_tests import ConnectionTests
 from blubees.operations.connections import ConnectionService
-from blubees.operations.registrations import EndedHook, Registrations
+from blubees.operations.registrations import EndedHook
 from blubees.operations.removals import PAUSES_MINUTES
 from blubees.operations.vendor_calls import VaultDesk, VendorCalls
 from blubees.steps.book import load_book
@@ -37,6 +37,7 @@ from fakes.boards import FakeBoard
 from fakes.connectors import FakeShelf
 from fakes.engine import TENANT
 from fakes.machine import FakeChance, FakeClock, FakeWeb
+from fakes.registering import make_registrations, open_world
 from fakes.vendor import ACME
 
 FLOW = FlowId("my-flow")
@@ -75,17 +76,7 @@ class World:
         calls, shelf = VendorCalls(open_line, clock), FakeShelf({"acme": ACME, "twilio": load_connector("twilio") or ACME})
         self.tests = ConnectionTests(self.vault, shelf, calls)
         self.clock, self.told, self.log = clock, list[str](), AuditLog(database.audit, clock, chance)
-        self.registrations = Registrations(
-            database.registrations,
-            self.vault,
-            calls,
-            clock,
-            chance,
-            self.log,
-            self.tell,
-            public_url="https://bees.example",
-            renewals=database.renewals,
-        )
+        self.registrations = make_registrations(database, self.vault, calls, clock, chance, self.log, self.tell)
         ending, no_grants = ConnectionEnding(self.registrations), cast("Any", None)  # what is saved here has none
         self.connections = ConnectionService(self.vault, no_grants, no_grants, shelf, self.log, ending=ending)
         self.flows = FlowService(
@@ -131,14 +122,8 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'flows.sqlite3'}")
-    await database.prepare()
-    made = World(database, tmp_path)
-    await made.vault.save(
-        TENANT, name="team", kind=ConnectionKind.BEARER, hosts=("acme.example",), secret="t0ken", settings={"connector": "acme"}
-    )
-    yield made
-    await database.close()
+    async with open_world(tmp_path, World) as made:
+        yield made
 
 
 async def test_publishing_registers_an_address_and_a_secret_made_for_it(world: World) -> None:

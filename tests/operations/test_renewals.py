@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from blubees.adapters.database import Database, open_database
+from blubees.adapters.database import Database
 from blubees.adapters.keys import LocalKeyProvider
 from blubees.connectors.caller import Caller, JiraSite
 from blubees.flows.timetable import Timetable
@@ -18,12 +18,11 @@ from blubees.flows.versions import FlowService
 from blubees.model.action import Action, ActionInput, Content, Place, Request
 from blubees.model.audit import Actor, AuditAction
 from blubees.model.call import Effect
-from blubees.model.connection import ConnectionKind, Lease, LeaseRefusal, Use
+from blubees.model.connection import Lease, LeaseRefusal, Use
 from blubees.model.errors import UnavailableError
 from blubees.model.ids import ConnectionName, FlowId, TenantId
 from blubees.model.web import WebAnswer, WebRequest
 from blubees.operations.audit import AuditLog
-from blubees.operations.registrations import Registrations
 from blubees.operations.renewals import Renewals
 from blubees.operations.vendor_calls import VaultDesk, VendorCalls
 from blubees.steps.book import load_book
@@ -33,6 +32,7 @@ from fakes.boards import FakeBoard
 from fakes.connectors import FakeShelf
 from fakes.engine import TENANT
 from fakes.machine import FakeChance, FakeClock, FakeWeb
+from fakes.registering import make_registrations, open_world
 from fakes.vendor import ACME, TEXT
 
 FLOW = FlowId("my-flow")
@@ -96,17 +96,7 @@ class World:
             self.events.append((event, fields))
 
         calls = VendorCalls(open_line, clock)
-        registrations = Registrations(
-            database.registrations,
-            self.vault,
-            calls,
-            clock,
-            chance,
-            self.log,
-            tell,
-            public_url="https://bees.example",
-            renewals=database.renewals,
-        )
+        registrations = make_registrations(database, self.vault, calls, clock, chance, self.log, tell)
         self.flows = FlowService(
             database.flows,
             self.board,
@@ -151,14 +141,8 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    database = await open_database(f"sqlite+aiosqlite:///{tmp_path / 'flows.sqlite3'}")
-    await database.prepare()
-    made = World(database, tmp_path)
-    await made.vault.save(
-        TENANT, name="team", kind=ConnectionKind.BEARER, hosts=("acme.example",), secret="t0ken", settings={"connector": "acme"}
-    )
-    yield made
-    await database.close()
+    async with open_world(tmp_path, World) as made:
+        yield made
 
 
 async def test_it_is_renewed_at_half_its_time_again_and_again(world: World) -> None:
